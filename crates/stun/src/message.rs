@@ -1,0 +1,417 @@
+use core::fmt;
+
+use subtle::ConstantTimeEq;
+
+use crate::attribute::{Attribute, AttributeError};
+use crate::fingerprint::fingerprint;
+use crate::header::{
+    Class, HEADER_LENGTH, MAGIC_COOKIE, Method, TransactionId, class_of, method_of,
+};
+use crate::integrity::{IntegrityError, IntegrityKey};
+use crate::reader::Reader;
+use crate::registry::AttributeType;
+
+/// A STUN message in the bytes of a datagram or a stream frame, checked once.
+///
+/// The view borrows the bytes, is [`Copy`], and allocates nothing. It promises that the bytes are
+/// exactly one message, that every attribute lies within it, and (from [`Message::parse`]) that a
+/// FINGERPRINT, if there is one, is right.
+///
+/// Attributes after MESSAGE-INTEGRITY do not count, but for MESSAGE-INTEGRITY-SHA256 and
+/// FINGERPRINT; attributes after MESSAGE-INTEGRITY-SHA256 do not count, but for FINGERPRINT; and
+/// nothing counts after FINGERPRINT (RFC 8489 §9, §14.5 to §14.7). No method here shows them.
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    bytes: &'a [u8],
+    header: &'a [u8; HEADER_LENGTH],
+    attributes: &'a [u8],
+    /// Where in `attributes` the first of the three seals begins, or their end.
+    open: u16,
+    sha1: Option<u16>,
+    sha256: Option<u16>,
+    fingerprint: Option<u16>,
+}
+
+impl<'a> Message<'a> {
+    /// Checks that `bytes` are one whole STUN message with a right FINGERPRINT or none.
+    ///
+    /// # Errors
+    /// [`ParseError`]: the bytes are not STUN, or malformed. RFC 8489 §6.3 has such a message
+    /// discarded silently.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let message = Self::parse_structure(bytes)?;
+        message.check_fingerprint()?;
+        Ok(message)
+    }
+
+    /// Checks everything that [`Message::parse`] checks, but for the value of FINGERPRINT: for
+    /// transports that already protect their bytes, and for tools that show what is wrong.
+    ///
+    /// # Errors
+    /// [`ParseError`], as for [`Message::parse`].
+    pub fn parse_structure(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let Some((header, attributes)) = bytes.split_first_chunk::<HEADER_LENGTH>() else {
+            return Err(ParseError::Short(bytes.len()));
+        };
+        let open = check_header(header, attributes.len())?;
+        let mut message =
+            Self { bytes, header, attributes, open, sha1: None, sha256: None, fingerprint: None };
+        message.scan()?;
+        Ok(message)
+    }
+
+    /// Checks the value of FINGERPRINT, if there is one.
+    ///
+    /// # Errors
+    /// [`ParseError::Fingerprint`].
+    pub fn check_fingerprint(&self) -> Result<(), ParseError> {
+        let Some(at) = self.fingerprint else { return Ok(()) };
+        let (before, _) = self.bytes.split_at(HEADER_LENGTH + usize::from(at));
+        let Seal { value, .. } = self.seal(at);
+        let Ok(found) = value.try_into().map(u32::from_be_bytes) else {
+            return Err(ParseError::FingerprintLength(value.len()));
+        };
+        let expected = fingerprint(before);
+        if found == expected { Ok(()) } else { Err(ParseError::Fingerprint { found, expected }) }
+    }
+
+    /// The message's class.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        class_of(self.message_type())
+    }
+
+    /// The message's method.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        method_of(self.message_type())
+    }
+
+    /// The message's transaction id.
+    #[must_use]
+    pub fn transaction_id(&self) -> TransactionId {
+        let [_, _, _, _, _, _, _, _, id @ ..] = *self.header;
+        TransactionId::new(id)
+    }
+
+    /// The attributes that count, in their order.
+    #[must_use]
+    pub fn attributes(&self) -> Attributes<'a> {
+        Attributes { rest: self.attributes, stage: Stage::Open }
+    }
+
+    /// The first attribute of the type `A`; `None` if there is none before the integrity.
+    ///
+    /// # Errors
+    /// [`AttributeError`]: the attribute is there and its value is malformed. Its length has been
+    /// compared with the bounds of the [registry](AttributeType::bounds) before its value is read.
+    pub fn get<A: Attribute<'a>>(&self) -> Result<Option<A>, AttributeError> {
+        let Some(value) = self.raw(A::KIND) else { return Ok(None) };
+        const { A::KIND.bounds() }.check(A::KIND, value.len())?;
+        A::decode(value, self.transaction_id()).map(Some)
+    }
+
+    /// The value of the first attribute of this type; `None` if there is none before the integrity.
+    #[must_use]
+    pub fn raw(&self, kind: AttributeType) -> Option<&'a [u8]> {
+        let mut reader = Reader::new(self.attributes.get(..usize::from(self.open))?);
+        while let Some(attribute) = next_attribute(&mut reader) {
+            if attribute.kind == kind {
+                return Some(attribute.value);
+            }
+        }
+        None
+    }
+
+    /// Whether the message ends in a FINGERPRINT.
+    #[must_use]
+    pub fn has_fingerprint(&self) -> bool {
+        self.fingerprint.is_some()
+    }
+
+    /// Whether the message carries MESSAGE-INTEGRITY, right or wrong.
+    #[must_use]
+    pub fn has_integrity(&self) -> bool {
+        self.sha1.is_some()
+    }
+
+    /// Whether the message carries MESSAGE-INTEGRITY-SHA256, right or wrong.
+    #[must_use]
+    pub fn has_integrity_sha256(&self) -> bool {
+        self.sha256.is_some()
+    }
+
+    /// Compares MESSAGE-INTEGRITY, in constant time (RFC 8489 §14.5).
+    ///
+    /// # Errors
+    /// [`IntegrityError`]: there is none, it has not 20 bytes, or it does not match.
+    pub fn verify(&self, key: &IntegrityKey) -> Result<(), IntegrityError> {
+        let seal = self.seal(self.sha1.ok_or(IntegrityError::Missing)?);
+        seal.check_length(20)?;
+        seal.compare(&key.sha1([&self.header_up_to(seal)[..], seal.covered]))
+    }
+
+    /// Compares MESSAGE-INTEGRITY-SHA256, in constant time (RFC 8489 §14.6).
+    ///
+    /// The value has to be whole: neither TURN nor ICE allows a truncated one.
+    ///
+    /// # Errors
+    /// [`IntegrityError`]: there is none, it has not 32 bytes, or it does not match.
+    pub fn verify_sha256(&self, key: &IntegrityKey) -> Result<(), IntegrityError> {
+        let seal = self.seal(self.sha256.ok_or(IntegrityError::Missing)?);
+        seal.check_length(32)?;
+        seal.compare(&key.sha256([&self.header_up_to(seal)[..], seal.covered]))
+    }
+
+    /// The comprehension-required attributes that are not in `known`, each as often as it stands
+    /// there: what an answer 420 lists (RFC 8489 §6.3.1). Both integrity attributes are always known.
+    pub fn unknown_required<'k>(
+        &self,
+        known: &'k [AttributeType],
+    ) -> impl Iterator<Item = AttributeType> + Clone + use<'a, 'k> {
+        self.attributes().map(|attribute| attribute.kind).filter(move |kind| {
+            kind.is_comprehension_required()
+                && Stage::of(*kind) == Stage::Open
+                && !known.contains(kind)
+        })
+    }
+
+    /// The whole message.
+    #[must_use]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Walks the attributes once, and keeps where the seals are.
+    #[inline]
+    fn scan(&mut self) -> Result<(), ParseError> {
+        let mut stage = Stage::Open;
+        let mut reader = Reader::new(self.attributes);
+        while !reader.is_empty() {
+            let left = reader.rest();
+            let Some(attribute) = next_attribute(&mut reader) else { return Err(overrun(left)) };
+            let next = Stage::of(attribute.kind);
+            if next > stage {
+                self.note_seal(next, left.len());
+                stage = next;
+            }
+        }
+        Ok(())
+    }
+
+    fn note_seal(&mut self, stage: Stage, left: usize) {
+        let at = u16::try_from(self.attributes.len() - left).unwrap_or(u16::MAX);
+        self.open = self.open.min(at);
+        match stage {
+            Stage::Open => {}
+            Stage::Sha1 => self.sha1 = Some(at),
+            Stage::Sha256 => self.sha256 = Some(at),
+            Stage::Fingerprint => self.fingerprint = Some(at),
+        }
+    }
+
+    fn seal(&self, at: u16) -> Seal<'a> {
+        let (covered, rest) = self.attributes.split_at(usize::from(at));
+        let value = next_attribute(&mut Reader::new(rest)).map_or(&[][..], |seal| seal.value);
+        Seal { covered, value }
+    }
+
+    fn message_type(&self) -> u16 {
+        let [high, low, ..] = *self.header;
+        u16::from_be_bytes([high, low])
+    }
+
+    /// The header as it was when `seal` was the last attribute (RFC 8489 §14.5).
+    fn header_up_to(&self, seal: Seal<'_>) -> [u8; HEADER_LENGTH] {
+        let length = seal.covered.len() + 4 + seal.value.len();
+        let length = u16::try_from(length).expect("no longer than the length in the header");
+        let mut header = *self.header;
+        let [_, _, field @ ..] = &mut header;
+        let (field, _) = field.split_at_mut(2);
+        field.copy_from_slice(&length.to_be_bytes());
+        header
+    }
+}
+
+/// An attribute that vouches for the attributes before it, and the header.
+#[derive(Clone, Copy)]
+struct Seal<'a> {
+    covered: &'a [u8],
+    value: &'a [u8],
+}
+
+impl Seal<'_> {
+    fn check_length(&self, length: usize) -> Result<(), IntegrityError> {
+        if self.value.len() == length {
+            Ok(())
+        } else {
+            Err(IntegrityError::Length(self.value.len()))
+        }
+    }
+
+    fn compare(&self, expected: &[u8]) -> Result<(), IntegrityError> {
+        if self.value.ct_eq(expected).into() { Ok(()) } else { Err(IntegrityError::Mismatch) }
+    }
+}
+
+impl PartialEq for Message<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Message<'_> {}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {}", self.method(), self.class(), self.transaction_id())?;
+        f.debug_list().entries(self.attributes().map(|attribute| attribute.kind)).finish()
+    }
+}
+
+/// An attribute as it stands in a message: any type, any value, without its padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawAttribute<'a> {
+    /// The attribute's type.
+    pub kind: AttributeType,
+    /// The attribute's value.
+    pub value: &'a [u8],
+}
+
+/// The attributes of a message that count; see [`Message::attributes`].
+#[derive(Clone, Debug)]
+pub struct Attributes<'a> {
+    rest: &'a [u8],
+    stage: Stage,
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = RawAttribute<'a>;
+
+    fn next(&mut self) -> Option<RawAttribute<'a>> {
+        let mut reader = Reader::new(self.rest);
+        while let Some(attribute) = next_attribute(&mut reader) {
+            self.rest = reader.rest();
+            let stage = Stage::of(attribute.kind);
+            if self.stage == Stage::Open || stage > self.stage {
+                self.stage = stage;
+                return Some(attribute);
+            }
+        }
+        self.rest = &[];
+        None
+    }
+}
+
+/// How far a message has been sealed. A seal counts only after weaker ones, and whatever is no
+/// stronger than the last seal does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Open,
+    Sha1,
+    Sha256,
+    Fingerprint,
+}
+
+impl Stage {
+    /// The stage that begins with an attribute of this type.
+    #[inline]
+    fn of(kind: AttributeType) -> Self {
+        match kind {
+            AttributeType::MESSAGE_INTEGRITY => Self::Sha1,
+            AttributeType::MESSAGE_INTEGRITY_SHA256 => Self::Sha256,
+            AttributeType::FINGERPRINT => Self::Fingerprint,
+            _ => Self::Open,
+        }
+    }
+}
+
+/// Why bytes are no STUN message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseError {
+    /// Fewer bytes than a header has.
+    #[error("{0} bytes are fewer than the 20 of a header")]
+    Short(usize),
+    /// The two top bits of the first byte are not zero: another protocol (RFC 7983).
+    #[error("first byte {0:#04x} does not begin a STUN message")]
+    FirstByte(u8),
+    /// The magic cookie is not there: another protocol, or RFC 3489.
+    #[error("magic cookie {0:#010x} is not 0x2112a442")]
+    Cookie(u32),
+    /// "The last 2 bits of this field are always zero" (RFC 8489 §5).
+    #[error("message length {0} is not a multiple of 4")]
+    Unaligned(u16),
+    /// The length in the header is not that of the bytes after it.
+    #[error("message length {claimed} differs from the {actual} bytes after the header")]
+    Length {
+        /// What the header says.
+        claimed: u16,
+        /// What there is.
+        actual: usize,
+    },
+    /// An attribute reaches past the end of the message.
+    #[error("{kind} of {length} bytes exceeds the {left} bytes left")]
+    Attribute {
+        /// The attribute's type.
+        kind: AttributeType,
+        /// The length that it claims.
+        length: u16,
+        /// The bytes that are left for its value.
+        left: usize,
+    },
+    /// FINGERPRINT has four bytes.
+    #[error("FINGERPRINT has {0} bytes instead of 4")]
+    FingerprintLength(usize),
+    /// FINGERPRINT is wrong: damaged, or another protocol.
+    #[error("FINGERPRINT {found:#010x} should be {expected:#010x}")]
+    Fingerprint {
+        /// What the message carries.
+        found: u32,
+        /// What it should carry.
+        expected: u32,
+    },
+}
+
+/// The length of the attributes, which the header and the datagram agree about.
+#[inline]
+fn check_header(header: &[u8; HEADER_LENGTH], actual: usize) -> Result<u16, ParseError> {
+    let [first, _, l0, l1, c0, c1, c2, c3, ..] = *header;
+    if first >= 0x40 {
+        return Err(ParseError::FirstByte(first));
+    }
+    let cookie = u32::from_be_bytes([c0, c1, c2, c3]);
+    if cookie != MAGIC_COOKIE {
+        return Err(ParseError::Cookie(cookie));
+    }
+    let claimed = u16::from_be_bytes([l0, l1]);
+    if !claimed.is_multiple_of(4) {
+        return Err(ParseError::Unaligned(claimed));
+    }
+    if usize::from(claimed) != actual {
+        return Err(ParseError::Length { claimed, actual });
+    }
+    Ok(claimed)
+}
+
+/// The attribute at the front, with its padding consumed; `None` at the end, or if it does not fit.
+#[inline]
+fn next_attribute<'a>(reader: &mut Reader<'a>) -> Option<RawAttribute<'a>> {
+    let [k0, k1, l0, l1] = reader.array()?;
+    let length = usize::from(u16::from_be_bytes([l0, l1]));
+    let padded = reader.take(length.next_multiple_of(4))?;
+    let (value, _) = padded.split_at_checked(length)?;
+    Some(RawAttribute { kind: AttributeType::new(u16::from_be_bytes([k0, k1])), value })
+}
+
+/// The error for the attribute at the front, which does not fit.
+///
+/// There are at least four bytes, since the length of all attributes and of each one is a
+/// multiple of four.
+#[cold]
+fn overrun(left: &[u8]) -> ParseError {
+    let mut reader = Reader::new(left);
+    let kind = AttributeType::new(reader.u16().unwrap_or(0));
+    let length = reader.u16().unwrap_or(0);
+    ParseError::Attribute { kind, length, left: reader.rest().len() }
+}
