@@ -1,0 +1,138 @@
+//! Sending checks (RFC 8445 §6.1.4.2, §7.2.4).
+
+use pinhole_sansio::Instant;
+use pinhole_stun::Schedule;
+use rand::Rng;
+
+use super::Agent;
+use crate::candidate::Priority;
+use crate::check::{Check, Due, Purpose, Timing};
+use crate::event::Event;
+use crate::pacer::check_retransmission;
+use crate::pair::{PairFailure, PairId, PairState};
+use crate::role::{Role, TieBreaker};
+use crate::wire::CheckRequest;
+
+impl Agent {
+    /// Starts one transaction if the pacer lets it and there is one to start: questions to servers first,
+    /// since candidates come of them.
+    pub(super) fn start_transaction(&mut self, now: Instant) {
+        if !self.pacer.is_open(now) || self.is_over() {
+            return;
+        }
+        let started = if self.gatherer.has_next() {
+            let id = self.fresh_transaction_id();
+            self.gatherer.start_next(id, now)
+        } else {
+            self.start_check(now)
+        };
+        if started {
+            self.pacer.started(now);
+        }
+    }
+
+    fn start_check(&mut self, now: Instant) -> bool {
+        if self.remote.session.is_none() {
+            return false;
+        }
+        let Some(pair) = self.checklist.next(&mut self.events) else { return false };
+        let nominates = self.role == Role::Controlling && self.conclusion.nominating == Some(pair);
+        let purpose = if nominates { Purpose::Nomination } else { Purpose::Connectivity };
+        self.send_check(pair, purpose, now);
+        // The pair of a nomination stays Succeeded: it is valid whatever becomes of this check.
+        if !nominates {
+            self.checklist.set_state(pair, PairState::InProgress, &mut self.events);
+        }
+        true
+    }
+
+    pub(super) fn send_check(&mut self, pair: PairId, purpose: Purpose, now: Instant) {
+        let id = self.fresh_transaction_id();
+        let timing = self.check_timing(purpose, now);
+        let Some((session, pair)) = self.remote.session.as_ref().zip(self.checklist.get_mut(pair))
+        else {
+            return;
+        };
+        let base = self.local.candidates.base(pair.local);
+        let priority = base.map_or(Priority(1), |base| base.check_priority());
+        let request = CheckRequest {
+            id,
+            username: &session.username,
+            priority,
+            role: (self.role, self.tie_breaker),
+            use_candidate: purpose == Purpose::Nomination,
+        };
+        // The buffer has room for the longest credentials there are.
+        let Ok(request) = request.write(&session.key) else { return };
+        pair.checks_sent = pair.checks_sent.saturating_add(1);
+        pair.first_check.get_or_insert(now);
+        let five_tuple = pair.five_tuple();
+        let check = Check {
+            id,
+            pair: pair.id,
+            purpose,
+            role: self.role,
+            priority,
+            five_tuple,
+            sent: now,
+            timing,
+            request,
+        };
+        self.transmits.push_back(check.transmit());
+        self.in_flight.push(check);
+    }
+
+    fn check_timing(&self, purpose: Purpose, now: Instant) -> Timing {
+        // RFC 7675 §5.1: a consent check is transmitted once only.
+        if purpose == Purpose::Consent {
+            return Timing::Once { until: now + self.config.consent.expiry };
+        }
+        let unsettled = self.checklist.iter().filter(|pair| is_unsettled(pair.state)).count();
+        let config = check_retransmission(self.config.checks, self.pacer.interval(), unsettled);
+        Timing::Retransmitted(Schedule::start(config, now))
+    }
+
+    /// Retransmits what is due and gives up what was never answered (§7.2.5.2.3).
+    pub(super) fn handle_check_deadlines(&mut self, now: Instant) {
+        while let Some(due) = self.in_flight.next_due(now) {
+            match due {
+                Due::Retransmit(transmit) => self.transmits.push_back(transmit),
+                Due::TimedOut(check)
+                    if check.is_cancelled() || check.purpose == Purpose::Consent => {}
+                Due::TimedOut(check) => self.fail_pair(check.pair, PairFailure::Timeout),
+            }
+        }
+    }
+
+    /// The pair is of no use (§7.2.5.2). A failed nomination takes the pair off the valid list
+    /// (§7.2.5.3.4), and the next best pair gets its chance.
+    pub(super) fn fail_pair(&mut self, id: PairId, failure: PairFailure) {
+        let Some(pair) = self.checklist.get_mut(id) else { return };
+        pair.failure = Some(failure);
+        pair.valid = None;
+        pair.nominate_when_valid = false;
+        if self.conclusion.nominating == Some(id) {
+            self.conclusion.nominating = None;
+        }
+        self.in_flight.forget(id);
+        self.checklist.untrigger(id);
+        self.checklist.set_state(id, PairState::Failed, &mut self.events);
+    }
+
+    /// Takes the other role and reorders the pairs (§7.3.1.1).
+    pub(super) fn switch_role(&mut self) {
+        self.role = self.role.switched();
+        self.conclusion.nominating = None;
+        self.reprioritize();
+        self.events.push(Event::RoleSwitched(self.role));
+    }
+
+    /// After a 487 the number MUST change (§7.2.5.1), lest both sides refuse each other for ever.
+    pub(super) fn change_tie_breaker(&mut self) {
+        self.tie_breaker = TieBreaker(self.rng.next_u64());
+    }
+}
+
+pub(super) const fn is_unsettled(state: PairState) -> bool {
+    matches!(state, PairState::Frozen | PairState::Waiting | PairState::InProgress)
+}

@@ -1,0 +1,152 @@
+//! What arrives: datagrams and deadlines.
+
+use pinhole_sansio::{Datagram, Instant};
+use pinhole_stun::{Class, Message, Method, PacketKind, ParseError, classify};
+
+use super::Agent;
+use crate::pair::PairId;
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Received<'a> {
+    /// It was for the agent.
+    Consumed,
+    /// It is the application's, from the remote address of a valid pair.
+    Data {
+        /// The pair that it came on.
+        pair: PairId,
+        /// The whole datagram.
+        payload: &'a [u8],
+    },
+    /// It was good for nothing; network input is never an error.
+    Dropped(DropReason),
+}
+
+/// Why a datagram was of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The session is over.
+    #[error("the session is over")]
+    Over,
+    /// Its first byte says STUN, and it is not.
+    #[error("malformed STUN message: {0}")]
+    Malformed(ParseError),
+    /// Not a Binding message (RFC 8445 §7.1 uses no other).
+    #[error("not a Binding message")]
+    WrongMethod,
+    /// A response to nothing that was asked, or to something long over.
+    #[error("a response to no request of ours")]
+    UnknownTransaction,
+    /// A response whose MESSAGE-INTEGRITY is missing or wrong (RFC 8489 §9.1.4).
+    #[error("a response that fails its integrity check")]
+    Integrity,
+    /// A request that was answered with this error.
+    #[error("a request that was refused with {0}")]
+    Refused(u16),
+    /// Application data from an address that no check has validated.
+    #[error("data from an address that was not validated")]
+    NotValidated,
+}
+
+impl Agent {
+    /// Takes what arrived on one of the bases. `local` of the five-tuple is the base.
+    pub fn handle_datagram<'a>(&mut self, datagram: Datagram<'a>, now: Instant) -> Received<'a> {
+        if self.is_over() {
+            return Received::Dropped(DropReason::Over);
+        }
+        let is_stun =
+            datagram.payload.first().is_some_and(|first| classify(*first) == PacketKind::Stun);
+        if !is_stun {
+            return self.receive_data(datagram);
+        }
+        let received = match self.receive_stun(datagram, now) {
+            Ok(()) => Received::Consumed,
+            Err(reason) => Received::Dropped(reason),
+        };
+        self.after_input(now);
+        received
+    }
+
+    /// Does what is due. Calling early or repeatedly does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.is_over() {
+            return;
+        }
+        for (query, answer) in self.gatherer.handle_timeout(now) {
+            self.server_answered(query, answer);
+        }
+        self.handle_check_deadlines(now);
+        self.handle_consent(now);
+        self.after_input(now);
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` for never.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_over() {
+            return None;
+        }
+        [
+            self.gatherer.poll_timeout(),
+            self.in_flight.deadline(),
+            self.next_start(),
+            self.consent_deadline(),
+            self.conclusion.nominate_at,
+            self.failure_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// What may follow from any input: a nomination, the next transaction, a change of state.
+    pub(super) fn after_input(&mut self, now: Instant) {
+        if self.is_over() {
+            return;
+        }
+        self.conclude_gathering();
+        self.update_route(now);
+        self.consider_nomination(now);
+        self.start_transaction(now);
+        self.update_state(now);
+    }
+
+    /// When the pacer allows the next transaction, if there is one to start.
+    fn next_start(&self) -> Option<Instant> {
+        let wants = self.gatherer.has_next()
+            || (self.remote.session.is_some() && self.checklist.has_next());
+        wants.then(|| self.pacer.next())
+    }
+
+    fn receive_stun(&mut self, datagram: Datagram<'_>, now: Instant) -> Result<(), DropReason> {
+        if let Some((query, answer)) = self.gatherer.handle_datagram(datagram, now) {
+            self.server_answered(query, answer);
+            return Ok(());
+        }
+        let message = Message::parse(datagram.payload).map_err(DropReason::Malformed)?;
+        if message.method() != Method::BINDING {
+            return Err(DropReason::WrongMethod);
+        }
+        match message.class() {
+            Class::Request => self.receive_request(&message, datagram.five_tuple, now),
+            Class::SuccessResponse | Class::ErrorResponse => {
+                self.receive_response(&message, datagram.five_tuple, now)
+            }
+            // A keepalive (RFC 8445 §11): it keeps NATs open, and tells an agent nothing.
+            Class::Indication => Ok(()),
+        }
+    }
+
+    /// Only what comes from the remote address of a validated pair is the application's.
+    fn receive_data<'a>(&self, datagram: Datagram<'a>) -> Received<'a> {
+        let five_tuple = datagram.five_tuple;
+        match self.checklist.find(five_tuple.local, five_tuple.remote) {
+            Some(pair) if pair.valid.is_some() => {
+                Received::Data { pair: pair.id, payload: datagram.payload }
+            }
+            Some(_) | None => Received::Dropped(DropReason::NotValidated),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! How the session stands: gathering, consent, failure (RFC 7675, RFC 8863).
+
+use core::fmt;
+
+use pinhole_sansio::Instant;
+
+use super::Agent;
+use crate::check::Purpose;
+use crate::event::Event;
+use crate::pair::{Pair, PairFailure, PairId, PairState};
+
+/// How a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// The peer's credentials are not known yet.
+    New,
+    /// Pairs are being checked; none works so far.
+    Checking,
+    /// Data can flow; the pair may still change for a better one.
+    Connected,
+    /// Data can flow, and the pair is nominated.
+    Completed,
+    /// The latest consent checks went unanswered. Data may still flow, and an answer mends it.
+    Disconnected,
+    /// No pair works, or the one that did has been silent for 30 s. Only an ICE restart would help.
+    Failed,
+    /// The application ended the session.
+    Closed,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::New => "new",
+            Self::Checking => "checking",
+            Self::Connected => "connected",
+            Self::Completed => "completed",
+            Self::Disconnected => "disconnected",
+            Self::Failed => "failed",
+            Self::Closed => "closed",
+        })
+    }
+}
+
+impl Agent {
+    /// Tells once that gathering is over.
+    pub(super) fn conclude_gathering(&mut self) {
+        if self.local.bases_ended && !self.local.gathered && self.gatherer.is_complete() {
+            self.local.gathered = true;
+            self.events.push(Event::GatheringCompleted);
+        }
+    }
+
+    /// Asks the peer, on each pair in use, whether it still wants to receive (RFC 7675 §5.1), and gives up
+    /// pairs where it has not said so for too long.
+    pub(super) fn handle_consent(&mut self, now: Instant) {
+        while let Some((id, step)) = self.next_consent_step(now) {
+            match step {
+                ConsentStep::Ask => self.send_check(id, Purpose::Consent, now),
+                ConsentStep::GiveUp => self.fail_pair(id, PairFailure::ConsentLost),
+            }
+        }
+    }
+
+    fn next_consent_step(&mut self, now: Instant) -> Option<(PairId, ConsentStep)> {
+        let Self { checklist, conclusion, config, rng, .. } = self;
+        checklist.iter_mut().filter(|pair| conclusion.is_in_use(pair)).find_map(|pair| {
+            let consent = &mut pair.valid.as_mut()?.consent;
+            if !consent.is_fresh(now) {
+                return Some((pair.id, ConsentStep::GiveUp));
+            }
+            consent.is_due(config.consent, rng, now).then_some((pair.id, ConsentStep::Ask))
+        })
+    }
+
+    pub(super) fn revoke_consent(&mut self, id: PairId, now: Instant) {
+        if let Some(valid) = self.checklist.get_mut(id).and_then(|pair| pair.valid.as_mut()) {
+            valid.consent.revoke(now);
+        }
+        self.handle_consent(now);
+    }
+
+    pub(super) fn consent_deadline(&self) -> Option<Instant> {
+        let in_use = self.checklist.iter().filter(|pair| self.conclusion.is_in_use(pair));
+        in_use.filter_map(|pair| Some(pair.valid.as_ref()?.consent.deadline())).min()
+    }
+
+    /// When the last hope ends, if there is none but time: no pair is valid or on its way.
+    pub(super) fn failure_deadline(&self) -> Option<Instant> {
+        let hopeless = self.checklist.iter().all(|pair| pair.state == PairState::Failed);
+        // RFC 8863 §5: the timer also stands in for an end-of-candidates that never comes.
+        let ends = self.remote.session.as_ref()?.patience_ends;
+        (hopeless && self.local.gathered).then_some(ends)
+    }
+
+    pub(super) fn update_state(&mut self, now: Instant) {
+        self.set_state(self.current_state(now));
+        if self.is_over() {
+            self.gatherer.stop();
+        }
+    }
+
+    fn current_state(&self, now: Instant) -> State {
+        if let Some(selected) = self.conclusion.selected.and_then(|id| self.checklist.get(id)) {
+            return match &selected.valid {
+                Some(valid) if valid.consent.is_in_doubt() => State::Disconnected,
+                Some(_) => State::Completed,
+                None => State::Failed,
+            };
+        }
+        if self.checklist.iter().any(|pair| pair.valid.is_some()) {
+            return State::Connected;
+        }
+        if self.failure_deadline().is_some_and(|deadline| deadline <= now) {
+            return State::Failed;
+        }
+        if self.remote.session.is_some() { State::Checking } else { State::New }
+    }
+
+    pub(super) fn set_state(&mut self, state: State) {
+        if self.state != state {
+            self.state = state;
+            self.events.push(Event::StateChanged(state));
+        }
+    }
+}
+
+/// What a pair's consent needs now.
+enum ConsentStep {
+    Ask,
+    GiveUp,
+}
+
+impl super::Conclusion {
+    /// Consent is kept on the selected pair; until there is one, on all that are valid.
+    fn is_in_use(&self, pair: &Pair) -> bool {
+        pair.valid.is_some() && self.selected.is_none_or(|selected| selected == pair.id)
+    }
+}

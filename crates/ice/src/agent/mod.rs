@@ -1,0 +1,300 @@
+//! The agent: what the application calls, and what it asks for.
+
+mod checks;
+mod input;
+mod liveness;
+mod nomination;
+mod pairing;
+mod requests;
+mod responses;
+mod view;
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use core::net::SocketAddr;
+
+use pinhole_sansio::{FiveTuple, Instant, Transmit};
+use pinhole_stun::{IntegrityKey, TransactionId};
+use rand::rngs::ChaCha12Rng;
+use rand::{Rng, SeedableRng};
+
+pub use input::{DropReason, Received};
+pub use liveness::State;
+pub use view::PairInfo;
+
+use crate::candidate::{AddRemote, Candidate, LocalCandidates, RemoteCandidates};
+use crate::check::InFlight;
+use crate::checklist::Checklist;
+use crate::config::Config;
+use crate::credentials::Credentials;
+use crate::event::{Event, Events};
+use crate::gather::Gatherer;
+use crate::pacer::Pacer;
+use crate::pair::PairId;
+use crate::role::{Role, TieBreaker};
+use requests::EarlyCheck;
+
+/// One side of an ICE session of one data stream with one component (RFC 8445).
+///
+/// The crate's documentation shows the loop that drives it.
+#[derive(Debug)]
+pub struct Agent {
+    config: Config,
+    rng: ChaCha12Rng,
+    role: Role,
+    tie_breaker: TieBreaker,
+    local: LocalSide,
+    remote: RemoteSide,
+    checklist: Checklist,
+    in_flight: InFlight,
+    pacer: Pacer,
+    gatherer: Gatherer,
+    conclusion: Conclusion,
+    state: State,
+    events: Events,
+    transmits: VecDeque<Transmit>,
+}
+
+/// What this side tells the peer.
+#[derive(Debug)]
+struct LocalSide {
+    credentials: Credentials,
+    /// Verifies requests and signs their answers.
+    key: IntegrityKey,
+    candidates: LocalCandidates,
+    /// The application has no more bases to add.
+    bases_ended: bool,
+    /// GatheringCompleted was told.
+    gathered: bool,
+}
+
+/// What the peer told.
+#[derive(Debug, Default)]
+struct RemoteSide {
+    session: Option<RemoteSession>,
+    candidates: RemoteCandidates,
+    /// The peer has no more candidates (RFC 8838 §14).
+    ended: bool,
+    /// Authentic checks that came before the credentials did.
+    early: VecDeque<EarlyCheck>,
+}
+
+#[derive(Debug)]
+struct RemoteSession {
+    credentials: Credentials,
+    /// Signs requests and verifies their answers.
+    key: IntegrityKey,
+    /// `remote:local`.
+    username: String,
+    /// When connectivity may be given up (RFC 8863 §4).
+    patience_ends: Instant,
+}
+
+/// How far the choice of a pair has come.
+#[derive(Debug, Default)]
+struct Conclusion {
+    /// When a pair first became valid.
+    first_valid: Option<Instant>,
+    /// When the controlling side is to nominate.
+    nominate_at: Option<Instant>,
+    /// The pair that is being nominated.
+    nominating: Option<PairId>,
+    /// The nominated pair in use.
+    selected: Option<PairId>,
+    /// The pair that application data takes.
+    route: Option<PairId>,
+}
+
+/// Where application data goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Route {
+    /// The pair.
+    pub pair: PairId,
+    /// The socket to send from and the address to send to.
+    pub five_tuple: FiveTuple,
+}
+
+/// A call that cannot be obeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The address is a base already, there are too many, or it is not one to receive at (unspecified, or
+    /// port 0).
+    #[error("{0} cannot be a base: it is one already, is unspecified, or there are too many")]
+    UnusableBase(SocketAddr),
+    /// The credentials were set before; new ones belong to an ICE restart.
+    #[error("the remote credentials are set already")]
+    CredentialsSet,
+    /// The agent has failed or is closed.
+    #[error("the session is over")]
+    Over,
+}
+
+impl Agent {
+    /// A session with fresh credentials. `seed` is all its randomness: never use one twice.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let mut rng = ChaCha12Rng::from_seed(seed);
+        let credentials = Credentials::random(&mut rng);
+        let key = IntegrityKey::short_term(credentials.password.as_str());
+        Self {
+            role: config.role,
+            tie_breaker: TieBreaker(rng.next_u64()),
+            local: LocalSide {
+                credentials,
+                key,
+                candidates: LocalCandidates::default(),
+                bases_ended: false,
+                gathered: false,
+            },
+            remote: RemoteSide::default(),
+            checklist: Checklist::default(),
+            in_flight: InFlight::default(),
+            pacer: Pacer::new(config.ta, now),
+            gatherer: Gatherer::new(config.stun_servers.clone(), config.gathering),
+            conclusion: Conclusion::default(),
+            state: State::New,
+            events: Events::default(),
+            transmits: VecDeque::new(),
+            config,
+            rng,
+        }
+    }
+
+    /// Gives the agent a UDP socket bound to `address`: a host candidate, and a place to ask STUN servers from.
+    /// Add the preferred one first.
+    ///
+    /// # Errors
+    /// [`AgentError::UnusableBase`], [`AgentError::Over`].
+    pub fn add_base(&mut self, address: SocketAddr, now: Instant) -> Result<(), AgentError> {
+        self.ensure_open()?;
+        if address.port() == 0 || address.ip().is_unspecified() {
+            return Err(AgentError::UnusableBase(address));
+        }
+        let host =
+            self.local.candidates.add_host(address).ok_or(AgentError::UnusableBase(address))?;
+        self.events.push(Event::CandidateGathered(host.candidate.clone()));
+        self.gatherer.add_base(address);
+        self.pair_base(address);
+        self.after_input(now);
+        Ok(())
+    }
+
+    /// Tells that there are no more bases, so that gathering can complete.
+    pub fn end_of_bases(&mut self, now: Instant) {
+        self.local.bases_ended = true;
+        self.after_input(now);
+    }
+
+    /// Sets what the peer signalled, and starts checking.
+    ///
+    /// # Errors
+    /// [`AgentError::CredentialsSet`], [`AgentError::Over`].
+    pub fn set_remote_credentials(
+        &mut self,
+        credentials: Credentials,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        self.ensure_open()?;
+        if self.remote.session.is_some() {
+            return Err(AgentError::CredentialsSet);
+        }
+        self.remote.session = Some(RemoteSession {
+            key: IntegrityKey::short_term(credentials.password.as_str()),
+            username: alloc::format!("{}:{}", credentials.ufrag, self.local.credentials.ufrag),
+            patience_ends: now + self.config.patience,
+            credentials,
+        });
+        self.set_state(State::Checking);
+        self.replay_early_checks(now);
+        self.after_input(now);
+        Ok(())
+    }
+
+    /// Takes a candidate that the peer signalled, before or after its credentials.
+    ///
+    /// Ignored, as the RFCs ask: names and TCP candidates (RFC 8839 §5.1), those of another generation of
+    /// credentials, those after the end of candidates (RFC 8838 §14), what exceeds the configured number.
+    pub fn add_remote_candidate(&mut self, candidate: Candidate, now: Instant) {
+        let Some(address) = candidate.udp_address() else { return };
+        if self.remote.ended || self.is_over() || self.is_of_other_generation(&candidate) {
+            return;
+        }
+        match self.remote.candidates.add(address, candidate, self.config.max_remote_candidates) {
+            AddRemote::Added => self.pair_remote(address),
+            AddRemote::Confirmed => self.reprioritize(),
+            AddRemote::Duplicate | AddRemote::Full => return,
+        }
+        self.after_input(now);
+    }
+
+    /// The peer has no more candidates (RFC 8838 §14).
+    pub fn end_of_remote_candidates(&mut self, now: Instant) {
+        self.remote.ended = true;
+        self.after_input(now);
+    }
+
+    /// Ends the session: nothing is sent any more, and nothing more happens.
+    pub fn close(&mut self) {
+        self.set_state(State::Closed);
+        self.transmits.clear();
+        self.gatherer.stop();
+    }
+
+    /// The next datagram to send, until `None`.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front().or_else(|| self.gatherer.poll_transmit())
+    }
+
+    /// What happened, in order, until `None`.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    /// What the peer needs to know to check us.
+    #[must_use]
+    pub const fn local_credentials(&self) -> &Credentials {
+        &self.local.credentials
+    }
+
+    /// The role now; a conflict may have switched it.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// How the session stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// The selected pair, once one was nominated.
+    #[must_use]
+    pub const fn selected_pair(&self) -> Option<PairId> {
+        self.conclusion.selected
+    }
+
+    fn ensure_open(&self) -> Result<(), AgentError> {
+        if self.is_over() { Err(AgentError::Over) } else { Ok(()) }
+    }
+
+    const fn is_over(&self) -> bool {
+        matches!(self.state, State::Failed | State::Closed)
+    }
+
+    /// RFC 8838 §11: a candidate that names a user fragment belongs to that one alone.
+    fn is_of_other_generation(&self, candidate: &Candidate) -> bool {
+        let ours = self.remote.session.as_ref().map(|session| session.credentials.ufrag.as_str());
+        matches!((candidate.extension("ufrag"), ours), (Some(theirs), Some(ours)) if theirs != ours)
+    }
+
+    fn fresh_transaction_id(&mut self) -> TransactionId {
+        let mut bytes = [0; 12];
+        self.rng.fill_bytes(&mut bytes);
+        TransactionId::new(bytes)
+    }
+}

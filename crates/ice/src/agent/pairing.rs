@@ -1,0 +1,74 @@
+//! Forming and ordering pairs (RFC 8445 §6.1.2).
+
+use core::net::SocketAddr;
+
+use super::Agent;
+use crate::candidate::{LocalCandidate, RemoteCandidate, may_be_paired};
+use crate::checklist::NewPair;
+use crate::pair::{PairId, PairPriority};
+
+impl Agent {
+    /// Pairs a new base with all remote candidates.
+    pub(super) fn pair_base(&mut self, base: SocketAddr) {
+        let Self { local, remote, checklist, config, role, .. } = self;
+        let Some(host) = local.candidates.find(base, base) else { return };
+        for candidate in remote.candidates.iter().filter(|c| may_be_paired(base, c.address)) {
+            checklist.insert(new_pair(*role, host, candidate), config.max_pairs);
+        }
+        checklist.unfreeze(&mut self.events);
+    }
+
+    /// Pairs a new remote candidate with all bases. Local reflexive candidates would be replaced by their
+    /// bases and then be redundant (§6.1.2.4), so they are not paired in the first place.
+    pub(super) fn pair_remote(&mut self, address: SocketAddr) {
+        let Self { local, remote, checklist, config, role, .. } = self;
+        let Some(candidate) = remote.candidates.find(address) else { return };
+        let hosts = local.candidates.iter().filter(|c| c.address == c.base);
+        for host in hosts.filter(|host| may_be_paired(host.base, address)) {
+            checklist.insert(new_pair(*role, host, candidate), config.max_pairs);
+        }
+        checklist.unfreeze(&mut self.events);
+    }
+
+    /// The pair that a check from `remote` to `base` is about, inserted if need be (§7.3.1.4). `None` when
+    /// one of the two is unknown or the checklist has no room.
+    pub(super) fn find_or_insert_pair(
+        &mut self,
+        base: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<PairId> {
+        if let Some(pair) = self.checklist.find(base, remote) {
+            return Some(pair.id);
+        }
+        let host = self.local.candidates.find(base, base)?;
+        let candidate = self.remote.candidates.find(remote)?;
+        self.checklist.insert(new_pair(self.role, host, candidate), self.config.max_pairs)
+    }
+
+    /// Recomputes the priorities of all pairs, valid ones included.
+    pub(super) fn reprioritize(&mut self) {
+        let Self { local, remote, checklist, role, .. } = self;
+        checklist.reprioritize(|pair| {
+            let host = local.candidates.find(pair.local, pair.local);
+            let Some((host, candidate)) = host.zip(remote.candidates.find(pair.remote)) else {
+                return;
+            };
+            let new = new_pair(*role, host, candidate);
+            (pair.priority, pair.foundation) = (new.priority, new.foundation);
+            if let Some(valid) = &mut pair.valid
+                && let Some(mapped) = local.candidates.find(valid.mapped, pair.local)
+            {
+                valid.priority = new_pair(*role, mapped, candidate).priority;
+            }
+        });
+    }
+}
+
+fn new_pair(role: crate::Role, local: &LocalCandidate, remote: &RemoteCandidate) -> NewPair {
+    NewPair {
+        local: local.base,
+        remote: remote.address,
+        foundation: (local.foundation, remote.foundation),
+        priority: PairPriority::new(role, local.candidate.priority, remote.candidate.priority),
+    }
+}

@@ -1,0 +1,177 @@
+//! The STUN server side of a check (RFC 8445 §7.3).
+
+use core::net::SocketAddr;
+
+use pinhole_sansio::{FiveTuple, Instant, Payload, Transmit};
+use pinhole_stun::attribute::Username;
+use pinhole_stun::{Message, WriteError};
+
+use super::{Agent, DropReason, State};
+use crate::candidate::Priority;
+use crate::pair::PairState;
+use crate::role::{self, Role, Verdict};
+use crate::wire::{self, ReceivedCheck};
+
+/// A check that was answered before the peer's credentials were known, to be processed when they are
+/// (RFC 8445 §7.3).
+#[derive(Debug)]
+pub(super) struct EarlyCheck {
+    base: SocketAddr,
+    source: SocketAddr,
+    remote_ufrag: alloc::string::String,
+    priority: Priority,
+    use_candidate: bool,
+}
+
+/// A refusal, and whether the request was authentic, so that the answer can be signed.
+struct Refusal {
+    code: u16,
+    authentic: bool,
+}
+
+impl Agent {
+    pub(super) fn receive_request(
+        &mut self,
+        message: &Message<'_>,
+        five_tuple: FiveTuple,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let id = message.transaction_id();
+        match self.accept_request(message) {
+            Ok((check, remote_ufrag)) => {
+                self.answer(five_tuple, wire::success(id, five_tuple.remote, &self.local.key));
+                self.process_check(check, remote_ufrag, five_tuple, now);
+                Ok(())
+            }
+            Err(Refusal { code: UNKNOWN_ATTRIBUTE, .. }) => {
+                self.answer(five_tuple, wire::unknown_attributes(message, &self.local.key));
+                Err(DropReason::Refused(UNKNOWN_ATTRIBUTE))
+            }
+            Err(Refusal { code, authentic }) => {
+                let key = authentic.then_some(&self.local.key);
+                self.answer(five_tuple, wire::error(id, code, key));
+                Err(DropReason::Refused(code))
+            }
+        }
+    }
+
+    /// Authenticates (RFC 8489 §9.1.3), then looks for unknown attributes (§6.3.1), then settles the roles
+    /// (RFC 8445 §7.3.1.1). Gives what the check says, and whom it says it is from.
+    fn accept_request<'a>(
+        &mut self,
+        message: &Message<'a>,
+    ) -> Result<(ReceivedCheck, &'a str), Refusal> {
+        let unauthentic = |code| Refusal { code, authentic: false };
+        let authentic = |code| Refusal { code, authentic: true };
+
+        let username = message.get::<Username<'_>>().ok().flatten();
+        let Some(Username(username)) = username.filter(|_| message.has_integrity()) else {
+            return Err(unauthentic(BAD_REQUEST));
+        };
+        let (ours, theirs) = username.split_once(':').ok_or(unauthentic(UNAUTHENTICATED))?;
+        if ours != self.local.credentials.ufrag.as_str() || message.verify(&self.local.key).is_err()
+        {
+            return Err(unauthentic(UNAUTHENTICATED));
+        }
+        if message.unknown_required(wire::KNOWN).next().is_some() {
+            return Err(authentic(UNKNOWN_ATTRIBUTE));
+        }
+        let check = ReceivedCheck::read(message).ok_or(authentic(BAD_REQUEST))?;
+        match check.role.map(|theirs| role::resolve((self.role, self.tie_breaker), theirs)) {
+            Some(Verdict::Refuse) => return Err(authentic(ROLE_CONFLICT)),
+            Some(Verdict::Switch) => self.switch_role(),
+            Some(Verdict::NoConflict) | None => {}
+        }
+        Ok((check, theirs))
+    }
+
+    fn process_check(
+        &mut self,
+        check: ReceivedCheck,
+        remote_ufrag: &str,
+        five_tuple: FiveTuple,
+        now: Instant,
+    ) {
+        let ReceivedCheck { priority, use_candidate, .. } = check;
+        let (base, source) = (five_tuple.local, five_tuple.remote);
+        match &self.remote.session {
+            Some(session) if session.credentials.ufrag.as_str() == remote_ufrag => {
+                self.learn_from_check(base, source, priority, use_candidate, now);
+            }
+            // Another generation's, or another peer's in a forked call.
+            Some(_) => {}
+            None => self.keep_early_check(EarlyCheck {
+                base,
+                source,
+                remote_ufrag: remote_ufrag.into(),
+                priority,
+                use_candidate,
+            }),
+        }
+    }
+
+    /// Peer-reflexive candidates, triggered checks, nomination (§7.3.1.3 to §7.3.1.5).
+    fn learn_from_check(
+        &mut self,
+        base: SocketAddr,
+        source: SocketAddr,
+        priority: Priority,
+        use_candidate: bool,
+        now: Instant,
+    ) {
+        let nominates = use_candidate && self.role == Role::Controlled;
+        // Once a pair is selected, only another nomination is worth a new check (§8.1.2).
+        if self.state == State::Completed && !nominates {
+            return;
+        }
+        if !self.remote.candidates.learn(source, priority, self.config.max_remote_candidates) {
+            return;
+        }
+        let Some(id) = self.find_or_insert_pair(base, source) else { return };
+        let Some(pair) = self.checklist.get_mut(id) else { return };
+        pair.nominate_when_valid |= nominates;
+        match pair.state {
+            PairState::Succeeded if nominates => self.nominated(id),
+            PairState::Succeeded => {}
+            PairState::InProgress | PairState::Waiting | PairState::Frozen | PairState::Failed => {
+                self.in_flight.cancel(id, now);
+                self.checklist.set_state(id, PairState::Waiting, &mut self.events);
+                self.checklist.trigger(id);
+            }
+        }
+    }
+
+    /// Keeps a check for later, once for each path; the newest are dropped when there are too many.
+    fn keep_early_check(&mut self, check: EarlyCheck) {
+        let early = &mut self.remote.early;
+        let is_same = |known: &EarlyCheck| (known.base, known.source) == (check.base, check.source);
+        if let Some(known) = early.iter_mut().find(|known| is_same(known)) {
+            known.use_candidate |= check.use_candidate;
+        } else if early.len() < MAX_EARLY_CHECKS {
+            early.push_back(check);
+        }
+    }
+
+    pub(super) fn replay_early_checks(&mut self, now: Instant) {
+        while let Some(check) = self.remote.early.pop_front() {
+            let session = self.remote.session.as_ref();
+            if session
+                .is_some_and(|session| session.credentials.ufrag.as_str() == check.remote_ufrag)
+            {
+                let EarlyCheck { base, source, priority, use_candidate, .. } = check;
+                self.learn_from_check(base, source, priority, use_candidate, now);
+            }
+        }
+    }
+
+    fn answer(&mut self, five_tuple: FiveTuple, payload: Result<Payload, WriteError>) {
+        self.transmits.extend(payload.ok().map(|payload| Transmit { five_tuple, payload }));
+    }
+}
+
+const BAD_REQUEST: u16 = 400;
+const UNAUTHENTICATED: u16 = 401;
+const UNKNOWN_ATTRIBUTE: u16 = 420;
+const ROLE_CONFLICT: u16 = 487;
+/// As many paths as a peer with many candidates can try before its answer arrives.
+const MAX_EARLY_CHECKS: usize = 100;

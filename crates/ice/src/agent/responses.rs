@@ -1,0 +1,160 @@
+//! The STUN client side of a check: what an answer means (RFC 8445 §7.2.5).
+
+use core::net::SocketAddr;
+
+use pinhole_sansio::{FiveTuple, Instant};
+use pinhole_stun::attribute::{ErrorCode, XorMappedAddress};
+use pinhole_stun::{Class, Message};
+
+use super::{Agent, DropReason};
+use crate::check::{Check, Purpose};
+use crate::consent::Consent;
+use crate::event::Event;
+use crate::gather::{Answer, Query};
+use crate::pair::{PairFailure, PairId, PairPriority, PairState, Valid};
+use crate::role::Role;
+use crate::wire;
+
+impl Agent {
+    pub(super) fn receive_response(
+        &mut self,
+        message: &Message<'_>,
+        five_tuple: FiveTuple,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let id = message.transaction_id();
+        self.in_flight.find(id).ok_or(DropReason::UnknownTransaction)?;
+        let session = self.remote.session.as_ref().ok_or(DropReason::UnknownTransaction)?;
+        // An answer that is not the peer's changes nothing, errors included: the real one may follow
+        // (RFC 8489 §9.1.4).
+        message.verify(&session.key).map_err(|_| DropReason::Integrity)?;
+        let check = self.in_flight.take(id).ok_or(DropReason::UnknownTransaction)?;
+        if check.five_tuple != five_tuple {
+            self.fail_pair(check.pair, PairFailure::NotSymmetric(five_tuple.remote));
+            return Ok(());
+        }
+        match message.class() {
+            Class::SuccessResponse => match mapped_address(message) {
+                Some(mapped) => self.check_succeeded(&check, mapped, now),
+                None => self.fail_pair(check.pair, PairFailure::MalformedResponse),
+            },
+            Class::ErrorResponse => self.check_refused(&check, error_code(message), now),
+            Class::Request | Class::Indication => {}
+        }
+        Ok(())
+    }
+
+    /// §7.2.5.3.
+    fn check_succeeded(&mut self, check: &Check, mapped: SocketAddr, now: Instant) {
+        let Some(pair) = self.checklist.get(check.pair) else { return };
+        let (base, was_valid) = (pair.local, pair.valid.is_some());
+        if check.purpose == Purpose::Consent && !was_valid {
+            return;
+        }
+        let mapped_priority = self.local.candidates.mapped(mapped, base, check.priority);
+        self.validate(check, mapped, mapped_priority, now);
+        self.conclusion.first_valid.get_or_insert(now);
+        if self.conclusion.nominating != Some(check.pair) {
+            self.checklist.untrigger(check.pair);
+        }
+        self.checklist.set_state(check.pair, PairState::Succeeded, &mut self.events);
+        self.checklist.unfreeze(&mut self.events);
+
+        let asked_for = self.checklist.get(check.pair).is_some_and(|pair| pair.nominate_when_valid);
+        if check.purpose == Purpose::Nomination && self.role == Role::Controlling || asked_for {
+            self.nominated(check.pair);
+        }
+    }
+
+    /// Puts the pair on the valid list, or refreshes what is known about it (§7.2.5.3.2).
+    fn validate(
+        &mut self,
+        check: &Check,
+        mapped: SocketAddr,
+        mapped_priority: crate::Priority,
+        now: Instant,
+    ) {
+        let Self { checklist, remote, rng, config, role, .. } = self;
+        let Some(pair) = checklist.get_mut(check.pair) else { return };
+        let Some(candidate) = remote.candidates.find(pair.remote) else { return };
+        let priority = PairPriority::new(*role, mapped_priority, candidate.candidate.priority);
+        let rtt = check.round_trip(now);
+        pair.failure = None;
+        match &mut pair.valid {
+            Some(valid) => {
+                valid.mapped = mapped;
+                valid.priority = priority;
+                valid.rtt = rtt.or(valid.rtt);
+                valid.consent.answered(config.consent, now);
+            }
+            None => {
+                let consent = Consent::granted(config.consent, rng, now);
+                pair.valid = Some(Valid { mapped, priority, rtt, consent });
+            }
+        }
+    }
+
+    fn check_refused(&mut self, check: &Check, code: u16, now: Instant) {
+        match code {
+            ROLE_CONFLICT => self.role_refused(check),
+            // RFC 7675 §5.2: the peer no longer wants to receive.
+            FORBIDDEN if check.purpose == Purpose::Consent => self.revoke_consent(check.pair, now),
+            _ if check.purpose == Purpose::Consent => {}
+            _ => self.fail_pair(check.pair, PairFailure::ErrorResponse(code)),
+        }
+    }
+
+    /// §7.2.5.1. A 487 to a request of a role that was given up since is stale: the pair is checked again, and
+    /// nothing else changes.
+    fn role_refused(&mut self, check: &Check) {
+        if check.role == self.role {
+            self.switch_role();
+            self.change_tie_breaker();
+        }
+        if check.purpose != Purpose::Consent && self.conclusion.selected.is_none() {
+            self.retry(check.pair);
+        }
+    }
+
+    fn retry(&mut self, pair: PairId) {
+        if self.checklist.get(pair).is_some_and(|pair| pair.valid.is_none()) {
+            self.checklist.set_state(pair, PairState::Waiting, &mut self.events);
+        }
+        self.checklist.trigger(pair);
+    }
+
+    /// What a STUN server said about one of the bases.
+    pub(super) fn server_answered(&mut self, query: Query, answer: Answer) {
+        let Query { base, server, rank, .. } = query;
+        match answer {
+            Ok(mapped) => {
+                if !query.is_refresh() {
+                    self.events.push(Event::MappedAddressLearned { base, server, mapped });
+                }
+                if let Some(new) =
+                    self.local.candidates.add_server_reflexive(mapped, base, (rank, server))
+                {
+                    self.events.push(Event::CandidateGathered(new.candidate.clone()));
+                }
+            }
+            Err(_) if query.is_refresh() => {}
+            Err(error) => self.events.push(Event::GatheringFailed { base, server, error }),
+        }
+    }
+}
+
+/// `None` when there is none, or an attribute that must be understood is unknown (RFC 8489 §6.3.3).
+fn mapped_address(message: &Message<'_>) -> Option<SocketAddr> {
+    if message.unknown_required(wire::KNOWN).next().is_some() {
+        return None;
+    }
+    message.get().ok()?.map(|XorMappedAddress(mapped)| mapped)
+}
+
+/// 0 when it cannot be read, which is as final as any other code.
+fn error_code(message: &Message<'_>) -> u16 {
+    message.get::<ErrorCode<'_>>().ok().flatten().map_or(0, |error| error.code)
+}
+
+const FORBIDDEN: u16 = 403;
+const ROLE_CONFLICT: u16 = 487;

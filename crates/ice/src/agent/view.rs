@@ -1,0 +1,76 @@
+//! What the application may look at.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::Agent;
+use crate::candidate::Candidate;
+use crate::pair::{Pair, PairFailure, PairId, PairPriority, PairState};
+
+/// A pair as it stands now.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PairInfo<'a> {
+    /// Its name.
+    pub id: PairId,
+    /// Our candidate: the base that checks are sent from, or, once the pair is valid, the address that the
+    /// peer sees.
+    pub local: &'a Candidate,
+    /// The socket that it is sent from.
+    pub base: SocketAddr,
+    /// The peer's candidate.
+    pub remote: &'a Candidate,
+    /// Its place on the checklist.
+    pub priority: PairPriority,
+    /// How far its checks have come.
+    pub state: PairState,
+    /// Whether it was nominated.
+    pub nominated: bool,
+    /// The latest measured round-trip time.
+    pub rtt: Option<Duration>,
+    /// Checks sent, without retransmissions.
+    pub checks_sent: u32,
+    /// Why it failed, if it did.
+    pub failure: Option<PairFailure>,
+}
+
+impl Agent {
+    /// One pair, unless it has gone with the conclusion of the checks.
+    #[must_use]
+    pub fn pair(&self, id: PairId) -> Option<PairInfo<'_>> {
+        self.info(self.checklist.get(id)?)
+    }
+
+    /// All pairs, the best first.
+    pub fn pairs(&self) -> impl Iterator<Item = PairInfo<'_>> {
+        self.checklist.iter().filter_map(|pair| self.info(pair))
+    }
+
+    /// All our candidates, peer-reflexive ones included.
+    pub fn local_candidates(&self) -> impl Iterator<Item = &Candidate> {
+        self.local.candidates.iter().map(|local| &local.candidate)
+    }
+
+    /// All candidates of the peer's that can be checked, peer-reflexive ones included.
+    pub fn remote_candidates(&self) -> impl Iterator<Item = &Candidate> {
+        self.remote.candidates.iter().map(|remote| &remote.candidate)
+    }
+
+    fn info(&self, pair: &Pair) -> Option<PairInfo<'_>> {
+        let candidates = &self.local.candidates;
+        let mapped =
+            pair.valid.as_ref().and_then(|valid| candidates.find(valid.mapped, pair.local));
+        Some(PairInfo {
+            id: pair.id,
+            local: &mapped.or_else(|| candidates.find(pair.local, pair.local))?.candidate,
+            base: pair.local,
+            remote: &self.remote.candidates.find(pair.remote)?.candidate,
+            priority: pair.priority,
+            state: pair.state,
+            nominated: pair.nominated,
+            rtt: pair.valid.as_ref().and_then(|valid| valid.rtt),
+            checks_sent: pair.checks_sent,
+            failure: pair.failure,
+        })
+    }
+}

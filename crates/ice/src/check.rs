@@ -1,0 +1,135 @@
+//! Checks that wait for their answers.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use pinhole_sansio::{FiveTuple, Instant, Payload, Transmit};
+use pinhole_stun::{Schedule, Step, TransactionId};
+
+use crate::candidate::Priority;
+use crate::pair::PairId;
+use crate::role::Role;
+
+/// A Binding request that was sent to the peer.
+#[derive(Debug)]
+pub(crate) struct Check {
+    pub(crate) id: TransactionId,
+    pub(crate) pair: PairId,
+    pub(crate) purpose: Purpose,
+    /// The role that the request claimed, to tell a stale 487 from a fresh one.
+    pub(crate) role: Role,
+    /// The PRIORITY that it carried.
+    pub(crate) priority: Priority,
+    pub(crate) five_tuple: FiveTuple,
+    pub(crate) sent: Instant,
+    pub(crate) timing: Timing,
+    pub(crate) request: Payload,
+}
+
+/// What a check is to find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Whether the pair works.
+    Connectivity,
+    /// The same, with USE-CANDIDATE.
+    Nomination,
+    /// Whether the peer still wants to receive (RFC 7675).
+    Consent,
+}
+
+/// How long an answer is waited for.
+#[derive(Debug)]
+pub(crate) enum Timing {
+    /// Retransmitted until it is answered or times out.
+    Retransmitted(Schedule),
+    /// Not sent again: a cancelled check (RFC 8445 §7.3.1.4), or one for consent. An answer counts until then.
+    Once { until: Instant },
+}
+
+impl Check {
+    fn deadline(&self) -> Instant {
+        match &self.timing {
+            Timing::Retransmitted(schedule) => schedule.deadline(),
+            Timing::Once { until } => *until,
+        }
+    }
+
+    /// The round-trip time, when it is clear which transmission an answer at `now` is to.
+    pub(crate) fn round_trip(&self, now: Instant) -> Option<Duration> {
+        let ambiguous =
+            matches!(&self.timing, Timing::Retransmitted(schedule) if schedule.transmissions() > 1);
+        (!ambiguous).then(|| now - self.sent)
+    }
+
+    pub(crate) fn transmit(&self) -> Transmit {
+        Transmit { five_tuple: self.five_tuple, payload: self.request.clone() }
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        matches!(self.timing, Timing::Once { .. }) && self.purpose != Purpose::Consent
+    }
+}
+
+/// All checks on their way; at most one that is retransmitted and one that was cancelled for each pair, and the
+/// consent checks of the last 30 s.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight(Vec<Check>);
+
+/// What a deadline brought.
+#[derive(Debug)]
+pub(crate) enum Due {
+    /// Send the same bytes again.
+    Retransmit(Transmit),
+    /// Nobody answered.
+    TimedOut(Check),
+}
+
+impl InFlight {
+    pub(crate) fn push(&mut self, check: Check) {
+        self.0.push(check);
+    }
+
+    pub(crate) fn find(&self, id: TransactionId) -> Option<&Check> {
+        self.0.iter().find(|check| check.id == id)
+    }
+
+    pub(crate) fn take(&mut self, id: TransactionId) -> Option<Check> {
+        let index = self.0.iter().position(|check| check.id == id)?;
+        Some(self.0.remove(index))
+    }
+
+    /// Stops the retransmissions for a pair; an answer still counts (RFC 8445 §7.3.1.4). One that was
+    /// cancelled earlier is forgotten, so that a peer cannot make the table grow.
+    pub(crate) fn cancel(&mut self, pair: PairId, now: Instant) {
+        self.0.retain(|check| check.pair != pair || !check.is_cancelled());
+        for check in self.0.iter_mut().filter(|check| check.pair == pair) {
+            if let Timing::Retransmitted(_) = check.timing {
+                check.timing = Timing::Once { until: now + CANCELLED_WAIT };
+            }
+        }
+    }
+
+    /// Forgets all that is on its way for a pair.
+    pub(crate) fn forget(&mut self, pair: PairId) {
+        self.0.retain(|check| check.pair != pair);
+    }
+
+    /// Handles one deadline that has passed, if any has.
+    pub(crate) fn next_due(&mut self, now: Instant) -> Option<Due> {
+        let index = self.0.iter().position(|check| check.deadline() <= now)?;
+        let check = self.0.get_mut(index)?;
+        if let Timing::Retransmitted(schedule) = &mut check.timing
+            && schedule.advance(now) == Step::Retransmit
+        {
+            return Some(Due::Retransmit(check.transmit()));
+        }
+        Some(Due::TimedOut(self.0.remove(index)))
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.0.iter().map(Check::deadline).min()
+    }
+}
+
+/// How long the answer to a cancelled check counts: Rm * RTO, as after a last transmission.
+const CANCELLED_WAIT: Duration = Duration::from_secs(8);

@@ -1,0 +1,240 @@
+//! The checklist of a data stream: its pairs in order, and which to check next (RFC 8445 §6.1.2, §6.1.4).
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::event::{Event, Events};
+use crate::pair::{Pair, PairId, PairPriority, PairState};
+
+/// Pairs by descending priority, and the triggered-check queue.
+#[derive(Debug, Default)]
+pub(crate) struct Checklist {
+    pairs: Vec<Pair>,
+    triggered: VecDeque<PairId>,
+    next_id: u32,
+}
+
+/// What it takes to make a pair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewPair {
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) foundation: (u16, u16),
+    pub(crate) priority: PairPriority,
+}
+
+impl Checklist {
+    /// Inserts a Frozen pair by its priority, unless it is redundant (§6.1.2.4). With `limit` pairs on the
+    /// list, the least of those that were never checked makes room, or else the new one is left out
+    /// (§6.1.2.5).
+    pub(crate) fn insert(&mut self, new: NewPair, limit: usize) -> Option<PairId> {
+        if self.find(new.local, new.remote).is_some() {
+            return None;
+        }
+        if self.pairs.len() >= limit {
+            let least = self.pairs.iter().rposition(|pair| pair.first_check.is_none())?;
+            if self.pairs.get(least)?.priority >= new.priority {
+                return None;
+            }
+            let dropped = self.pairs.remove(least);
+            self.triggered.retain(|id| *id != dropped.id);
+        }
+        let id = PairId(self.next_id);
+        self.next_id += 1;
+        let position = self.pairs.partition_point(|pair| pair.priority >= new.priority);
+        self.pairs.insert(position, new.into_pair(id));
+        Some(id)
+    }
+
+    /// One pair of each foundation that has none on its way goes from Frozen to Waiting: the one with the
+    /// highest priority (§6.1.2.6 step 4, and §6.1.4.2 step 2 for the rest). Where a pair of the same
+    /// foundation has succeeded, all do (§7.2.5.3.3).
+    pub(crate) fn unfreeze(&mut self, events: &mut Events) {
+        for index in 0..self.pairs.len() {
+            let Some(pair) = self.pairs.get(index).filter(|pair| pair.state == PairState::Frozen)
+            else {
+                continue;
+            };
+            let (id, foundation) = (pair.id, pair.foundation);
+            let is_alike = |pair: &&Pair| pair.foundation == foundation;
+            let mut alike = self.pairs.iter().filter(is_alike);
+            let on_its_way =
+                |pair: &Pair| matches!(pair.state, PairState::Waiting | PairState::InProgress);
+            let succeeded =
+                self.pairs.iter().filter(is_alike).any(|p| p.state == PairState::Succeeded);
+            if succeeded || !alike.any(on_its_way) {
+                self.set_state(id, PairState::Waiting, events);
+            }
+        }
+    }
+
+    /// Takes the pair to check now: the first triggered one, else the best that is Waiting (§6.1.4.2).
+    pub(crate) fn next(&mut self, events: &mut Events) -> Option<PairId> {
+        if let Some(id) = self.triggered.pop_front() {
+            return Some(id);
+        }
+        if self.best_waiting().is_none() {
+            self.unfreeze(events);
+        }
+        self.best_waiting()
+    }
+
+    /// Whether [`next`](Self::next) would give a pair.
+    pub(crate) fn has_next(&self) -> bool {
+        !self.triggered.is_empty()
+            || self.pairs.iter().any(|p| matches!(p.state, PairState::Waiting | PairState::Frozen))
+    }
+
+    /// Puts a pair into the triggered-check queue, once (§7.3.1.4).
+    pub(crate) fn trigger(&mut self, id: PairId) {
+        if !self.triggered.contains(&id) {
+            self.triggered.push_back(id);
+        }
+    }
+
+    pub(crate) fn untrigger(&mut self, id: PairId) {
+        self.triggered.retain(|queued| *queued != id);
+    }
+
+    /// Keeps the valid pairs only: nothing more is to be checked (§8.1.2). Returns those that went.
+    pub(crate) fn conclude(&mut self) -> Vec<PairId> {
+        let (kept, gone) = core::mem::take(&mut self.pairs)
+            .into_iter()
+            .partition(|pair: &Pair| pair.valid.is_some());
+        self.pairs = kept;
+        self.triggered.clear();
+        let gone: Vec<Pair> = gone;
+        gone.into_iter().map(|pair| pair.id).collect()
+    }
+
+    pub(crate) fn set_state(&mut self, id: PairId, state: PairState, events: &mut Events) {
+        if let Some(pair) = self.get_mut(id)
+            && pair.state != state
+        {
+            pair.state = state;
+            events.push(Event::PairStateChanged { pair: id, state });
+        }
+    }
+
+    /// Recomputes every priority, after a change of roles or of a candidate (§6.1.2.3), and reorders.
+    pub(crate) fn reprioritize(&mut self, mut compute: impl FnMut(&mut Pair)) {
+        self.pairs.iter_mut().for_each(&mut compute);
+        self.pairs.sort_by_key(|pair| core::cmp::Reverse(pair.priority));
+    }
+
+    pub(crate) fn find(&self, local: SocketAddr, remote: SocketAddr) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.local == local && pair.remote == remote)
+    }
+
+    pub(crate) fn get(&self, id: PairId) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.id == id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: PairId) -> Option<&mut Pair> {
+        self.pairs.iter_mut().find(|pair| pair.id == id)
+    }
+
+    /// All pairs, the best first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Pair> {
+        self.pairs.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Pair> {
+        self.pairs.iter_mut()
+    }
+
+    fn best_waiting(&self) -> Option<PairId> {
+        self.pairs.iter().find(|pair| pair.state == PairState::Waiting).map(|pair| pair.id)
+    }
+}
+
+impl NewPair {
+    fn into_pair(self, id: PairId) -> Pair {
+        Pair {
+            id,
+            local: self.local,
+            remote: self.remote,
+            foundation: self.foundation,
+            priority: self.priority,
+            state: PairState::Frozen,
+            valid: None,
+            nominate_when_valid: false,
+            nominated: false,
+            first_check: None,
+            checks_sent: 0,
+            failure: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(host: u8, foundation: u16, priority: u64) -> NewPair {
+        let address = |last, port| SocketAddr::from(([192, 0, 2, last], port));
+        NewPair {
+            local: address(1, 1),
+            remote: address(host, 2),
+            foundation: (0, foundation),
+            priority: PairPriority(priority),
+        }
+    }
+
+    fn priorities(list: &Checklist) -> Vec<u64> {
+        list.iter().map(|pair| pair.priority.0).collect()
+    }
+
+    #[test]
+    fn pairs_stand_in_order_of_priority_and_only_once() {
+        let mut list = Checklist::default();
+        for (host, priority) in [(2, 5), (3, 9), (4, 7)] {
+            assert!(list.insert(pair(host, 0, priority), 100).is_some());
+        }
+        assert_eq!(list.insert(pair(3, 0, 1), 100), None, "redundant with a better pair");
+        assert_eq!(priorities(&list), [9, 7, 5]);
+    }
+
+    #[test]
+    fn the_limit_keeps_the_best_pairs() {
+        // CHECKLIST 40, I2.
+        let mut list = Checklist::default();
+        for host in 0..=255 {
+            list.insert(pair(host, 0, u64::from(host)), 100);
+        }
+        assert_eq!(priorities(&list), (156..=255).rev().collect::<Vec<_>>());
+        assert_eq!(list.insert(pair(1, 0, 1), 100), None);
+    }
+
+    #[test]
+    fn one_pair_of_each_foundation_goes_first() {
+        // RFC 8445 §6.1.2.6.
+        let (mut list, mut events) = (Checklist::default(), Events::default());
+        let ids = [(2, 0, 9), (3, 0, 8), (4, 1, 7)].map(|(host, foundation, priority)| {
+            list.insert(pair(host, foundation, priority), 100).unwrap()
+        });
+        list.unfreeze(&mut events);
+        let states = |list: &Checklist| ids.map(|id| list.get(id).unwrap().state);
+        assert_eq!(states(&list), [PairState::Waiting, PairState::Frozen, PairState::Waiting]);
+
+        list.set_state(ids[0], PairState::Succeeded, &mut events);
+        list.unfreeze(&mut events);
+        assert_eq!(
+            states(&list)[1],
+            PairState::Waiting,
+            "unfrozen by the success of its foundation"
+        );
+    }
+
+    #[test]
+    fn a_triggered_pair_overtakes_better_ones() {
+        let (mut list, mut events) = (Checklist::default(), Events::default());
+        let [best, worst] =
+            [9, 1].map(|p| list.insert(pair(p, u16::from(p), p.into()), 100).unwrap());
+        list.trigger(worst);
+        list.trigger(worst);
+        assert_eq!(list.next(&mut events), Some(worst));
+        assert_eq!(list.next(&mut events), Some(best));
+    }
+}

@@ -1,0 +1,137 @@
+//! The peer's consent to receive, kept fresh by Binding requests (RFC 7675 §5.1).
+
+use core::time::Duration;
+
+use pinhole_sansio::Instant;
+use rand::{Rng, RngExt};
+
+/// How often consent is asked for and how long it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsentConfig {
+    /// The middle of the interval between two checks, each 0.8 to 1.2 times as long; 5 s, and never less.
+    pub interval: Duration,
+    /// How long one answer lasts; 30 s.
+    pub expiry: Duration,
+}
+
+impl Default for ConsentConfig {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(5), expiry: Duration::from_secs(30) }
+    }
+}
+
+/// The consent of one valid pair.
+#[derive(Debug)]
+pub(crate) struct Consent {
+    /// No application data from here on.
+    expires: Instant,
+    next_check: Instant,
+    /// Checks sent since the last answer.
+    unanswered: u32,
+}
+
+impl Consent {
+    /// Consent as a connectivity check's success gives it.
+    pub(crate) fn granted(config: ConsentConfig, rng: &mut impl Rng, now: Instant) -> Self {
+        Self {
+            expires: now + config.expiry,
+            next_check: now + next_interval(config, rng),
+            unanswered: 0,
+        }
+    }
+
+    /// An authenticated success response came. Consent that ran out does not come back.
+    pub(crate) fn answered(&mut self, config: ConsentConfig, now: Instant) {
+        if self.is_fresh(now) {
+            self.expires = now + config.expiry;
+            self.unanswered = 0;
+        }
+    }
+
+    /// The peer took its consent back (RFC 7675 §5.2).
+    pub(crate) fn revoke(&mut self, now: Instant) {
+        self.expires = now;
+    }
+
+    pub(crate) fn is_fresh(&self, now: Instant) -> bool {
+        now < self.expires
+    }
+
+    /// Whether the answers to the latest checks are overdue while consent still lasts.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.unanswered > TOLERATED
+    }
+
+    /// Whether a check is to be sent now; if so, the next one is planned.
+    pub(crate) fn is_due(
+        &mut self,
+        config: ConsentConfig,
+        rng: &mut impl Rng,
+        now: Instant,
+    ) -> bool {
+        let due = self.next_check <= now;
+        if due {
+            self.next_check = now + next_interval(config, rng);
+            self.unanswered = self.unanswered.saturating_add(1);
+        }
+        due
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        self.next_check.min(self.expires)
+    }
+}
+
+/// RFC 7675 §5.1: "each interval MUST be randomized from between 0.8 and 1.2 times the basic period", and
+/// never less than 4 s.
+fn next_interval(config: ConsentConfig, rng: &mut impl Rng) -> Duration {
+    let basic = config.interval.max(MINIMUM_INTERVAL);
+    basic.mul_f64(rng.random_range(0.8..=1.2))
+}
+
+/// RFC 7675 §5.1: "MUST NOT set the period between checks to less than 4 seconds": 0.8 times this.
+const MINIMUM_INTERVAL: Duration = Duration::from_secs(5);
+/// Unanswered checks before the path counts as in doubt: one may be lost, and one may be on its way.
+const TOLERATED: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand::rngs::ChaCha12Rng;
+
+    #[test]
+    fn intervals_stay_within_a_fifth_of_the_period() {
+        // CHECKLIST 48.
+        let mut rng = ChaCha12Rng::from_seed([3; 32]);
+        for asked in [1, 5, 15] {
+            let config =
+                ConsentConfig { interval: Duration::from_secs(asked), ..ConsentConfig::default() };
+            let basic = config.interval.max(Duration::from_secs(5));
+            let (mut least, mut most) = (Duration::MAX, Duration::ZERO);
+            for _ in 0..10_000 {
+                let interval = next_interval(config, &mut rng);
+                (least, most) = (least.min(interval), most.max(interval));
+            }
+            assert!(
+                basic.mul_f64(0.8) <= least && most <= basic.mul_f64(1.2),
+                "{least:?} {most:?}"
+            );
+            assert!(
+                least < basic.mul_f64(0.81) && basic.mul_f64(1.19) < most,
+                "{least:?} {most:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn consent_ends_thirty_seconds_after_the_last_answer_and_stays_gone() {
+        let (config, mut rng) = (ConsentConfig::default(), ChaCha12Rng::from_seed([3; 32]));
+        let mut consent = Consent::granted(config, &mut rng, Instant::ZERO);
+        consent.answered(config, Instant::from_millis(7_000));
+        assert!(consent.is_fresh(Instant::from_millis(36_999)));
+        assert!(!consent.is_fresh(Instant::from_millis(37_000)));
+        consent.answered(config, Instant::from_millis(37_001));
+        assert!(!consent.is_fresh(Instant::from_millis(37_001)));
+    }
+}

@@ -1,0 +1,78 @@
+//! What an agent tells its application.
+
+use alloc::collections::VecDeque;
+use core::net::SocketAddr;
+
+use crate::agent::State;
+use crate::candidate::Candidate;
+use crate::gather::GatheringError;
+use crate::pair::{PairId, PairState};
+use crate::role::Role;
+
+/// Something that happened, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A candidate to signal to the peer.
+    CandidateGathered(Candidate),
+    /// A STUN server told what address it sees. When it is the base's own there is no NAT between, and no
+    /// candidate comes of it.
+    MappedAddressLearned {
+        /// The socket that asked.
+        base: SocketAddr,
+        /// The server that answered.
+        server: SocketAddr,
+        /// The address that it saw.
+        mapped: SocketAddr,
+    },
+    /// A server was of no help; gathering goes on with the others.
+    GatheringFailed {
+        /// The socket that asked.
+        base: SocketAddr,
+        /// The server.
+        server: SocketAddr,
+        /// What went wrong.
+        error: GatheringError,
+    },
+    /// No more local candidates will come: the moment to signal end-of-candidates (RFC 8838 §13).
+    GatheringCompleted,
+    /// A pair was checked, or is to be.
+    PairStateChanged {
+        /// Which pair; [`Agent::pair`](crate::Agent::pair) tells all about it.
+        pair: PairId,
+        /// Its state now.
+        state: PairState,
+    },
+    /// Application data takes this pair from now on: the best valid one, until one is selected.
+    RouteChanged {
+        /// Which pair.
+        pair: PairId,
+    },
+    /// The pair was nominated and is used for good (RFC 8445 §8.1.1).
+    PairSelected {
+        /// Which pair.
+        pair: PairId,
+    },
+    /// A role conflict was settled by this side's taking the other role (RFC 8445 §7.3.1.1).
+    RoleSwitched(Role),
+    /// The session as a whole moved on.
+    StateChanged(State),
+}
+
+/// Events that wait to be polled.
+#[derive(Debug, Default)]
+pub(crate) struct Events(VecDeque<Event>);
+
+impl Events {
+    pub(crate) fn push(&mut self, event: Event) {
+        self.0.push_back(event);
+    }
+
+    pub(crate) fn extend(&mut self, event: Option<Event>) {
+        self.0.extend(event);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        self.0.pop_front()
+    }
+}

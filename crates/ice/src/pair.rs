@@ -1,0 +1,157 @@
+//! Candidate pairs: a local and a remote address that may or may not reach each other (RFC 8445 §6.1.2).
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use pinhole_sansio::{FiveTuple, Instant};
+
+use crate::candidate::Priority;
+use crate::consent::Consent;
+use crate::role::Role;
+
+/// Names a pair for the lifetime of its agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PairId(pub(crate) u32);
+
+impl fmt::Display for PairId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// How far the checks of a pair have come (RFC 8445 §6.1.2.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PairState {
+    /// Held back until a pair of the same foundation has been tried.
+    Frozen,
+    /// To be checked at the next opportunity.
+    Waiting,
+    /// A check was sent and is not answered yet.
+    InProgress,
+    /// A check was answered: data can flow.
+    Succeeded,
+    /// The check failed; [`PairFailure`] says how.
+    Failed,
+}
+
+impl fmt::Display for PairState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Frozen => "frozen",
+            Self::Waiting => "waiting",
+            Self::InProgress => "in progress",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// Why a pair failed (RFC 8445 §7.2.5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PairFailure {
+    /// All retransmissions went unanswered (§7.2.5.2.3).
+    #[error("no answer")]
+    Timeout,
+    /// The answer came from another address than the one asked, or to another than the one that asked
+    /// (§7.2.5.2.1).
+    #[error("answered from {0}, which was not asked")]
+    NotSymmetric(SocketAddr),
+    /// A STUN error that asking again would not mend (§7.2.5.2.4).
+    #[error("the peer answered with error {0}")]
+    ErrorResponse(u16),
+    /// A success response that cannot be used: the mapped address is missing, or an attribute is unknown
+    /// that must be understood.
+    #[error("the peer's answer was malformed")]
+    MalformedResponse,
+    /// The peer's consent to receive ran out or was taken back (RFC 7675 §5).
+    #[error("consent was lost")]
+    ConsentLost,
+}
+
+/// The priority of a pair, equal on both sides (RFC 8445 §6.1.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PairPriority(pub u64);
+
+impl PairPriority {
+    /// `2^32 * min(G, D) + 2 * max(G, D) + (G > D)`, where G is the controlling side's priority.
+    #[must_use]
+    pub fn new(role: Role, local: Priority, remote: Priority) -> Self {
+        let (controlling, controlled) = match role {
+            Role::Controlling => (u64::from(local.0), u64::from(remote.0)),
+            Role::Controlled => (u64::from(remote.0), u64::from(local.0)),
+        };
+        let (low, high) = (controlling.min(controlled), controlling.max(controlled));
+        // The largest inputs wrap by one bit, which only a peer outside the RFC's range can cause.
+        Self((low << 32).wrapping_add(high << 1).wrapping_add(u64::from(controlling > controlled)))
+    }
+}
+
+/// A pair on the checklist. Its local candidate is always a base (RFC 8445 §6.1.2.4).
+#[derive(Debug)]
+pub(crate) struct Pair {
+    pub(crate) id: PairId,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    /// The numbers of the local and the remote foundation.
+    pub(crate) foundation: (u16, u16),
+    pub(crate) priority: PairPriority,
+    pub(crate) state: PairState,
+    /// The entry on the valid list that checks of this pair made (RFC 8445 §7.2.5.3.2).
+    pub(crate) valid: Option<Valid>,
+    /// The controlling side asked for this pair before it was valid here (RFC 8445 §7.3.1.5).
+    pub(crate) nominate_when_valid: bool,
+    pub(crate) nominated: bool,
+    pub(crate) first_check: Option<Instant>,
+    pub(crate) checks_sent: u32,
+    pub(crate) failure: Option<PairFailure>,
+}
+
+/// What a successful check established.
+#[derive(Debug)]
+pub(crate) struct Valid {
+    /// Our address as the peer sees it.
+    pub(crate) mapped: SocketAddr,
+    /// Priority with the mapped candidate in place of the base.
+    pub(crate) priority: PairPriority,
+    /// `None` when only retransmitted checks were answered, which says nothing about time.
+    pub(crate) rtt: Option<Duration>,
+    pub(crate) consent: Consent,
+}
+
+impl Pair {
+    pub(crate) const fn five_tuple(&self) -> FiveTuple {
+        FiveTuple::udp(self.local, self.remote)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_compute_the_same_priority() {
+        // CHECKLIST I16, RFC 8445 §6.1.2.3.
+        for (g, d) in [
+            (1, 2),
+            (2, 1),
+            (7, 7),
+            (2_130_706_431, 1_694_498_815),
+            (0, u32::MAX),
+            (u32::MAX, u32::MAX),
+        ] {
+            let controlling = PairPriority::new(Role::Controlling, Priority(g), Priority(d));
+            let controlled = PairPriority::new(Role::Controlled, Priority(d), Priority(g));
+            assert_eq!(controlling, controlled);
+        }
+    }
+
+    #[test]
+    fn the_formula_orders_by_the_worse_candidate_first() {
+        let priority = |g, d| PairPriority::new(Role::Controlling, Priority(g), Priority(d));
+        assert!(priority(10, 10) > priority(9, 1_000));
+        assert_eq!(priority(1, 2).0, (1 << 32) + 4);
+        assert_eq!(priority(2, 1).0, (1 << 32) + 5);
+    }
+}

@@ -1,0 +1,127 @@
+//! The STUN messages of a session: connectivity checks and their answers (RFC 8445 §7.1 to §7.3).
+
+use core::net::SocketAddr;
+
+use pinhole_sansio::Payload;
+use pinhole_stun::attribute::{
+    ErrorCode, IceControlled, IceControlling, Priority as PriorityAttribute, UseCandidate,
+    Username, XorMappedAddress,
+};
+use pinhole_stun::{
+    AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId, WriteError,
+    response,
+};
+
+use crate::candidate::Priority;
+use crate::role::{Role, TieBreaker};
+
+/// The attributes that an ICE agent understands in a request or a response.
+pub(crate) const KNOWN: &[AttributeType] = &[
+    AttributeType::USERNAME,
+    AttributeType::MESSAGE_INTEGRITY,
+    AttributeType::MESSAGE_INTEGRITY_SHA256,
+    AttributeType::ERROR_CODE,
+    AttributeType::UNKNOWN_ATTRIBUTES,
+    AttributeType::XOR_MAPPED_ADDRESS,
+    AttributeType::MAPPED_ADDRESS,
+    AttributeType::PRIORITY,
+    AttributeType::USE_CANDIDATE,
+];
+
+/// What a check says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckRequest<'a> {
+    pub(crate) id: TransactionId,
+    /// `remote:local` (RFC 8445 §7.2.2).
+    pub(crate) username: &'a str,
+    pub(crate) priority: Priority,
+    pub(crate) role: (Role, TieBreaker),
+    pub(crate) use_candidate: bool,
+}
+
+impl CheckRequest<'_> {
+    /// Writes the Binding request, signed with the peer's password.
+    pub(crate) fn write(&self, key: &IntegrityKey) -> Result<Payload, WriteError> {
+        let mut buffer = [0; MAX_CHECK];
+        let mut writer = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, self.id)?;
+        writer.attribute(&Username(self.username))?;
+        writer.attribute(&PriorityAttribute(self.priority.0))?;
+        match self.role {
+            (Role::Controlling, TieBreaker(number)) => writer.attribute(&IceControlling(number))?,
+            (Role::Controlled, TieBreaker(number)) => writer.attribute(&IceControlled(number))?,
+        };
+        if self.use_candidate {
+            writer.attribute(&UseCandidate)?;
+        }
+        writer.integrity(key)?.fingerprint()?;
+        Ok(Payload::from(writer.finish()))
+    }
+}
+
+/// What an authentic request says, read once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReceivedCheck {
+    pub(crate) priority: Priority,
+    pub(crate) use_candidate: bool,
+    /// `None` from a peer that does not say; it has no part in conflicts.
+    pub(crate) role: Option<(Role, TieBreaker)>,
+}
+
+impl ReceivedCheck {
+    /// `None` when PRIORITY is missing or an attribute is malformed (RFC 8445 §7.1.1).
+    pub(crate) fn read(message: &Message<'_>) -> Option<Self> {
+        let PriorityAttribute(priority) = message.get().ok()??;
+        let controlling = message.get::<IceControlling>().ok()?;
+        let controlled = message.get::<IceControlled>().ok()?;
+        let role = match (controlling, controlled) {
+            (Some(IceControlling(number)), _) => Some((Role::Controlling, TieBreaker(number))),
+            (None, Some(IceControlled(number))) => Some((Role::Controlled, TieBreaker(number))),
+            (None, None) => None,
+        };
+        let use_candidate = message.get::<UseCandidate>().ok()?.is_some();
+        Some(Self { priority: Priority(priority), use_candidate, role })
+    }
+}
+
+/// A success response that tells the source address (RFC 8445 §7.3.1.2).
+pub(crate) fn success(
+    id: TransactionId,
+    source: SocketAddr,
+    key: &IntegrityKey,
+) -> Result<Payload, WriteError> {
+    let mut buffer = [0; MAX_CHECK];
+    let mut writer = MessageWriter::new(&mut buffer, Class::SuccessResponse, Method::BINDING, id)?;
+    writer.attribute(&XorMappedAddress(source))?.integrity(key)?.fingerprint()?;
+    Ok(Payload::from(writer.finish()))
+}
+
+/// An error response; `key` where the request was authentic (RFC 8489 §9.1.3).
+pub(crate) fn error(
+    id: TransactionId,
+    code: u16,
+    key: Option<&IntegrityKey>,
+) -> Result<Payload, WriteError> {
+    let mut buffer = [0; MAX_CHECK];
+    let mut writer = MessageWriter::new(&mut buffer, Class::ErrorResponse, Method::BINDING, id)?;
+    writer.attribute(&ErrorCode::registered(code))?;
+    if let Some(key) = key {
+        writer.integrity(key)?;
+    }
+    writer.fingerprint()?;
+    Ok(Payload::from(writer.finish()))
+}
+
+/// RFC 8489 §6.3.1: 420 with the attributes of a request that were not understood.
+pub(crate) fn unknown_attributes(
+    request: &Message<'_>,
+    key: &IntegrityKey,
+) -> Result<Payload, WriteError> {
+    let mut buffer = [0; MAX_CHECK];
+    let unknown = request.unknown_required(KNOWN);
+    let mut writer = response::unknown_attributes(request, unknown, &mut buffer)?;
+    writer.integrity(key)?.fingerprint()?;
+    Ok(Payload::from(writer.finish()))
+}
+
+/// The header, a USERNAME of two user fragments of 256 characters, and all the rest.
+const MAX_CHECK: usize = 20 + (4 + 516) + 8 + 12 + 4 + 24 + 8;
