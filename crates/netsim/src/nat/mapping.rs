@@ -1,0 +1,115 @@
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use pinhole_sansio::Instant;
+
+use super::filtering::Filter;
+use crate::packet::Protocol;
+
+/// On what of the remote endpoint a mapping or a filter depends (RFC 4787 §4.1 and §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Behavior {
+    /// On nothing.
+    EndpointIndependent,
+    /// On its address.
+    AddressDependent,
+    /// On its address and port.
+    AddressAndPortDependent,
+}
+
+impl Behavior {
+    /// All remote endpoints that are the same to this behaviour.
+    pub(crate) const fn scope(self, remote: SocketAddr) -> Scope {
+        match self {
+            Self::EndpointIndependent => Scope::Any,
+            Self::AddressDependent => Scope::Address(remote.ip()),
+            Self::AddressAndPortDependent => Scope::Endpoint(remote),
+        }
+    }
+}
+
+/// A set of remote endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    Any,
+    Address(IpAddr),
+    Endpoint(SocketAddr),
+}
+
+/// What shares one mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Inside {
+    pub(super) protocol: Protocol,
+    pub(super) address: SocketAddr,
+    pub(super) scope: Scope,
+}
+
+/// How the outside names a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Outside {
+    pub(super) protocol: Protocol,
+    pub(super) address: SocketAddr,
+}
+
+/// An internal endpoint that is known outside under another name.
+#[derive(Clone, Debug)]
+pub(super) struct Mapping {
+    pub(super) inside: Inside,
+    pub(super) expires: Instant,
+    pub(super) filter: Filter,
+}
+
+/// All mappings, found from both sides. An expired one is there for nobody.
+#[derive(Default)]
+pub(super) struct Table {
+    outside_of: BTreeMap<Inside, Outside>,
+    mappings: BTreeMap<Outside, Mapping>,
+}
+
+impl Table {
+    /// The external name of `inside`.
+    pub(super) fn outside_of(&self, inside: Inside, now: Instant) -> Option<Outside> {
+        let outside = *self.outside_of.get(&inside)?;
+        self.mappings.get(&outside).filter(|mapping| now < mapping.expires).map(|_| outside)
+    }
+
+    pub(super) fn get_mut(&mut self, outside: Outside, now: Instant) -> Option<&mut Mapping> {
+        self.mappings.get_mut(&outside).filter(|mapping| now < mapping.expires)
+    }
+
+    pub(super) fn is_free(&self, outside: Outside, now: Instant) -> bool {
+        self.mappings.get(&outside).is_none_or(|mapping| mapping.expires <= now)
+    }
+
+    /// Adds a mapping in the place of an expired one, if there is one.
+    pub(super) fn insert(&mut self, outside: Outside, mapping: Mapping) {
+        let inside = mapping.inside;
+        if let Some(expired) = self.mappings.insert(outside, mapping)
+            && self.outside_of.get(&expired.inside) == Some(&outside)
+        {
+            self.outside_of.remove(&expired.inside);
+        }
+        self.outside_of.insert(inside, outside);
+    }
+
+    /// The external port of `address`, whatever remote it was mapped for.
+    pub(super) fn port_of(
+        &self,
+        protocol: Protocol,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Option<u16> {
+        let first = Inside { protocol, address, scope: Scope::Any };
+        let (&inside, _) = self.outside_of.range(first..).next()?;
+        let same = inside.protocol == protocol && inside.address == address;
+        same.then(|| self.outside_of(inside, now)).flatten().map(|outside| outside.address.port())
+    }
+
+    pub(super) fn len(&self, now: Instant) -> usize {
+        self.mappings.values().filter(|mapping| now < mapping.expires).count()
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}

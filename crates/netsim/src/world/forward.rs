@@ -1,0 +1,178 @@
+//! The way of a packet: link, network, gateway, and so on until a host.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Event, World};
+use crate::arena::{DeviceId, GatewayId, LinkId, NetworkId};
+use crate::drops::{DropReason, Refusal};
+use crate::host::HostIndex;
+use crate::icmp::{IcmpError, IcmpKind};
+use crate::link::{Arrival, Direction, Owner};
+use crate::nat::Exit;
+use crate::packet::{Body, Packet};
+use crate::router::NextHop;
+use crate::trace::Happening;
+
+impl World {
+    /// Puts a packet on a link.
+    pub(super) fn transfer(&mut self, link: LinkId, direction: Direction, packet: Packet) {
+        let pipe = self.links[link].pipe_mut(direction);
+        match pipe.carry(packet.length(), self.now, &mut self.rng) {
+            Ok(Arrival { at, copy_at }) => {
+                if let Some(at) = copy_at {
+                    let packet = self.in_flight.insert(packet.clone());
+                    self.queue.schedule(at, Event::Arrival { link, direction, packet });
+                }
+                let packet = self.in_flight.insert(packet);
+                self.queue.schedule(at, Event::Arrival { link, direction, packet });
+            }
+            Err(refusal) => {
+                let network = self.links[link].network;
+                self.refuse_packet(None, network, refusal, &packet);
+            }
+        }
+    }
+
+    /// A packet leaves a link.
+    pub(super) fn arrive(&mut self, link: LinkId, direction: Direction, mut packet: Packet) {
+        let (network, owner) = (self.links[link].network, self.links[link].owner);
+        match (direction, owner) {
+            (Direction::Up, _) => {
+                packet.via = Some(link);
+                self.route(network, packet);
+            }
+            (Direction::Down, Owner::Host(host)) => self.deliver(host, &packet),
+            (Direction::Down, Owner::Gateway(gateway)) => self.forward_inbound(gateway, packet),
+        }
+    }
+
+    /// Sends a packet on its way from within `network`.
+    fn route(&mut self, network: NetworkId, packet: Packet) {
+        match self.networks[network].next_hop(packet.destination.ip()) {
+            NextHop::Link(link) if self.is_partitioned(packet.via, link) => {
+                self.drop_packet(None, DropReason::Partitioned, &packet);
+            }
+            NextHop::Link(link) => self.transfer(link, Direction::Down, packet),
+            NextHop::Gateway(gateway) => self.forward_outbound(gateway, network, packet),
+            NextHop::Nowhere => self.drop_packet(None, DropReason::NoRoute, &packet),
+        }
+    }
+
+    fn is_partitioned(&self, from: Option<LinkId>, to: LinkId) -> bool {
+        from.is_some_and(|from| self.links[from].part != self.links[to].part)
+    }
+
+    fn forward_outbound(&mut self, gateway: GatewayId, inside: NetworkId, mut packet: Packet) {
+        let state = &mut self.gateways[gateway];
+        let device = state.device;
+        self.trace.record(self.now, Some(device), Happening::Received, Some(&packet));
+        match state.outbound(&mut packet, self.now, &mut self.rng) {
+            Ok(Exit::Outside) => {
+                let link = state.link;
+                self.trace.record(self.now, Some(device), Happening::Sent, Some(&packet));
+                self.transfer(link, Direction::Up, packet);
+            }
+            Ok(Exit::Hairpin) => self.enter(gateway, packet),
+            Err(refusal) => self.refuse_packet(Some(device), inside, refusal, &packet),
+        }
+    }
+
+    fn forward_inbound(&mut self, gateway: GatewayId, mut packet: Packet) {
+        let state = &mut self.gateways[gateway];
+        let (device, link) = (state.device, state.link);
+        self.trace.record(self.now, Some(device), Happening::Received, Some(&packet));
+        match state.inbound(&mut packet, self.now) {
+            Ok(()) => self.enter(gateway, packet),
+            Err(refusal) => {
+                let outside = self.links[link].network;
+                self.refuse_packet(Some(device), outside, refusal, &packet);
+            }
+        }
+    }
+
+    /// Brings a packet from a gateway into the inside network that knows its destination.
+    fn enter(&mut self, gateway: GatewayId, mut packet: Packet) {
+        let state = &self.gateways[gateway];
+        let device = state.device;
+        let destination = packet.destination.ip();
+        let inside = state.insides.iter().find(|&&id| self.networks[id].reaches(destination));
+        if let Some(&inside) = inside {
+            packet.via = None;
+            self.trace.record(self.now, Some(device), Happening::Sent, Some(&packet));
+            self.route(inside, packet);
+        } else {
+            self.drop_packet(Some(device), DropReason::NoRoute, &packet);
+        }
+    }
+
+    /// Drops a packet and, if that is to be told, sends an ICMP error from within `network`.
+    fn refuse_packet(
+        &mut self,
+        device: Option<DeviceId>,
+        network: NetworkId,
+        refusal: Refusal,
+        packet: &Packet,
+    ) {
+        self.drop_packet(device, refusal.reason, packet);
+        let Some(kind) = refusal.told else { return };
+        let Some(reporter) = self.networks[network].router_address(packet.source.ip()) else {
+            return;
+        };
+        if let Some(error) = self.icmp_error(reporter, kind, packet) {
+            self.route(network, error);
+        }
+    }
+
+    pub(super) fn drop_packet(
+        &mut self,
+        device: Option<DeviceId>,
+        reason: DropReason,
+        packet: &Packet,
+    ) {
+        self.drops.count(reason);
+        self.trace.record(self.now, device, Happening::Dropped(reason), Some(packet));
+    }
+
+    /// An ICMP error about `packet`. About ICMP errors there is none (RFC 1122 §3.2.2).
+    pub(super) fn icmp_error(
+        &mut self,
+        reporter: IpAddr,
+        kind: IcmpKind,
+        packet: &Packet,
+    ) -> Option<Packet> {
+        if matches!(packet.body, Body::Icmp(_)) {
+            return None;
+        }
+        let error = IcmpError { kind, reporter, five_tuple: packet.five_tuple() };
+        let source = SocketAddr::new(reporter, 0);
+        let destination = SocketAddr::new(packet.source.ip(), 0);
+        Some(self.number(source, destination, DEFAULT_HOP_LIMIT, Body::Icmp(error)))
+    }
+
+    /// A new packet of `host`.
+    pub(super) fn packet(
+        &mut self,
+        host: HostIndex,
+        source: SocketAddr,
+        destination: SocketAddr,
+        body: Body,
+    ) -> Packet {
+        let hop_limit = self.hosts[host].hop_limit;
+        self.number(source, destination, hop_limit, body)
+    }
+
+    fn number(
+        &mut self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        hop_limit: u8,
+        body: Body,
+    ) -> Packet {
+        let number = self.packets;
+        self.packets += 1;
+        Packet { number, source, destination, hop_limit, via: None, body }
+    }
+}
+
+/// What hosts and routers put into new packets.
+pub(super) const DEFAULT_HOP_LIMIT: u8 = 64;

@@ -1,0 +1,269 @@
+mod build;
+mod drive;
+mod fault;
+mod forward;
+
+use std::any::Any;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use pinhole_sansio::Instant;
+use rand::rngs::ChaCha8Rng;
+
+pub use build::{GatewayBuilder, HostBuilder};
+
+use crate::arena::{Arena, GatewayId, LinkId, NetworkId};
+use crate::drops::Drops;
+use crate::gateway::Gateway;
+use crate::host::{Host, HostCounters, HostId, HostIndex};
+use crate::link::{Direction, Link, LinkCounters};
+use crate::nat::Nat;
+use crate::node::Node;
+use crate::packet::Packet;
+use crate::queue::{Queue, Slab, Slot};
+use crate::router::Network;
+use crate::seed::Seed;
+use crate::trace::{Recording, Trace};
+use crate::violation::Violation;
+
+/// A simulated Internet on a virtual clock that starts at [`Instant::ZERO`].
+///
+/// Everything that happens is a function of the seed and of the calls that were made.
+pub struct World {
+    seed: Seed,
+    rng: ChaCha8Rng,
+    now: Instant,
+    queue: Queue<Event>,
+    in_flight: Slab<Packet>,
+    hosts: Arena<HostIndex, Host>,
+    networks: Arena<NetworkId, Network>,
+    gateways: Arena<GatewayId, Gateway>,
+    links: Arena<LinkId, Link>,
+    trace: Trace,
+    drops: Drops,
+    packets: u64,
+    violation: Option<Box<Violation>>,
+    plan: build::AddressPlan,
+}
+
+/// What waits in the queue.
+enum Event {
+    /// A packet leaves a link.
+    Arrival { link: LinkId, direction: Direction, packet: Slot },
+    /// A host's deadline may have passed.
+    Wake { host: HostIndex },
+}
+
+impl World {
+    /// A world with one network, the Internet's core, and nothing on it.
+    #[must_use]
+    pub fn new(seed: impl Into<Seed>) -> Self {
+        let seed = seed.into();
+        let mut world = Self {
+            seed,
+            rng: seed.generator(),
+            now: Instant::ZERO,
+            queue: Queue::new(),
+            in_flight: Slab::new(),
+            hosts: Arena::new(),
+            networks: Arena::new(),
+            gateways: Arena::new(),
+            links: Arena::new(),
+            trace: Trace::new(),
+            drops: Drops::default(),
+            packets: 0,
+            violation: None,
+            plan: build::AddressPlan::default(),
+        };
+        world.add_core();
+        world
+    }
+
+    /// Calls `act` with the node of `host` and its time, then sends what the node has to send.
+    pub fn with<T: Node, R>(
+        &mut self,
+        host: HostId<T>,
+        act: impl FnOnce(&mut T, Instant) -> R,
+    ) -> R {
+        let now = self.now;
+        let node: &mut dyn Any = &mut *self.hosts[host.index()].node;
+        let answer = act(node.downcast_mut().expect("a host keeps the type of its node"), now);
+        self.drain(host.index());
+        answer
+    }
+
+    /// Lets everything happen that is due within `duration`, and moves the clock on by it.
+    ///
+    /// # Panics
+    ///
+    /// When a machine breaks its contract; see [`Violation`].
+    #[track_caller]
+    pub fn run_for(&mut self, duration: Duration) {
+        let until = self.now + duration;
+        self.run_until(until);
+    }
+
+    /// Lets everything happen that is due until `until`, and moves the clock there.
+    ///
+    /// # Panics
+    ///
+    /// When a machine breaks its contract; see [`Violation`].
+    #[track_caller]
+    pub fn run_until(&mut self, until: Instant) {
+        if let Err(violation) = self.try_run_until(until) {
+            panic!("{violation}");
+        }
+    }
+
+    /// Lets things happen until `done`, asked after each of them, or until `limit` has passed.
+    /// The answer is whether it was `done`; if so, the clock stands where it became so.
+    ///
+    /// # Panics
+    ///
+    /// When a machine breaks its contract; see [`Violation`].
+    #[track_caller]
+    pub fn run_until_done(&mut self, limit: Duration, done: impl FnMut(&Self) -> bool) -> bool {
+        match self.try_run_until_done(limit, done) {
+            Ok(done) => done,
+            Err(violation) => panic!("{violation}"),
+        }
+    }
+
+    /// [`run_until`](Self::run_until) for callers that go on after a violation.
+    ///
+    /// # Errors
+    ///
+    /// The first contract that a machine broke. The world stands still from then on.
+    pub fn try_run_until(&mut self, until: Instant) -> Result<(), Box<Violation>> {
+        while self.next_event_at().is_some_and(|at| at <= until) {
+            self.step()?;
+        }
+        self.check()?;
+        self.now = self.now.max(until);
+        Ok(())
+    }
+
+    /// [`run_until_done`](Self::run_until_done) for callers that go on after a violation.
+    ///
+    /// # Errors
+    ///
+    /// The first contract that a machine broke. The world stands still from then on.
+    pub fn try_run_until_done(
+        &mut self,
+        limit: Duration,
+        mut done: impl FnMut(&Self) -> bool,
+    ) -> Result<bool, Box<Violation>> {
+        let limit = self.now + limit;
+        while !done(self) {
+            if self.next_event_at().is_none_or(|at| at > limit) {
+                self.now = limit;
+                return Ok(done(self));
+            }
+            self.step()?;
+        }
+        Ok(true)
+    }
+
+    /// Lets the next thing happen. `false` when nothing is left to happen.
+    ///
+    /// # Errors
+    ///
+    /// The first contract that a machine broke. The world stands still from then on.
+    pub fn step(&mut self) -> Result<bool, Box<Violation>> {
+        self.check()?;
+        let Some((at, event)) = self.queue.pop() else { return Ok(false) };
+        self.now = self.now.max(at);
+        match event {
+            Event::Arrival { link, direction, packet } => {
+                let packet = self.in_flight.take(packet);
+                self.arrive(link, direction, packet);
+            }
+            Event::Wake { host } => self.wake(host, at),
+        }
+        self.check()?;
+        Ok(true)
+    }
+
+    /// How much the trace remembers from now on. At first it is a short tail.
+    pub fn record(&mut self, recording: Recording) {
+        self.trace.set_recording(recording);
+    }
+
+    /// The time.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// What the world was made from.
+    #[must_use]
+    pub const fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// When the next thing happens.
+    #[must_use]
+    pub fn next_event_at(&self) -> Option<Instant> {
+        self.queue.next_at()
+    }
+
+    /// The node of `host`, to look at.
+    #[must_use]
+    pub fn node<T: Node>(&self, host: HostId<T>) -> &T {
+        let node: &dyn Any = &*self.hosts[host.index()].node;
+        node.downcast_ref().expect("a host keeps the type of its node")
+    }
+
+    /// The addresses of `host`, in the order of its interfaces.
+    #[must_use]
+    pub fn addresses(&self, host: impl Into<HostId>) -> Vec<IpAddr> {
+        self.hosts[host.into().index()].addresses()
+    }
+
+    /// The accesses of `host` to its networks, in the order of its interfaces.
+    #[must_use]
+    pub fn links(&self, host: impl Into<HostId>) -> Vec<LinkId> {
+        let host = &self.hosts[host.into().index()];
+        host.interfaces.iter().map(|interface| interface.link).collect()
+    }
+
+    /// The external addresses of a gateway that translates.
+    #[must_use]
+    pub fn external_addresses(&self, gateway: GatewayId) -> &[IpAddr] {
+        self.gateways[gateway].nat.as_ref().map_or(&[], Nat::addresses)
+    }
+
+    /// How many mappings a gateway holds at the moment.
+    #[must_use]
+    pub fn mappings(&self, gateway: GatewayId) -> usize {
+        self.gateways[gateway].nat.as_ref().map_or(0, |nat| nat.mappings(self.now))
+    }
+
+    /// What `host` sent and received.
+    #[must_use]
+    pub fn counters(&self, host: impl Into<HostId>) -> HostCounters {
+        self.hosts[host.into().index()].counters
+    }
+
+    /// What entered one direction of a link.
+    #[must_use]
+    pub fn link_counters(&self, link: LinkId, direction: Direction) -> LinkCounters {
+        self.links[link].pipe(direction).counters
+    }
+
+    /// Which packets ended on their way, and why.
+    #[must_use]
+    pub const fn drops(&self) -> &Drops {
+        &self.drops
+    }
+
+    /// What happened.
+    #[must_use]
+    pub const fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    fn check(&self) -> Result<(), Box<Violation>> {
+        self.violation.clone().map_or(Ok(()), Err)
+    }
+}
