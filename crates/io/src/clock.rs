@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+use pinhole_sansio::Instant;
+
+/// The system's monotonic clock as machines want it: nanoseconds since the clock was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: tokio::time::Instant,
+}
+
+impl Clock {
+    /// A clock whose origin is now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { origin: tokio::time::Instant::now() }
+    }
+
+    /// The time now.
+    #[must_use]
+    pub fn now(self) -> Instant {
+        Instant::ZERO + self.origin.elapsed()
+    }
+
+    /// The moment to sleep until for a machine's deadline.
+    pub(crate) fn deadline(self, at: Instant) -> tokio::time::Instant {
+        self.origin + at.saturating_duration_since(Instant::ZERO).min(FAR)
+    }
+}
+
+/// What a sleep can be told without overflow; nothing sleeps so long.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3_600);
