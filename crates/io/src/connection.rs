@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pinhole_ice::{Agent, AgentError, Candidate, Config, Credentials, Event, Route};
 use pinhole_sansio::{FiveTuple, Instant};
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -198,10 +199,11 @@ impl Shared {
         self.lock().agent.poll_timeout()
     }
 
-    /// What the socket does not take at once is lost, as on any network; STUN asks again.
+    /// What the socket does not take at once is lost, as on any network; STUN asks again. The system is asked
+    /// directly: tokio's `try_send_to` refuses until it has once seen the socket writable.
     fn transmit(&self, five_tuple: FiveTuple, payload: &[u8]) {
         let Some(socket) = self.socket(five_tuple) else { return };
-        if let Err(error) = socket.try_send_to(payload, five_tuple.remote) {
+        if let Err(error) = SockRef::from(socket).send_to(payload, &five_tuple.remote.into()) {
             tracing::debug!(%five_tuple, %error, "not sent");
         }
     }

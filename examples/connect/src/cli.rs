@@ -1,0 +1,89 @@
+//! The command line.
+
+use clap::{ArgGroup, Args, Parser, ValueEnum};
+use pinhole_ice::Role;
+
+use crate::ice_server::IceServer;
+
+/// Connects two peers, wherever they are.
+///
+/// Without arguments, two peers in this process find each other through a signaling server and a STUN server
+/// that run in this process too. With --signal, or with --stdio, this is one of two peers on two machines.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXIT_CODES)]
+#[command(group = ArgGroup::new("signaling").args(["signal", "stdio"]))]
+pub(crate) struct Cli {
+    /// Meet the other peer at this signaling server
+    #[arg(long, value_name = "ws://HOST:PORT/", requires = "room")]
+    pub(crate) signal: Option<String>,
+    /// The room to meet in
+    #[arg(long, value_name = "NAME", requires = "signal")]
+    pub(crate) room: Option<String>,
+    /// Do not open the room: somebody must be there already
+    #[arg(long, requires = "room")]
+    pub(crate) join_only: bool,
+
+    /// Signal by JSON lines on standard input and output
+    #[arg(long, requires = "role")]
+    pub(crate) stdio: bool,
+    /// Which part to take (the offerer is the controlling side)
+    #[arg(long, value_enum, requires = "stdio")]
+    pub(crate) role: Option<SdpRole>,
+    /// Signal candidates one by one, as they are found
+    #[arg(long, requires = "stdio")]
+    pub(crate) trickle: bool,
+    /// Use IPv6 addresses too (with --stdio they are left out unless this is given)
+    #[arg(long, requires = "stdio")]
+    pub(crate) v6: bool,
+    /// Accepted for peers that tell whether they will speak DTLS: this program never does
+    #[arg(long, requires = "stdio", hide = true)]
+    pub(crate) ice_only: bool,
+
+    #[command(flatten)]
+    pub(crate) network: Network,
+}
+
+/// How to reach the network.
+#[derive(Args, Debug)]
+pub(crate) struct Network {
+    /// A STUN server to learn this side's public address from; may be repeated
+    #[arg(long, value_name = "stun:HOST[:PORT]", requires = "signaling")]
+    pub(crate) stun: Vec<IceServer>,
+    /// A TURN server to relay through; may be repeated
+    #[arg(long, value_name = "turn:HOST[:PORT][?transport=udp]", requires = "signaling")]
+    pub(crate) turn: Vec<IceServer>,
+    /// The user name at the TURN servers
+    #[arg(long, requires = "turn")]
+    pub(crate) user: Option<String>,
+    /// The password at the TURN servers
+    #[arg(long = "pass", value_name = "PASSWORD", requires = "turn")]
+    pub(crate) password: Option<String>,
+    /// Use relayed candidates only
+    #[arg(long, requires = "turn")]
+    pub(crate) relay_only: bool,
+    /// Use loopback addresses too, to reach a peer on this machine
+    #[arg(long, requires = "signaling")]
+    pub(crate) loopback: bool,
+}
+
+/// A side's part in offer/answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SdpRole {
+    /// Speaks first.
+    Offerer,
+    /// Answers.
+    Answerer,
+}
+
+impl From<SdpRole> for Role {
+    /// RFC 8445 §6.1.1.
+    fn from(role: SdpRole) -> Self {
+        match role {
+            SdpRole::Offerer => Self::Controlling,
+            SdpRole::Answerer => Self::Controlled,
+        }
+    }
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 the peers connected; 1 they did not; \
+2 the command line, the signaling or the other side's words were wrong.";

@@ -1,0 +1,42 @@
+//! Connects two peers: see `connect --help`, and `README.md` beside this package.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "a program listens to the events that it needs")]
+
+mod cli;
+mod ice_server;
+mod network;
+mod report;
+mod stdio;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+
+use cli::Cli;
+
+/// How a run ended, when nothing was wrong with what it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Connected,
+    NotConnected,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(Outcome::Connected) => ExitCode::SUCCESS,
+        Ok(Outcome::NotConnected) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("connect: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<Outcome> {
+    match cli.role {
+        Some(role) => stdio::run(role, cli.trickle, cli.v6, &cli.network).await,
+        None => anyhow::bail!("soon"),
+    }
+}

@@ -1,0 +1,3 @@
+//! What a person wants to see.
+
+pub(crate) mod failure;

@@ -1,0 +1,195 @@
+//! Signaling by JSON lines on standard input and output, for any program, ssh, or copy and paste to carry.
+//! `README.md` describes the protocol.
+
+mod pings;
+mod protocol;
+
+use std::io::BufRead as _;
+
+use anyhow::{Context as _, Result};
+use pinhole_ice::{Candidate, Credentials, Event, State};
+use pinhole_io::Connection;
+use pinhole_sansio::Instant;
+use tokio::sync::mpsc;
+
+use crate::Outcome;
+use crate::cli::{Network, SdpRole};
+use crate::network;
+use crate::report::failure;
+use pings::{Pings, Step};
+use protocol::{Data, Input, Output, Pair};
+
+/// One side of a session.
+struct Session {
+    connection: Connection,
+    trickle: bool,
+    /// Candidates for the description; in it, or after it when they trickle.
+    candidates: Vec<String>,
+    /// When the other side's description came.
+    remote_at: Option<Instant>,
+    is_connected: bool,
+    pings: Pings,
+}
+
+/// Runs until the other side, or whoever carries the lines, says bye.
+pub(crate) async fn run(
+    role: SdpRole,
+    trickle: bool,
+    ipv6: bool,
+    options: &Network,
+) -> Result<Outcome> {
+    let connection = network::start(options, role.into(), ipv6).await?;
+    let mut session = Session {
+        connection,
+        trickle,
+        candidates: Vec::new(),
+        remote_at: None,
+        is_connected: false,
+        pings: Pings::default(),
+    };
+    let mut lines = spawn_reader();
+    if trickle {
+        session.describe()?;
+    }
+    loop {
+        tokio::select! {
+            (at, event) = session.connection.next_event() => {
+                if session.on_event(&event, at)? == Some(State::Failed) {
+                    return Ok(Outcome::NotConnected);
+                }
+            }
+            line = lines.recv() => match line.transpose()? {
+                Some(line) if line.trim().is_empty() => {}
+                Some(line) => match Input::parse(&line)? {
+                    Input::Bye => return Ok(session.outcome()),
+                    Input::Candidate { candidate } => session.add_candidate(&candidate),
+                    Input::Remote { ufrag, pwd, candidates } => session.set_remote(&ufrag, &pwd, &candidates)?,
+                },
+                None => return Ok(session.outcome()),
+            },
+            payload = session.connection.recv() => session.on_data(&payload).await,
+            () = session.pings.due() => session.on_ping_due().await?,
+        }
+    }
+}
+
+impl Session {
+    /// Handles one event; the state, if it changed.
+    fn on_event(&mut self, event: &Event, at: Instant) -> Result<Option<State>> {
+        match event {
+            Event::CandidateGathered(candidate) if self.trickle => {
+                Output::Candidate { candidate: candidate.to_string() }.print()?;
+            }
+            Event::CandidateGathered(candidate) => self.candidates.push(candidate.to_string()),
+            Event::GatheringCompleted if self.trickle => {
+                Output::Candidate { candidate: String::new() }.print()?;
+            }
+            Event::GatheringCompleted => self.describe()?,
+            Event::GatheringFailed { server, error, .. } => {
+                eprintln!("connect: STUN server {server}: {error}")
+            }
+            Event::RouteChanged { pair } if !self.is_connected => {
+                self.is_connected = true;
+                let ms = self.since_remote(at);
+                let pair = self.connection.inspect(|agent| Pair::of(agent, *pair));
+                let pair = pair.context("the route is a pair of the agent's")?;
+                Output::Connected { ms, pair }.print()?;
+            }
+            // Some peers listen only once a pair is nominated.
+            Event::PairSelected { .. } => self.pings.start(),
+            Event::StateChanged(State::Failed) => {
+                let reason = self.connection.inspect(failure::in_one_line);
+                Output::Failed { ms: self.since_remote(at), reason }.print()?;
+                return Ok(Some(State::Failed));
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn describe(&self) -> Result<()> {
+        let credentials = self.connection.local_credentials();
+        Output::Local {
+            ufrag: credentials.ufrag.as_str().to_owned(),
+            pwd: credentials.password.as_str().to_owned(),
+            candidates: self.candidates.clone(),
+            gather_ms: millis(self.connection.now(), Instant::ZERO),
+        }
+        .print()
+    }
+
+    fn set_remote(&mut self, ufrag: &str, pwd: &str, candidates: &[String]) -> Result<()> {
+        let credentials =
+            Credentials::new(ufrag, pwd).context("the remote ufrag or pwd is not one")?;
+        self.remote_at = Some(self.connection.now());
+        self.connection.set_remote_credentials(credentials)?;
+        for candidate in candidates {
+            self.add_candidate(candidate);
+        }
+        if !self.trickle {
+            self.connection.end_of_remote_candidates();
+        }
+        Ok(())
+    }
+
+    fn add_candidate(&self, text: &str) {
+        if text.is_empty() {
+            return self.connection.end_of_remote_candidates();
+        }
+        match text.parse::<Candidate>() {
+            Ok(candidate) => self.connection.add_remote_candidate(candidate),
+            Err(error) => eprintln!("connect: remote candidate left out: {error}: {text}"),
+        }
+    }
+
+    async fn on_data(&mut self, payload: &[u8]) {
+        if let Some(answer) = self.pings.received(payload) {
+            self.send(&answer).await;
+        }
+    }
+
+    async fn on_ping_due(&mut self) -> Result<()> {
+        match self.pings.step() {
+            Step::Send(ping) => self.send(ping.as_bytes()).await,
+            Step::Report => {
+                let Pings { sent, ping, echo, other, .. } = self.pings;
+                let end = |agent: &pinhole_ice::Agent| Pair::of(agent, agent.selected_pair()?);
+                let pair_end = self.connection.inspect(end);
+                Output::Data(Data { sent, ping, echo, other, pair_end }).print()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The counts at the end tell what arrived.
+    async fn send(&self, payload: &[u8]) {
+        if let Err(error) = self.connection.send(payload).await {
+            eprintln!("connect: not sent: {error}");
+        }
+    }
+
+    fn since_remote(&self, at: Instant) -> u64 {
+        millis(at, self.remote_at.unwrap_or(at))
+    }
+
+    const fn outcome(&self) -> Outcome {
+        if self.is_connected { Outcome::Connected } else { Outcome::NotConnected }
+    }
+}
+
+/// Lines of standard input, read on a thread of their own: a read cannot be cancelled.
+fn spawn_reader() -> mpsc::Receiver<std::io::Result<String>> {
+    let (sender, receiver) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            if sender.blocking_send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+fn millis(end: Instant, start: Instant) -> u64 {
+    u64::try_from((end - start).as_millis()).unwrap_or(u64::MAX)
+}
