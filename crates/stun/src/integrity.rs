@@ -8,7 +8,7 @@ use sha2::Sha256;
 /// A key for MESSAGE-INTEGRITY and MESSAGE-INTEGRITY-SHA256, with the HMAC pads already hashed.
 ///
 /// Hashing the pads costs two compressions for each algorithm; a prepared key pays them once, not
-/// once a message. Names and passwords go in as OpaqueString leaves them (RFC 8265).
+/// once a message. Names and passwords go in as [`opaque_string`](crate::opaque_string) leaves them.
 #[derive(Clone)]
 pub struct IntegrityKey {
     sha1: Hmac<Sha1>,

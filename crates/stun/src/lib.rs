@@ -32,13 +32,13 @@
 #![forbid(unsafe_code)]
 #![no_std]
 
-#[cfg(test)]
 extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
 pub mod attribute;
 pub mod binding;
+mod credential;
 mod demux;
 mod fingerprint;
 mod header;
@@ -50,6 +50,7 @@ pub mod response;
 mod transaction;
 mod writer;
 
+pub use credential::{CredentialError, Credentials, opaque_string};
 pub use demux::{PacketKind, classify};
 pub use header::{Class, HEADER_LENGTH, MAGIC_COOKIE, Method, TransactionId};
 pub use integrity::{IntegrityError, IntegrityKey, userhash};

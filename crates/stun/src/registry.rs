@@ -222,7 +222,7 @@ table! {
     ALTERNATE_SERVER = 0x8023, "ALTERNATE-SERVER", ADDRESS;
     /// RFC 7982 §3.1.
     TRANSACTION_TRANSMIT_COUNTER = 0x8025, "TRANSACTION_TRANSMIT_COUNTER", Bounds::exactly(4);
-    /// RFC 5780 §7.1 (withdrawn there in favour of nothing).
+    /// RFC 5780 §9.1, which gives it a number and no text.
     CACHE_TIMEOUT = 0x8027, "CACHE-TIMEOUT", Bounds::exactly(4);
     /// RFC 8489 §14.7.
     FINGERPRINT = 0x8028, "FINGERPRINT", Bounds::exactly(4);
@@ -240,6 +240,22 @@ table! {
     THIRD_PARTY_AUTHORIZATION = 0x802e, "THIRD-PARTY-AUTHORIZATION", Bounds::new(1, u16::MAX);
     /// RFC 8016 §3.
     MOBILITY_TICKET = 0x8030, "MOBILITY-TICKET", ANY;
+    /// What libwebrtc says about its network; seen in every Chromium check.
+    GOOG_NETWORK_INFO = 0xc057, "GOOG-NETWORK-INFO", ANY;
+    /// Sent by libwebrtc.
+    GOOG_LAST_ICE_CHECK_RECEIVED = 0xc058, "GOOG-LAST-ICE-CHECK-RECEIVED", ANY;
+    /// Sent by libwebrtc.
+    GOOG_MISC_INFO = 0xc059, "GOOG-MISC-INFO", ANY;
+    /// Sent by libwebrtc.
+    GOOG_CONNECTION_ID = 0xc05b, "GOOG-CONNECTION-ID", ANY;
+    /// Sent by libwebrtc.
+    GOOG_DELTA = 0xc05c, "GOOG-DELTA", ANY;
+    /// Sent by libwebrtc.
+    GOOG_DELTA_ACK = 0xc05d, "GOOG-DELTA-ACK", ANY;
+    /// Sent by libwebrtc.
+    GOOG_DELTA_SYNC_REQ = 0xc05e, "GOOG-DELTA-SYNC-REQ", ANY;
+    /// Sent by libwebrtc: the first four bytes of an HMAC-SHA1, which nothing here relies on.
+    GOOG_MESSAGE_INTEGRITY_32 = 0xc060, "GOOG-MESSAGE-INTEGRITY-32", Bounds::exactly(4);
 }
 
 #[cfg(test)]

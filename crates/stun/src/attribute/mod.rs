@@ -5,6 +5,8 @@
 //! and is then as good as those here.
 
 mod address;
+mod auth;
+mod discovery;
 mod error;
 mod ice;
 mod text;
@@ -13,6 +15,11 @@ pub use address::{
     AlternateServer, Family, MappedAddress, OtherAddress, ResponseOrigin, XorMappedAddress,
     read_address, read_xor_address, write_address, write_xor_address,
 };
+pub use auth::{
+    AccessToken, Algorithm, PasswordAlgorithm, PasswordAlgorithms, ThirdPartyAuthorization,
+    UserHash,
+};
+pub use discovery::{CacheTimeout, ChangeRequest, Padding, ResponsePort, TransmitCounter};
 pub use error::{ErrorCode, UnknownAttributes, UnknownAttributesOf};
 pub use ice::{IceControlled, IceControlling, Priority, UseCandidate};
 pub use text::{AlternateDomain, Nonce, Realm, Software, Username};

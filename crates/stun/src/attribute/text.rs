@@ -34,7 +34,7 @@ macro_rules! text_attribute {
 }
 
 text_attribute! {
-    /// Who sends the request: prepared as an OpaqueString (RFC 8265), or an ICE user name,
+    /// Who sends the request: prepared with [`opaque_string`](crate::opaque_string), or an ICE user name,
     /// which needs no preparation (RFC 8489 §14.3).
     Username = USERNAME, any;
     /// In which realm the user name is known (RFC 8489 §14.9).

@@ -1,0 +1,67 @@
+//! Both sides in one role, and what becomes of stale conflicts (RFC 8445 §7.2.5.1, §7.3.1.1).
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod support;
+
+use std::time::Duration;
+
+use pinhole_ice::{Role, State};
+use support::{Session, controlled, controlling};
+
+#[test]
+fn two_controlling_agents_settle_with_one_switch() {
+    // I9; CHECKLIST 45.
+    settles(Session::public(controlling(), controlling()));
+}
+
+#[test]
+fn two_controlled_agents_settle_with_one_switch() {
+    settles(Session::public(controlled(), controlled()));
+}
+
+#[test]
+fn a_conflict_is_settled_when_one_side_starts_late() {
+    for config in [controlling, controlled] {
+        let mut session = Session::public(config(), config());
+        let [a, b] = session.nodes().map(|node| node.agent.local_credentials().clone());
+        session
+            .world
+            .with(session.a, |node, now| node.agent.set_remote_credentials(b, now))
+            .unwrap();
+        session.signal();
+        session.world.run_for(Duration::from_millis(700));
+        session
+            .world
+            .with(session.b, |node, now| node.agent.set_remote_credentials(a, now))
+            .unwrap();
+        check_settled(session);
+    }
+}
+
+#[test]
+fn without_a_conflict_nobody_switches() {
+    let mut session = Session::public(controlling(), controlled());
+    session.exchange_credentials();
+    assert!(session.run_until_selected(Duration::from_secs(5)));
+    assert_eq!(session.nodes().map(support::AgentNode::role_switches), [0, 0]);
+}
+
+fn settles(mut session: Session) {
+    session.exchange_credentials();
+    check_settled(session);
+}
+
+fn check_settled(mut session: Session) {
+    assert!(session.run_until_selected(Duration::from_secs(5)));
+    session.world.run_for(Duration::from_secs(5));
+    let nodes = session.nodes();
+    let switches = nodes.map(support::AgentNode::role_switches);
+    assert_eq!(switches.iter().sum::<usize>(), 1, "{switches:?}");
+    let mut roles = nodes.map(|node| node.agent.role());
+    roles.sort_by_key(|role| *role == Role::Controlled);
+    assert_eq!(roles, [Role::Controlling, Role::Controlled]);
+    assert_eq!(nodes.map(|node| node.agent.state()), [State::Completed; 2]);
+    assert_eq!(nodes[0].selected().unwrap().0, nodes[1].selected().unwrap().1);
+    // A 487 to a check of the old role must not make anybody switch back.
+    assert!(nodes.iter().map(|node| node.sent.errors).sum::<usize>() >= 1, "somebody was told 487");
+}
