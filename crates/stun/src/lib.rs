@@ -41,8 +41,10 @@ pub mod binding;
 mod credential;
 mod demux;
 mod fingerprint;
+mod framing;
 mod header;
 mod integrity;
+pub mod legacy;
 mod message;
 mod reader;
 mod registry;
@@ -52,6 +54,7 @@ mod writer;
 
 pub use credential::{CredentialError, Credentials, opaque_string};
 pub use demux::{PacketKind, classify};
+pub use framing::{FramingError, StreamBuffer, frame_length};
 pub use header::{Class, HEADER_LENGTH, MAGIC_COOKIE, Method, TransactionId};
 pub use integrity::{IntegrityError, IntegrityKey, userhash};
 pub use message::{Attributes, Message, ParseError, RawAttribute};

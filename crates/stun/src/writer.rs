@@ -150,6 +150,13 @@ impl<'b> MessageWriter<'b> {
         self.buffer.split_at(self.length).0
     }
 
+    /// Puts other bytes where the magic cookie is, for peers of RFC 3489.
+    pub(crate) fn replace_cookie(&mut self, bytes: [u8; 4]) {
+        if let Some([_, _, _, _, cookie @ ..]) = self.buffer.first_chunk_mut::<8>() {
+            *cookie = bytes;
+        }
+    }
+
     /// The length of the message so far, in bytes.
     #[must_use]
     pub const fn length(&self) -> usize {

@@ -79,6 +79,10 @@ address_attribute! {
     MappedAddress = MAPPED_ADDRESS, read_address, write_address;
     /// The server to try instead (RFC 8489 §14.15).
     AlternateServer = ALTERNATE_SERVER, read_address, write_address;
+    /// RFC 3489's name for RESPONSE-ORIGIN (§11.2.5).
+    SourceAddress = SOURCE_ADDRESS, read_address, write_address;
+    /// RFC 3489's name for OTHER-ADDRESS (§11.2.3).
+    ChangedAddress = CHANGED_ADDRESS, read_address, write_address;
     /// Where the response was sent from (RFC 5780 §7.3).
     ResponseOrigin = RESPONSE_ORIGIN, read_address, write_address;
     /// Where a response would come from after "change IP" and "change port" (RFC 5780 §7.4).

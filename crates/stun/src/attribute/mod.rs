@@ -12,8 +12,9 @@ mod ice;
 mod text;
 
 pub use address::{
-    AlternateServer, Family, MappedAddress, OtherAddress, ResponseOrigin, XorMappedAddress,
-    read_address, read_xor_address, write_address, write_xor_address,
+    AlternateServer, ChangedAddress, Family, MappedAddress, OtherAddress, ResponseOrigin,
+    SourceAddress, XorMappedAddress, read_address, read_xor_address, write_address,
+    write_xor_address,
 };
 pub use auth::{
     AccessToken, Algorithm, PasswordAlgorithm, PasswordAlgorithms, ThirdPartyAuthorization,
