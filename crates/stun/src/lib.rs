@@ -37,6 +37,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod attribute;
+pub mod auth;
 pub mod binding;
 mod credential;
 mod demux;
