@@ -106,6 +106,14 @@ impl TransactionId {
         Self(bytes)
     }
 
+    /// A new transaction id from this generator.
+    #[must_use]
+    pub fn random(generator: &mut impl rand::CryptoRng) -> Self {
+        let mut bytes = [0; 12];
+        generator.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
     /// The twelve bytes, as on the wire.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 12] {

@@ -61,5 +61,5 @@ pub use integrity::{IntegrityError, IntegrityKey, userhash};
 pub use message::{Attributes, Message, ParseError, RawAttribute};
 pub use reader::Reader;
 pub use registry::{AttributeType, Bounds};
-pub use transaction::{ClientTransaction, Failure, Retransmission, Schedule, Step};
+pub use transaction::{ClientTransaction, Failure, Retransmission, RtoEstimator, Schedule, Step};
 pub use writer::{MessageWriter, WriteError};

@@ -18,6 +18,13 @@ impl AttributeType {
         Self(value)
     }
 
+    /// Whether the value is computed from the bytes before it: both integrity attributes, and
+    /// FINGERPRINT.
+    #[must_use]
+    pub const fn is_seal(self) -> bool {
+        matches!(self, Self::MESSAGE_INTEGRITY | Self::MESSAGE_INTEGRITY_SHA256 | Self::FINGERPRINT)
+    }
+
     /// The comprehension-required types of RFC 8489 itself, which each of its agents knows, if only to
     /// ignore them where they are unexpected (§6.3).
     pub const RFC_8489: &'static [Self] = &[

@@ -105,12 +105,7 @@ impl<'b> MessageWriter<'b> {
         if self.last > Last::Attribute {
             return Err(WriteError::Sealed(kind));
         }
-        if matches!(
-            kind,
-            AttributeType::MESSAGE_INTEGRITY
-                | AttributeType::MESSAGE_INTEGRITY_SHA256
-                | AttributeType::FINGERPRINT
-        ) {
+        if kind.is_seal() {
             return Err(WriteError::Seal(kind));
         }
         self.append(kind, |value| attribute.write(value))?;

@@ -4,9 +4,10 @@
 use core::time::Duration;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Transport};
+use pinhole_stun::attribute::TransmitCounter;
 use pinhole_stun::{
-    Class, ClientTransaction, Failure, Message, MessageWriter, Method, Retransmission,
-    TransactionId, binding,
+    Class, ClientTransaction, Failure, IntegrityKey, Message, MessageWriter, Method,
+    Retransmission, TransactionId, binding,
 };
 
 const ID: TransactionId = TransactionId::new([7; 12]);
@@ -111,4 +112,58 @@ fn the_round_trip_is_measured_without_retransmissions_only() {
     transaction.handle_timeout(Instant::from_millis(500));
     assert!(transaction.handle_datagram(datagram, Instant::from_millis(580)).is_some());
     assert_eq!(transaction.round_trip(), None);
+}
+
+/// RFC 7982 §3.3: the server echoes which transmission it answers.
+fn answer_to(request: &[u8], counted: bool) -> Vec<u8> {
+    let request = Message::parse(request).unwrap();
+    let mut buffer = [0; 64];
+    let mut writer =
+        MessageWriter::response_to(&request, Class::SuccessResponse, &mut buffer).unwrap();
+    if counted {
+        writer.attribute(&request.get::<TransmitCounter>().unwrap().unwrap()).unwrap();
+    }
+    writer.finish().to_vec()
+}
+
+#[test]
+fn numbered_transmissions_tell_the_round_trip_after_a_retransmission() {
+    let key = IntegrityKey::short_term("password");
+    let mut buffer = [0; 64];
+    let mut writer = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, ID).unwrap();
+    writer.integrity(&key).unwrap().fingerprint().unwrap();
+    let request = Message::parse(writer.finish()).unwrap();
+    let config = Retransmission::default();
+    let mut transaction =
+        ClientTransaction::new(path(), &request, config, Instant::ZERO).counted(Some(key.clone()));
+
+    let mut sent = vec![transaction.poll_transmit().unwrap().payload];
+    transaction.handle_timeout(Instant::from_millis(500));
+    sent.push(transaction.poll_transmit().unwrap().payload);
+    for (number, bytes) in (1..).zip(&sent) {
+        let request = Message::parse(bytes).unwrap();
+        assert_eq!(request.get(), Ok(Some(TransmitCounter { request: number, response: 0 })));
+        assert_eq!((request.transaction_id(), request.verify(&key)), (ID, Ok(())));
+    }
+
+    let mut round_trip = |payload: &[u8]| {
+        let datagram = Datagram { five_tuple: path(), payload };
+        assert!(transaction.handle_datagram(datagram, Instant::from_millis(580)).is_some());
+        transaction.round_trip()
+    };
+    assert_eq!(round_trip(&answer_to(&sent[0], true)), Some(Duration::from_millis(580)));
+    assert_eq!(round_trip(&answer_to(&sent[1], true)), Some(Duration::from_millis(80)));
+    assert_eq!(round_trip(&answer_to(&sent[1], false)), None, "a server that does not count");
+}
+
+#[test]
+fn an_answer_from_elsewhere_is_taken_where_it_is_expected() {
+    let elsewhere = FiveTuple { remote: "192.0.2.3:3479".parse().unwrap(), ..path() };
+    let mut transaction = start(path()).expecting(elsewhere);
+    assert_eq!(transaction.poll_transmit().unwrap().five_tuple, path());
+    let payload = &message(Class::SuccessResponse, ID);
+    for (five_tuple, is_answer) in [(path(), false), (elsewhere, true)] {
+        let received = transaction.handle_datagram(Datagram { five_tuple, payload }, Instant::ZERO);
+        assert_eq!(received.is_some(), is_answer);
+    }
 }

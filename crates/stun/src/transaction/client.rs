@@ -2,8 +2,10 @@ use core::time::Duration;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit};
 
-use super::{Retransmission, Schedule, Step};
+use super::{Retransmission, Schedule, Step, counter};
+use crate::attribute::TransmitCounter;
 use crate::header::TransactionId;
+use crate::integrity::IntegrityKey;
 use crate::message::Message;
 
 /// One request on its way from a five-tuple: sent again with the same bytes until it is answered
@@ -43,14 +45,27 @@ use crate::message::Message;
 #[derive(Clone, Debug)]
 pub struct ClientTransaction {
     five_tuple: FiveTuple,
+    /// Where the response arrives, and from where.
+    expected: FiveTuple,
     id: TransactionId,
     request: Payload,
+    counter: Option<Counter>,
     schedule: Schedule,
     started: Instant,
     round_trip: Option<Duration>,
     distrusted: bool,
     state: State,
 }
+
+/// What is needed to number the transmissions (RFC 7982).
+#[derive(Clone, Debug)]
+struct Counter {
+    key: Option<IntegrityKey>,
+    sent: [Instant; COUNTED],
+}
+
+/// How many transmissions have their times kept; no more are made by default.
+const COUNTED: usize = 7;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -88,14 +103,32 @@ impl ClientTransaction {
     ) -> Self {
         Self {
             five_tuple,
+            expected: five_tuple,
             id: request.transaction_id(),
             request: Payload::from(request.as_bytes()),
+            counter: None,
             schedule: Schedule::start_on(five_tuple.transport, config, now),
             started: now,
             round_trip: None,
             distrusted: false,
             state: State::Sending,
         }
+    }
+
+    /// Numbers the transmissions, so that the round trip is known also after a retransmission if the
+    /// server supports that (RFC 7982). `key` is the one with which the request was sealed, if it was.
+    #[must_use]
+    pub fn counted(mut self, key: Option<IntegrityKey>) -> Self {
+        self.counter = Some(Counter { key, sent: [self.started; COUNTED] });
+        self.renumber(self.started);
+        self
+    }
+
+    /// Awaits the response on another path than the request takes: RFC 5780 has servers that answer
+    /// from elsewhere, or to elsewhere.
+    #[must_use]
+    pub fn expecting(self, expected: FiveTuple) -> Self {
+        Self { expected, ..self }
     }
 
     /// The response, if the datagram is one: a response with this transaction's id, from where the
@@ -106,16 +139,14 @@ impl ClientTransaction {
         datagram: Datagram<'a>,
         now: Instant,
     ) -> Option<Message<'a>> {
-        if datagram.five_tuple != self.five_tuple || self.is_over() {
+        if datagram.five_tuple != self.expected || self.is_over() {
             return None;
         }
         let message = Message::parse(datagram.payload).ok()?;
         if !message.class().is_response() || message.transaction_id() != self.id {
             return None;
         }
-        if self.transmissions() == 1 {
-            self.round_trip = Some(now - self.started);
-        }
+        self.round_trip = self.sent_at(&message).map(|sent| now - sent);
         Some(message)
     }
 
@@ -135,7 +166,10 @@ impl ClientTransaction {
         }
         self.state = match self.schedule.advance(now) {
             Step::Wait => return,
-            Step::Retransmit => State::Sending,
+            Step::Retransmit => {
+                self.renumber(now);
+                State::Sending
+            }
             Step::TimedOut if self.distrusted => State::Failed(Failure::IntegrityViolated),
             Step::TimedOut => State::Failed(Failure::TimedOut),
         };
@@ -177,11 +211,42 @@ impl ClientTransaction {
         self.schedule.transmissions()
     }
 
-    /// The time from the request to the last response; unknown after a retransmission, since nobody
-    /// can tell which of them was answered (Karn's algorithm, RFC 8489 §6.2.1).
+    /// The time from the request to the last response; unknown after a retransmission, when nobody
+    /// can tell which of them was answered (Karn's algorithm, RFC 8489 §6.2.1), unless the server says
+    /// so (RFC 7982).
     #[must_use]
     pub const fn round_trip(&self) -> Option<Duration> {
         self.round_trip
+    }
+
+    /// When the request was sent that this response answers, if that can be told.
+    fn sent_at(&self, response: &Message<'_>) -> Option<Instant> {
+        let counted = response.get::<TransmitCounter>().ok().flatten();
+        if let (Some(counter), Some(TransmitCounter { request, .. })) = (&self.counter, counted) {
+            let index = usize::from(request).checked_sub(1)?;
+            return counter
+                .sent
+                .get(index)
+                .copied()
+                .filter(|_| u32::from(request) <= self.transmissions());
+        }
+        (self.transmissions() == 1).then_some(self.started)
+    }
+
+    /// Writes the number of the transmission that is due into the request.
+    fn renumber(&mut self, now: Instant) {
+        let number = self.transmissions();
+        let Some(counter) = &mut self.counter else { return };
+        let index = usize::try_from(number).unwrap_or(usize::MAX) - 1;
+        if let Some(sent) = counter.sent.get_mut(index) {
+            *sent = now;
+        }
+        let numbered = Message::parse_structure(&self.request)
+            .ok()
+            .and_then(|request| counter::count(&request, counter.key.as_ref(), number).ok());
+        if let Some(numbered) = numbered {
+            self.request = numbered;
+        }
     }
 
     const fn is_over(&self) -> bool {
