@@ -1,0 +1,95 @@
+//! SDP (RFC 8866) for WebRTC, SIP and RTSP, with every byte kept.
+//!
+//! - [`Description`] is a view over a text: its lines in order, the session section, the media
+//!   sections. Parsing copies nothing. Written out, an unedited description is the text that was
+//!   parsed; an edit changes only the lines that it touches.
+//! - A [`Section`] finds attributes by name, or by type: `section.get::<Setup>()`. The types parse
+//!   their own values, when asked. An attribute that is unknown, or wrong, harms nobody else.
+//! - A [`Media`] section answers what an ICE agent wants to know: [`Media::ice`],
+//!   [`Media::candidates`].
+//! - [`Builder`] writes a description, and refuses values that would smuggle in another line.
+//! - An [`Error`] knows its line, its column, what was expected there and which section says so;
+//!   [`Error::pointing_at`] shows it under the text.
+//!
+//! The crate is `no_std` + `alloc` and depends on none of its siblings: `a=candidate` is a text here,
+//! and an ICE agent's business there.
+//!
+//! # Quick start
+//! An offer for one data channel, and what the other side learns from it:
+//!
+//! ```
+//! use pinhole_sdp::{
+//!     Builder, Candidate, Connection, Description, Fingerprint, Group, IceOptions, IcePassword,
+//!     IceUfrag, MaxMessageSize, Mid, Origin, SctpPort, Setup, WriteError,
+//! };
+//!
+//! fn offer(ufrag: &str, password: &str, candidates: &[&str]) -> Result<String, WriteError> {
+//!     let description = Builder::new(Origin::anonymous(7_351_028_411, 1))
+//!         .attribute(Group::bundle(["0"]))
+//!         .media("application", 9, "UDP/DTLS/SCTP", "webrtc-datachannel")
+//!         .field(Connection::UNSPECIFIED)
+//!         .attribute(Mid("0"))
+//!         .attribute(IceUfrag(ufrag))
+//!         .attribute(IcePassword(password))
+//!         .attribute(IceOptions("trickle"))
+//!         .attribute(Fingerprint::sha256([0x3c; 32]))
+//!         .attribute(Setup::ActPass)
+//!         .attribute(SctpPort(5000))
+//!         .attribute(MaxMessageSize(262_144))
+//!         .attributes(candidates.iter().map(|text| Candidate::from_line(text)))
+//!         .finish()?;
+//!     Ok(description.to_string())
+//! }
+//!
+//! let candidate = "candidate:1 1 udp 2130706431 192.0.2.1 49152 typ host";
+//! let text = offer("8hhY", "asd88fgpdd777uzjYhagZg", &[candidate])?;
+//!
+//! let description = Description::parse(&text)?;
+//! let media = description.media().next().expect("one section was offered");
+//! let ice = media.ice()?.expect("the offer has credentials");
+//! assert_eq!((media.mid(), ice.ufrag, ice.password), (Some("0"), "8hhY", "asd88fgpdd777uzjYhagZg"));
+//! assert!(ice.options.has(IceOptions::TRICKLE));
+//! for candidate in media.candidates() {
+//!     assert_eq!(candidate, "1 1 udp 2130706431 192.0.2.1 49152 typ host");
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Deliberately absent
+//! - Character sets other than UTF-8: their bytes are kept and shown as bytes, and not converted
+//!   (RFC 8866 §6.10).
+//! - Acting on an attribute. This crate tells what a text says (RFC 8866 §7).
+
+#![forbid(unsafe_code)]
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod attribute;
+mod builder;
+mod description;
+mod edit;
+mod field;
+mod ice;
+mod media;
+mod section;
+mod text;
+mod value;
+mod write;
+
+pub use attribute::{
+    Candidate, Direction, EndOfCandidates, Fingerprint, Group, IceLite, IceOptions, IcePacing,
+    IcePassword, IceUfrag, MaxMessageSize, Mid, Rtpmap, SctpPort, Setup, TlsId,
+};
+pub use builder::Builder;
+pub use description::Description;
+pub use edit::Place;
+pub use field::{Bandwidth, Connection, Origin, SessionName, Timing};
+pub use ice::IceDescription;
+pub use media::Media;
+pub use section::Section;
+pub use text::{Attribute, Error, ErrorKind, Limit, Limits, Line, Pointer, Reader, ValueError};
+pub use value::{TypedAttribute, TypedField, Value};
+pub use write::WriteError;

@@ -1,0 +1,69 @@
+//! Descriptions of real endpoints, and broken ones, where the folder with them is at hand.
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use pinhole_sdp::{Description, Error};
+
+#[test]
+fn every_description_of_a_real_endpoint_is_accepted_and_written_back_byte_for_byte() {
+    let Some(files) = corpus("wild/dev") else { return };
+    for (path, text) in files {
+        let description = Description::parse(&text)
+            .unwrap_or_else(|e| panic!("{}: {}", path.display(), e.pointing_at(&text)));
+        assert_eq!(rebuilt(&description), text, "{}", path.display());
+    }
+}
+
+#[test]
+fn what_real_endpoints_say_about_ice_is_understood() {
+    let Some(files) = corpus("wild/dev") else { return };
+    let mut understood = 0;
+    for (path, text) in files {
+        let description = Description::parse(&text).unwrap();
+        for media in description.media() {
+            match media.ice() {
+                Ok(ice) => understood += usize::from(ice.is_some()),
+                Err(error) => println!("{}: {}", path.display(), error.pointing_at(&text)),
+            }
+        }
+    }
+    assert!(understood > 300, "only {understood} sections");
+}
+
+#[test]
+fn a_broken_description_is_accepted_whole_or_refused_with_a_place_in_it() {
+    let Some(files) = corpus("malformed/dev") else { return };
+    for (path, text) in files {
+        match Description::parse(&text) {
+            Ok(description) => assert_eq!(rebuilt(&description), text, "{}", path.display()),
+            Err(error) => assert_points_into(&text, error),
+        }
+    }
+}
+
+fn assert_points_into(text: &[u8], error: Error) {
+    let line = text.split(|byte| *byte == b'\n').nth(error.line() - 1).unwrap();
+    assert!(error.column() <= line.len() + 1, "{error}");
+    assert!(error.pointing_at(text).to_string().ends_with('^'));
+}
+
+/// The text, put together again from the lines of the sections.
+fn rebuilt(description: &Description<'_>) -> Vec<u8> {
+    let session = description.session().lines();
+    let media = description.media().flat_map(|media| media.lines());
+    session.chain(media).flat_map(|line| [line.bytes(), line.ending()].concat()).collect()
+}
+
+fn corpus(folder: &str) -> Option<Vec<(PathBuf, Vec<u8>)>> {
+    let Some(shared) = env::var_os("PINHOLE_SHARED") else {
+        println!("skipped: PINHOLE_SHARED does not name the folder with corpus/");
+        return None;
+    };
+    let folder = PathBuf::from(shared).join("corpus/sdp").join(folder);
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    assert!(!files.is_empty());
+    Some(files)
+}
