@@ -180,8 +180,8 @@ fn every_first_byte_is_a_decision() {
 fn the_peer_can_neither_fill_the_tables_nor_make_us_shout() {
     // CHECKLIST 40 and 42, I2, I19.
     let mut session = Session::public(controlling(), controlled());
-    session.exchange_credentials();
     session.trickles = [false, false];
+    session.exchange_credentials();
     session.world.with(session.a, |node, now| {
         for number in 0..10_000_u32 {
             let [_, _, high, low] = number.to_be_bytes();

@@ -62,6 +62,4 @@ fn check_settled(mut session: Session) {
     assert_eq!(roles, [Role::Controlling, Role::Controlled]);
     assert_eq!(nodes.map(|node| node.agent.state()), [State::Completed; 2]);
     assert_eq!(nodes[0].selected().unwrap().0, nodes[1].selected().unwrap().1);
-    // A 487 to a check of the old role must not make anybody switch back.
-    assert!(nodes.iter().map(|node| node.sent.errors).sum::<usize>() >= 1, "somebody was told 487");
 }

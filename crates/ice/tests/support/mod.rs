@@ -10,7 +10,7 @@ use pinhole_ice::{Agent, Candidate, Config, Event, PairId, PairState, Received, 
 use pinhole_netsim::{Conditions, HostId, NetworkId, Node, World};
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit};
 use pinhole_stun::attribute::UseCandidate;
-use pinhole_stun::{Class, Message, binding};
+use pinhole_stun::{Class, Message, TransactionId, binding};
 
 /// The latency of each host's access, so that a round trip between two hosts takes [`ROUND_TRIP`].
 pub const ACCESS: Duration = Duration::from_millis(25);
@@ -28,6 +28,8 @@ pub struct AgentNode {
     pub data: Vec<(Instant, Vec<u8>)>,
     pub dropped: Vec<pinhole_ice::DropReason>,
     pub sent: Sent,
+    /// The transaction id of the first check.
+    pub first_check: Option<TransactionId>,
     outbox: VecDeque<Transmit>,
 }
 
@@ -55,6 +57,7 @@ impl AgentNode {
             data: Vec::new(),
             dropped: Vec::new(),
             sent: Sent::default(),
+            first_check: None,
             outbox: VecDeque::new(),
         }
     }
@@ -121,6 +124,9 @@ impl AgentNode {
 
     fn count(&mut self, transmit: &Transmit) {
         let Ok(message) = Message::parse(&transmit.payload) else { return };
+        if message.class() == Class::Request {
+            self.first_check.get_or_insert(message.transaction_id());
+        }
         match message.class() {
             Class::Request if message.get::<UseCandidate>() == Ok(Some(UseCandidate)) => {
                 self.sent.nominations += 1;
