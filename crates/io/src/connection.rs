@@ -71,10 +71,17 @@ impl Connection {
     /// # Errors
     /// When no address can be bound, the error of the last one; when the system has no randomness.
     pub fn start(config: Config, addresses: &[IpAddr]) -> io::Result<Self> {
+        Self::start_on(Clock::start(), config, addresses)
+    }
+
+    /// The same on a clock that was started before, so that several connections tell comparable times.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_on(clock: Clock, config: Config, addresses: &[IpAddr]) -> io::Result<Self> {
         let sockets = bind_all(addresses)?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
-        let clock = Clock::start();
         let agent = Agent::new(config, seed, clock.now());
         let (sender, receiver) = mpsc::channel(INBOX);
         let shared = Arc::new(Shared {
@@ -122,7 +129,7 @@ impl Connection {
         self.shared.with_agent(|agent, now| agent.end_of_remote_candidates(now));
     }
 
-    /// The next event, and when it happened on the connection's own clock, which starts at zero. Cancel-safe.
+    /// The next event, and when it happened on the connection's clock. Cancel-safe.
     pub async fn next_event(&self) -> (Instant, Event) {
         loop {
             let happened = self.shared.happened.notified();

@@ -2,10 +2,15 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "a program listens to the events that it needs")]
 
+mod chat;
 mod cli;
+mod demo;
 mod ice_server;
+mod input;
+mod measure;
 mod network;
 mod report;
+mod room;
 mod stdio;
 
 use std::process::ExitCode;
@@ -35,8 +40,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<Outcome> {
-    match cli.role {
-        Some(role) => stdio::run(role, cli.trickle, cli.v6, &cli.network).await,
-        None => anyhow::bail!("soon"),
+    let Cli { signal, room, role, network, .. } = cli;
+    match (signal.zip(room), role) {
+        (Some((url, room)), _) => chat::run(&url, &room, !cli.join_only, &network).await,
+        (None, Some(role)) => stdio::run(role, cli.trickle, cli.v6, &network).await,
+        (None, None) => demo::run().await,
     }
 }

@@ -1,27 +1,47 @@
 //! From the command line to a connection that gathers.
 
+use std::net::IpAddr;
+
 use anyhow::{Context as _, Result, bail};
 use pinhole_ice::{Config, Role};
-use pinhole_io::{AddressFilter, Connection, usable_addresses};
+use pinhole_io::{AddressFilter, Clock, Connection, usable_addresses};
 
 use crate::cli::Network;
 
-/// Starts an agent on the machine's addresses.
-pub(crate) async fn start(network: &Network, role: Role, ipv6: bool) -> Result<Connection> {
-    for server in &network.turn {
-        eprintln!("connect: {}: relaying through TURN is not supported yet", server.uri);
+/// What every agent of this process is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct NetworkSettings {
+    pub(crate) clock: Clock,
+    pub(crate) stun_servers: Vec<std::net::SocketAddr>,
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+impl NetworkSettings {
+    /// Looks up the servers and this machine's addresses.
+    pub(crate) async fn find(network: &Network, ipv6: bool) -> Result<Self> {
+        for server in &network.turn {
+            eprintln!("connect: {}: relaying through TURN is not supported yet", server.uri);
+        }
+        if network.relay_only {
+            bail!("--relay-only leaves no candidates while TURN is not supported yet");
+        }
+        let mut stun_servers = Vec::new();
+        for server in &network.stun {
+            stun_servers.extend(server.resolve().await?);
+        }
+        let filter = AddressFilter { loopback: network.loopback, ipv6 };
+        let addresses =
+            usable_addresses(filter).context("the machine's addresses are not known")?;
+        if addresses.is_empty() {
+            bail!("this machine has no address but loopback (which --loopback allows)");
+        }
+        Ok(Self { clock: Clock::start(), stun_servers, addresses })
     }
-    if network.relay_only {
-        bail!("--relay-only leaves no candidates while TURN is not supported yet");
+
+    /// Starts an agent.
+    pub(crate) fn start(&self, role: Role) -> Result<Connection> {
+        let config = Config { stun_servers: self.stun_servers.clone(), ..Config::new(role) };
+        Connection::start_on(self.clock, config, &self.addresses)
+            .context("no socket could be opened")
     }
-    let mut config = Config::new(role);
-    for server in &network.stun {
-        config.stun_servers.extend(server.resolve().await?);
-    }
-    let filter = AddressFilter { loopback: network.loopback, ipv6 };
-    let addresses = usable_addresses(filter).context("the machine's addresses are not known")?;
-    if addresses.is_empty() {
-        bail!("this machine has no address but loopback (which --loopback allows)");
-    }
-    Connection::start(config, &addresses).context("no socket could be opened")
 }

@@ -14,7 +14,7 @@
 //! | `{"type":"offer","sdp":"v=0…"}` | nothing; the others get `{"type":"offer","from":"<you>","sdp":"v=0…"}` |
 //! | `{"type":"answer","sdp":"v=0…"}` | likewise |
 //! | `{"type":"candidate","candidate":"candidate:…","sdpMid":"0"}` | likewise; `sdpMLineIndex` and `usernameFragment` are carried as well, and an empty `candidate` says that no more follow |
-//! | `{"type":"bye"}` | likewise: the call is over |
+//! | `{"type":"bye"}` | likewise: the call is over; an optional `reason` says why |
 //! | closes the connection | the others get `{"type":"peer-left","peer":"<you>"}` |
 //!
 //! With a field `to`, an offer, answer, candidate or bye goes to that peer only. Messages from one peer

@@ -48,6 +48,9 @@ pub enum ClientMessage {
         /// For whom; for everyone else in the room if absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<PeerId>,
+        /// Why, for people, if there is more to say than that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
 }
 
@@ -100,6 +103,9 @@ pub enum ServerMessage {
     Bye {
         /// Who.
         from: PeerId,
+        /// Why, for people, if the sender said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Your last message was not acted on. The connection stays open.
     Error {
@@ -165,7 +171,7 @@ impl ClientMessage {
             Self::Candidate { to, candidate } => {
                 Some((to, ServerMessage::Candidate { from, candidate }))
             }
-            Self::Bye { to } => Some((to, ServerMessage::Bye { from })),
+            Self::Bye { to, reason } => Some((to, ServerMessage::Bye { from, reason })),
         }
     }
 }

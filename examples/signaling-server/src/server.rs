@@ -111,6 +111,10 @@ impl Server {
             info!("refused a connection: too many");
             return;
         };
+        // Messages are small and somebody waits for each of them.
+        if let Err(error) = socket.set_nodelay(true) {
+            debug!(%from, "TCP_NODELAY: {error}");
+        }
         let (socket, twin) = match twins(socket) {
             Ok(twins) => twins,
             Err(error) => return warn!("cannot set up a connection: {error}"),

@@ -4,17 +4,15 @@
 mod pings;
 mod protocol;
 
-use std::io::BufRead as _;
-
 use anyhow::{Context as _, Result};
 use pinhole_ice::{Candidate, Credentials, Event, State};
 use pinhole_io::Connection;
 use pinhole_sansio::Instant;
-use tokio::sync::mpsc;
 
 use crate::Outcome;
 use crate::cli::{Network, SdpRole};
-use crate::network;
+use crate::input;
+use crate::network::NetworkSettings;
 use crate::report::failure;
 use pings::{Pings, Step};
 use protocol::{Data, Input, Output, Pair};
@@ -38,7 +36,7 @@ pub(crate) async fn run(
     ipv6: bool,
     options: &Network,
 ) -> Result<Outcome> {
-    let connection = network::start(options, role.into(), ipv6).await?;
+    let connection = NetworkSettings::find(options, ipv6).await?.start(role.into())?;
     let mut session = Session {
         connection,
         trickle,
@@ -47,7 +45,7 @@ pub(crate) async fn run(
         is_connected: false,
         pings: Pings::default(),
     };
-    let mut lines = spawn_reader();
+    let mut lines = input::lines();
     if trickle {
         session.describe()?;
     }
@@ -175,19 +173,6 @@ impl Session {
     const fn outcome(&self) -> Outcome {
         if self.is_connected { Outcome::Connected } else { Outcome::NotConnected }
     }
-}
-
-/// Lines of standard input, read on a thread of their own: a read cannot be cancelled.
-fn spawn_reader() -> mpsc::Receiver<std::io::Result<String>> {
-    let (sender, receiver) = mpsc::channel(16);
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().lines() {
-            if sender.blocking_send(line).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
 }
 
 fn millis(end: Instant, start: Instant) -> u64 {
