@@ -41,6 +41,7 @@ pub mod auth;
 pub mod binding;
 mod credential;
 mod demux;
+pub mod discovery;
 mod fingerprint;
 mod framing;
 mod header;
