@@ -50,8 +50,12 @@ pub mod legacy;
 mod message;
 mod reader;
 mod registry;
+pub mod resolve;
 pub mod response;
+#[cfg(feature = "third-party")]
+pub mod third_party;
 mod transaction;
+mod uri;
 mod writer;
 
 pub use credential::{CredentialError, Credentials, opaque_string};
@@ -63,4 +67,5 @@ pub use message::{Attributes, Message, ParseError, RawAttribute};
 pub use reader::Reader;
 pub use registry::{AttributeType, Bounds};
 pub use transaction::{ClientTransaction, Failure, Retransmission, RtoEstimator, Schedule, Step};
+pub use uri::{Host, Scheme, Uri, UriError, UriTransport};
 pub use writer::{MessageWriter, WriteError};
