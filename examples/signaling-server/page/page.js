@@ -97,9 +97,10 @@ const handle = {
     if (session?.peer === from) session.close();
   },
   async offer({ from, sdp }) {
-    // Both offered at once: the lower name gives way, and its browser rolls its own offer back.
-    if (session?.pc.signalingState === "have-local-offer" && me > from) return log("ignored an offer that met ours");
-    if (session?.peer !== from) openSession(from);
+    const met = session?.pc.signalingState === "have-local-offer";
+    // Both offered at once: the one with the lower name gives way, and starts anew with the other's offer.
+    if (met && me > from) return log("passed over an offer that met ours");
+    if (met || session?.peer !== from) openSession(from);
     await session.accept({ type: "offer", sdp });
     await session.pc.setLocalDescription();
     say({ type: "answer", to: from, sdp: session.pc.localDescription.sdp });

@@ -1,6 +1,8 @@
 //! A server on loopback, and clients of it. Everything that waits gives up after [`PATIENCE`].
 #![allow(dead_code, reason = "no test uses all of it")]
 
+pub(crate) mod chromium;
+pub(crate) mod namespace;
 pub(crate) mod raw;
 
 use std::future::Future;
