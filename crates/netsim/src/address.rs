@@ -61,6 +61,15 @@ pub enum Family {
 }
 
 impl Family {
+    /// The families of `addresses`.
+    pub(crate) fn of(addresses: &[IpAddr]) -> Self {
+        match (addresses.iter().any(IpAddr::is_ipv4), addresses.iter().any(IpAddr::is_ipv6)) {
+            (true, true) => Self::Dual,
+            (false, true) => Self::V6,
+            (_, false) => Self::V4,
+        }
+    }
+
     pub(crate) const fn has_v4(self) -> bool {
         matches!(self, Self::V4 | Self::Dual)
     }

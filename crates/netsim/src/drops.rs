@@ -37,6 +37,8 @@ pub enum DropReason {
     HostDown,
     /// Nobody listens on its destination port.
     PortClosed,
+    /// The node wrote to a stream that is not there.
+    NoStream,
 }
 
 impl fmt::Display for DropReason {
@@ -57,6 +59,7 @@ impl fmt::Display for DropReason {
             Self::Firewalled => "refused by the firewall",
             Self::HostDown => "host down",
             Self::PortClosed => "port closed",
+            Self::NoStream => "no such stream",
         })
     }
 }
@@ -88,19 +91,32 @@ impl Drops {
     }
 }
 
-/// A packet is not carried further, and its sender may be told.
+/// A packet is not carried further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) reason: DropReason,
-    pub(crate) told: Option<IcmpKind>,
+    pub(crate) answer: Answer,
+}
+
+/// What the sender of a refused packet gets to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Nothing.
+    Silence,
+    /// An ICMP error.
+    Icmp(IcmpKind),
+    /// An ICMP error, if six seconds later nobody inside wants the connection (RFC 5382 REQ-4).
+    LateIcmp,
+    /// A TCP reset.
+    Reset,
 }
 
 impl Refusal {
     pub(crate) const fn silent(reason: DropReason) -> Self {
-        Self { reason, told: None }
+        Self { reason, answer: Answer::Silence }
     }
 
     pub(crate) const fn told(reason: DropReason, kind: IcmpKind) -> Self {
-        Self { reason, told: Some(kind) }
+        Self { reason, answer: Answer::Icmp(kind) }
     }
 }

@@ -2,11 +2,14 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use pinhole_sansio::Instant;
 
 use crate::arena::{DeviceId, Id, LinkId};
 use crate::node::Node;
+use crate::packet::DEFAULT_HOP_LIMIT;
+use crate::stream::Stack;
 
 /// A host of one [`World`](crate::World), and the type of the [`Node`] that runs on it.
 pub struct HostId<T: ?Sized = dyn Node> {
@@ -94,6 +97,23 @@ pub(crate) struct Host {
     pub(crate) hop_limit: u8,
     pub(crate) counters: HostCounters,
     pub(crate) alarm: Alarm,
+    pub(crate) streams: Stack,
+    /// Until when nothing happens on the host, and what becomes of packets meanwhile.
+    pub(crate) pause: Option<(Instant, Inbox)>,
+    /// How far the node's clock is ahead of the world's.
+    pub(crate) clock_ahead: Duration,
+    /// How long a packet takes the host.
+    pub(crate) service_time: Duration,
+    pub(crate) busy_until: Instant,
+}
+
+/// What becomes of packets that reach a suspended host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inbox {
+    /// They are lost.
+    Lost,
+    /// They wait in the sockets.
+    Kept,
 }
 
 /// A host's access to one network.
@@ -104,6 +124,40 @@ pub(crate) struct Interface {
 }
 
 impl Host {
+    pub(crate) fn new(device: DeviceId, node: Box<dyn Node>, interfaces: Vec<Interface>) -> Self {
+        Self {
+            device,
+            node,
+            interfaces,
+            hop_limit: DEFAULT_HOP_LIMIT,
+            counters: HostCounters::default(),
+            alarm: Alarm::default(),
+            streams: Stack::default(),
+            pause: None,
+            clock_ahead: Duration::ZERO,
+            service_time: Duration::ZERO,
+            busy_until: Instant::ZERO,
+        }
+    }
+
+    /// What the node's clock shows at `now`.
+    pub(crate) fn time(&self, now: Instant) -> Instant {
+        now + self.clock_ahead
+    }
+
+    /// The node's deadline on the world's clock.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let ahead = Instant::ZERO + self.clock_ahead;
+        self.node.poll_timeout().map(|deadline| Instant::ZERO + (deadline - ahead))
+    }
+
+    /// When the node or its TCP wants to be called, not before `now`.
+    pub(crate) fn next_alarm(&self, now: Instant) -> Option<Instant> {
+        let deadline = self.deadline().map(|deadline| deadline.max(now) + self.service_time);
+        let streams = self.streams.poll_timeout().map(|deadline| deadline.max(now));
+        [deadline, streams].into_iter().flatten().min()
+    }
+
     pub(crate) fn link_of(&self, address: IpAddr) -> Option<LinkId> {
         let owns = |interface: &&Interface| interface.addresses.contains(&address);
         self.interfaces.iter().find(owns).map(|interface| interface.link)
@@ -135,4 +189,4 @@ impl Alarm {
 }
 
 /// Within this time [`MAX_WAKES`](crate::violation::MAX_WAKES) deadlines are too many.
-const SPIN_WINDOW: std::time::Duration = std::time::Duration::from_millis(1);
+const SPIN_WINDOW: Duration = Duration::from_millis(1);

@@ -64,6 +64,7 @@
 mod address;
 mod arena;
 mod drops;
+mod firewall;
 mod gateway;
 mod host;
 mod icmp;
@@ -74,6 +75,7 @@ mod packet;
 mod queue;
 mod router;
 mod seed;
+mod stream;
 mod trace;
 mod violation;
 mod world;
@@ -81,14 +83,18 @@ mod world;
 pub use address::{Family, Prefix};
 pub use arena::{GatewayId, LinkId, NetworkId};
 pub use drops::{DropReason, Drops};
+pub use firewall::{Egress, FirewallConfig, Ingress};
 pub use gateway::Site;
-pub use host::{HostCounters, HostId};
+pub use host::{HostCounters, HostId, Inbox};
 pub use icmp::{IcmpError, IcmpKind};
 pub use link::{Bandwidth, Conditions, Direction, LinkCounters, Loss, Mtu, Reordering};
-pub use nat::{Behavior, Hairpin, NatConfig, Pooling, PortAllocation, PortPolicy};
+pub use nat::{
+    Behavior, Hairpin, Lifetimes, NatConfig, Pooling, PortAllocation, PortPolicy, UnsolicitedSyn,
+};
 pub use node::Node;
 pub use packet::Protocol;
 pub use seed::Seed;
+pub use stream::{CloseReason, StreamCommand, StreamEvent};
 pub use trace::{Recording, Trace};
 pub use violation::{Fault, Violation};
 pub use world::{GatewayBuilder, HostBuilder, World};

@@ -157,6 +157,8 @@ pub(crate) struct Link {
 pub(crate) enum Owner {
     Host(HostIndex),
     Gateway(GatewayId),
+    /// The host has gone.
+    Nobody,
 }
 
 impl Link {
@@ -236,8 +238,8 @@ impl Pipe {
         if let Some(Mtu { bytes, tells }) = self.conditions.mtu
             && length > usize::from(bytes)
         {
-            let told = tells.then_some(IcmpKind::PacketTooBig { mtu: bytes });
-            return Err(Refusal { reason: DropReason::TooBig, told });
+            let told = Refusal::told(DropReason::TooBig, IcmpKind::PacketTooBig { mtu: bytes });
+            return Err(if tells { told } else { Refusal::silent(DropReason::TooBig) });
         }
         let leaves = self.queue(length as u64, now);
         let leaves = leaves.ok_or(Refusal::silent(DropReason::QueueFull))?;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use pinhole_sansio::{Datagram, Instant, Transmit};
 
 use crate::icmp::IcmpError;
+use crate::stream::{StreamCommand, StreamEvent};
 
 /// What runs on a host: anything that takes datagrams and timeouts, and gives datagrams and a deadline.
 ///
@@ -31,6 +32,17 @@ pub trait Node: Any {
     /// An ICMP error came back for something that this host sent.
     fn handle_icmp(&mut self, error: IcmpError, now: Instant) {
         let _ = (error, now);
+    }
+
+    /// The next thing that the host's TCP shall do, until `None`. Bytes go out by
+    /// [`poll_transmit`](Self::poll_transmit), over [`Transport::Tcp`](pinhole_sansio::Transport::Tcp).
+    fn poll_stream(&mut self) -> Option<StreamCommand> {
+        None
+    }
+
+    /// Something happened to a TCP connection.
+    fn handle_stream(&mut self, event: StreamEvent, now: Instant) {
+        let _ = (event, now);
     }
 
     /// The host's addresses changed to `addresses`.

@@ -5,6 +5,7 @@ use pinhole_sansio::{FiveTuple, Payload, Transport};
 
 use crate::arena::LinkId;
 use crate::icmp::IcmpError;
+use crate::stream::Segment;
 
 /// What an IP packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +56,7 @@ pub(crate) struct Packet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
     Datagram { transport: Transport, payload: Payload },
+    Segment(Segment),
     Icmp(IcmpError),
 }
 
@@ -62,6 +64,7 @@ impl Packet {
     pub(crate) const fn protocol(&self) -> Protocol {
         match &self.body {
             Body::Datagram { .. } => Protocol::Udp,
+            Body::Segment(_) => Protocol::Tcp,
             Body::Icmp(_) => Protocol::Icmp,
         }
     }
@@ -75,6 +78,7 @@ impl Packet {
     pub(crate) const fn five_tuple(&self) -> FiveTuple {
         let transport = match &self.body {
             Body::Datagram { transport, .. } => *transport,
+            Body::Segment(_) => Transport::Tcp,
             Body::Icmp(error) => error.five_tuple.transport,
         };
         FiveTuple { transport, local: self.source, remote: self.destination }
@@ -89,10 +93,14 @@ impl Body {
     fn length(&self, ipv6: bool) -> usize {
         match self {
             Self::Datagram { payload, .. } => UDP_HEADER + payload.len(),
+            Self::Segment(segment) => TCP_HEADER + segment.payload.len(),
             Self::Icmp(_) => ICMP_HEADER + if ipv6 { 40 } else { 20 } + UDP_HEADER,
         }
     }
 }
 
+/// What hosts and routers put into new packets.
+pub(crate) const DEFAULT_HOP_LIMIT: u8 = 64;
 const UDP_HEADER: usize = 8;
+const TCP_HEADER: usize = 20;
 const ICMP_HEADER: usize = 8;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::{Peer, endpoint, mapped, send, sources};
 use pinhole_netsim::{
-    Behavior, Conditions, Direction, DropReason, Hairpin, HostId, IcmpKind, Mtu, NatConfig,
-    Pooling, PortAllocation, PortPolicy, Prefix, Site, World,
+    Behavior, Conditions, Direction, DropReason, Hairpin, HostId, IcmpKind, Lifetimes, Mtu,
+    NatConfig, Pooling, PortAllocation, PortPolicy, Prefix, Site, World,
 };
 
 /// A host behind a NAT and two public ones.
@@ -48,6 +48,10 @@ const BEHAVIORS: [Behavior; 3] =
 
 fn with_ports(ports: PortPolicy) -> NatConfig {
     NatConfig { ports, ..NatConfig::full_cone() }
+}
+
+fn with_lifetimes(lifetimes: Lifetimes) -> NatConfig {
+    NatConfig { lifetimes, ..NatConfig::full_cone() }
 }
 
 #[test]
@@ -152,7 +156,7 @@ fn exhausted_ports_drop_packets_until_a_mapping_expires() {
 #[test]
 fn req_5_a_mapping_lives_for_its_lifetime_and_no_longer() {
     let lifetime = Duration::from_secs(120);
-    let mut lab = Lab::new(NatConfig { udp_lifetime: lifetime, ..NatConfig::full_cone() });
+    let mut lab = Lab::new(with_lifetimes(Lifetimes { udp: lifetime, ..Lifetimes::default() }));
     let sent_at = lab.world.now();
     let external = lab.mapped(5000, (lab.bob, 1));
     // The datagram from Bob takes the 20 ms of two links to reach the NAT, as Alice's took none.
@@ -169,7 +173,8 @@ fn req_5_a_mapping_lives_for_its_lifetime_and_no_longer() {
 #[test]
 fn req_6_outbound_packets_refresh_a_mapping_and_inbound_ones_only_when_asked() {
     for refresh_inbound in [false, true] {
-        let mut lab = Lab::new(NatConfig { refresh_inbound, ..NatConfig::full_cone() });
+        let mut lab =
+            Lab::new(with_lifetimes(Lifetimes { refresh_inbound, ..Lifetimes::default() }));
         let external = lab.mapped(5000, (lab.bob, 1));
         lab.world.run_for(Duration::from_secs(290));
         assert_eq!(lab.mapped(5000, (lab.bob, 1)), external, "refreshed by outbound");
@@ -182,7 +187,10 @@ fn req_6_outbound_packets_refresh_a_mapping_and_inbound_ones_only_when_asked() {
 
 #[test]
 fn rfc_7857_section_7_what_is_filtered_refreshes_nothing() {
-    let config = NatConfig { refresh_inbound: true, ..NatConfig::address_restricted() };
+    let config = NatConfig {
+        lifetimes: Lifetimes { refresh_inbound: true, ..Lifetimes::default() },
+        ..NatConfig::address_restricted()
+    };
     let mut lab = Lab::new(config);
     let external = lab.mapped(5000, (lab.bob, 1));
     lab.world.run_for(Duration::from_secs(200));

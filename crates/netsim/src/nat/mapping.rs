@@ -3,7 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use pinhole_sansio::Instant;
 
-use super::filtering::Filter;
+use super::opening::Opening;
 use crate::packet::Protocol;
 
 /// On what of the remote endpoint a mapping or a filter depends (RFC 4787 §4.1 and §5).
@@ -55,8 +55,7 @@ pub(super) struct Outside {
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
     pub(super) inside: Inside,
-    pub(super) expires: Instant,
-    pub(super) filter: Filter,
+    pub(super) opening: Opening,
 }
 
 /// All mappings, found from both sides. An expired one is there for nobody.
@@ -70,15 +69,24 @@ impl Table {
     /// The external name of `inside`.
     pub(super) fn outside_of(&self, inside: Inside, now: Instant) -> Option<Outside> {
         let outside = *self.outside_of.get(&inside)?;
-        self.mappings.get(&outside).filter(|mapping| now < mapping.expires).map(|_| outside)
+        self.mappings.get(&outside).filter(|mapping| mapping.opening.is_live(now)).map(|_| outside)
+    }
+
+    pub(super) fn get(&self, outside: Outside, now: Instant) -> Option<&Mapping> {
+        self.mappings.get(&outside).filter(|mapping| mapping.opening.is_live(now))
     }
 
     pub(super) fn get_mut(&mut self, outside: Outside, now: Instant) -> Option<&mut Mapping> {
-        self.mappings.get_mut(&outside).filter(|mapping| now < mapping.expires)
+        self.mappings.get_mut(&outside).filter(|mapping| mapping.opening.is_live(now))
+    }
+
+    /// The mapping under `outside`, also one that has just been made and lives for nobody yet.
+    pub(super) fn entry(&mut self, outside: Outside) -> Option<&mut Mapping> {
+        self.mappings.get_mut(&outside)
     }
 
     pub(super) fn is_free(&self, outside: Outside, now: Instant) -> bool {
-        self.mappings.get(&outside).is_none_or(|mapping| mapping.expires <= now)
+        self.mappings.get(&outside).is_none_or(|mapping| !mapping.opening.is_live(now))
     }
 
     /// Adds a mapping in the place of an expired one, if there is one.
@@ -106,7 +114,7 @@ impl Table {
     }
 
     pub(super) fn len(&self, now: Instant) -> usize {
-        self.mappings.values().filter(|mapping| now < mapping.expires).count()
+        self.mappings.values().filter(|mapping| mapping.opening.is_live(now)).count()
     }
 
     pub(super) fn clear(&mut self) {

@@ -2,23 +2,24 @@
 
 mod filtering;
 mod mapping;
+mod opening;
 mod port;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use pinhole_sansio::Instant;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-use crate::drops::{DropReason, Refusal};
+use crate::drops::{Answer, DropReason, Refusal};
 use crate::icmp::IcmpError;
 use crate::packet::{Body, Packet, Protocol};
 
-pub(crate) use filtering::Filter;
 pub use mapping::Behavior;
 use mapping::{Inside, Mapping, Outside, Table};
+pub use opening::Lifetimes;
+pub(crate) use opening::{Opening, Traffic};
 use port::PortPicker;
 pub use port::{PortAllocation, PortPolicy};
 
@@ -35,10 +36,21 @@ pub struct NatConfig {
     pub pooling: Pooling,
     /// What happens to packets from the inside to an external address of the NAT (RFC 4787 §6).
     pub hairpin: Hairpin,
-    /// How long a UDP mapping lives without refresh (RFC 4787 REQ-5).
-    pub udp_lifetime: Duration,
-    /// Whether packets that come in refresh a mapping; those that go out always do (RFC 4787 REQ-6).
-    pub refresh_inbound: bool,
+    /// How long mappings live (RFC 4787 REQ-5 and REQ-6, RFC 5382 REQ-5).
+    pub lifetimes: Lifetimes,
+    /// How a TCP connection from the outside that nobody asked for ends (RFC 5382 REQ-4).
+    pub unsolicited_syn: UnsolicitedSyn,
+}
+
+/// What a NAT does about a SYN from the outside that it does not let in (RFC 5382 REQ-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnsolicitedSyn {
+    /// It drops it.
+    Dropped,
+    /// It reports an unreachable port, unless within six seconds the inside opens the same connection.
+    ReportedLate,
+    /// It resets the connection at once, against REQ-4: simultaneous open cannot succeed.
+    Reset,
 }
 
 /// How external addresses are chosen where there are several (RFC 4787 §4.1, REQ-2).
@@ -124,8 +136,18 @@ impl NatConfig {
             ports: PortPolicy::default(),
             pooling: Pooling::Paired,
             hairpin: Hairpin::ExternalSource,
-            udp_lifetime: DEFAULT_UDP_LIFETIME,
-            refresh_inbound: false,
+            lifetimes: Lifetimes::default(),
+            unsolicited_syn: UnsolicitedSyn::ReportedLate,
+        }
+    }
+}
+
+impl UnsolicitedSyn {
+    const fn answer(self, traffic: Traffic) -> Answer {
+        match (self, traffic) {
+            (Self::ReportedLate, Traffic::Segment(flags)) if flags.is_opening() => Answer::LateIcmp,
+            (Self::Reset, Traffic::Segment(flags)) if flags.is_opening() => Answer::Reset,
+            (Self::Dropped | Self::ReportedLate | Self::Reset, _) => Answer::Silence,
         }
     }
 }
@@ -183,19 +205,23 @@ impl Nat {
             packet.destination.set_ip(internal);
             return Ok(());
         }
+        let traffic = Traffic::of(packet).unwrap_or(Traffic::Datagram);
+        let answer = self.config.unsolicited_syn.answer(traffic);
+        let refused = |reason| Refusal { reason, answer };
         let outside = Outside { protocol: packet.protocol(), address: packet.destination };
-        let lifetime = self.config.udp_lifetime;
-        let mapping = self.table.get_mut(outside, now).ok_or(NO_MAPPING)?;
-        if !mapping.filter.admits(packet.source, now) {
-            return Err(Refusal::silent(DropReason::Filtered));
-        }
-        // RFC 7857 §7: only what passed the filter may refresh.
-        if self.config.refresh_inbound {
-            mapping.filter.open(packet.source, lifetime, now);
-            mapping.expires = now + lifetime;
+        let mapping = self.table.get_mut(outside, now).ok_or(refused(DropReason::NoMapping))?;
+        if !mapping.opening.inbound(packet.source, traffic, &self.config.lifetimes, now) {
+            return Err(refused(DropReason::Filtered));
         }
         packet.destination = mapping.inside.address;
         Ok(())
+    }
+
+    /// Whether the inside has meanwhile opened the TCP connection that this SYN asked for.
+    pub(crate) fn has_session(&self, syn: &Packet, now: Instant) -> bool {
+        let outside = Outside { protocol: syn.protocol(), address: syn.destination };
+        let mapping = self.table.get(outside, now);
+        mapping.is_some_and(|mapping| mapping.opening.has_session(syn.source, now))
     }
 
     /// Loses all state, as in a reboot.
@@ -230,32 +256,33 @@ impl Nat {
             packet.source.set_ip(external);
             return Ok(());
         }
-        packet.source = self.map(packet.protocol(), packet.source, packet.destination, now, rng)?;
+        let traffic = Traffic::of(packet).unwrap_or(Traffic::Datagram);
+        let outside = self.mapping_for(packet, traffic, now, rng)?;
+        // An outbound packet always refreshes (RFC 4787 REQ-6).
+        if let Some(mapping) = self.table.entry(outside) {
+            let remote = packet.destination;
+            mapping.opening.outbound(remote, traffic, &self.config.lifetimes, now);
+        }
+        packet.source = outside.address;
         Ok(())
     }
 
-    /// The external address of `internal` towards `remote`, opened to it and refreshed (REQ-6).
-    fn map(
+    /// The mapping of an outbound packet, which is there or may be created by it.
+    fn mapping_for(
         &mut self,
-        protocol: Protocol,
-        internal: SocketAddr,
-        remote: SocketAddr,
+        packet: &Packet,
+        traffic: Traffic,
         now: Instant,
         rng: &mut ChaCha8Rng,
-    ) -> Result<SocketAddr, Refusal> {
-        let scope = self.config.mapping.scope(remote);
-        let inside = Inside { protocol, address: internal, scope };
-        let known = self.table.outside_of(inside, now);
-        let outside = match known {
-            Some(outside) => outside,
-            None => self.create(inside, now, rng)?,
-        };
-        let lifetime = self.config.udp_lifetime;
-        if let Some(mapping) = self.table.get_mut(outside, now) {
-            mapping.filter.open(remote, lifetime, now);
-            mapping.expires = now + lifetime;
+    ) -> Result<Outside, Refusal> {
+        let protocol = packet.protocol();
+        let scope = self.config.mapping.scope(packet.destination);
+        let inside = Inside { protocol, address: packet.source, scope };
+        match self.table.outside_of(inside, now) {
+            Some(outside) => Ok(outside),
+            None if traffic.begins() => self.create(inside, now, rng),
+            None => Err(NO_MAPPING),
         }
-        Ok(outside.address)
     }
 
     fn create(
@@ -272,9 +299,8 @@ impl Nat {
         let is_free = |port| table.is_free(outside(port), now);
         let port = self.ports.pick(internal.port(), neighbour, is_free, rng);
         let outside = outside(port.ok_or(Refusal::silent(DropReason::PortsExhausted))?);
-        let expires = now + self.config.udp_lifetime;
-        let filter = Filter::new(self.config.filtering);
-        self.table.insert(outside, Mapping { inside, expires, filter });
+        let opening = Opening::new(self.config.filtering);
+        self.table.insert(outside, Mapping { inside, opening });
         Ok(outside)
     }
 
@@ -335,6 +361,3 @@ impl Nat {
 }
 
 const NO_MAPPING: Refusal = Refusal::silent(DropReason::NoMapping);
-
-/// RFC 4787 REQ-5c: "a default value of five minutes or more" is recommended.
-const DEFAULT_UDP_LIFETIME: Duration = Duration::from_secs(300);

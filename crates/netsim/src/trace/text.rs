@@ -38,6 +38,10 @@ impl fmt::Display for Packet {
                 let length = payload.len();
                 write!(f, "#{number} {transport} {source} -> {destination} {length} bytes")
             }
+            Body::Segment(segment) => {
+                let (flags, length) = (segment.flags, segment.payload.len());
+                write!(f, "#{number} tcp {source} -> {destination} {flags} {length} bytes")
+            }
             Body::Icmp(error) => {
                 let (from, to) = (source.ip(), destination.ip());
                 write!(f, "#{number} icmp {from} -> {to} {}: {}", error.kind, error.five_tuple)

@@ -4,14 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::World;
-use super::forward::DEFAULT_HOP_LIMIT;
 use crate::address::{Family, Pool, Prefix};
 use crate::arena::{Id, LinkId, NetworkId};
+use crate::firewall::{Firewall, FirewallConfig};
 use crate::gateway::{Gateway, Site};
-use crate::host::{Alarm, Host, HostCounters, HostId, HostIndex, Interface};
+use crate::host::{Host, HostId, HostIndex, Interface};
 use crate::link::{Conditions, Link, Owner};
 use crate::nat::{Nat, NatConfig};
 use crate::node::Node;
+use crate::packet::DEFAULT_HOP_LIMIT;
 use crate::router::Network;
 
 /// How many sites have been given addresses.
@@ -49,6 +50,7 @@ impl World {
             outside,
             conditions: None,
             nat: None,
+            firewall: None,
             external: Vec::new(),
             inside: None,
             ipv6: false,
@@ -116,11 +118,17 @@ pub struct HostBuilder<'w> {
 }
 
 /// An interface in the making.
-struct Access {
+pub(super) struct Access {
     network: NetworkId,
     conditions: Option<Conditions>,
     family: Family,
     addresses: Vec<IpAddr>,
+}
+
+impl Access {
+    pub(super) const fn new(network: NetworkId, family: Family) -> Self {
+        Self { network, conditions: None, family, addresses: Vec::new() }
+    }
 }
 
 impl<'w> HostBuilder<'w> {
@@ -174,14 +182,9 @@ impl<'w> HostBuilder<'w> {
         let addresses: Vec<_> =
             interfaces.iter().flat_map(|interface| interface.addresses.clone()).collect();
         let device = world.trace.add_device(&name);
-        world.hosts.push(Host {
-            device,
-            node: Box::new(make(&addresses)),
-            interfaces,
-            hop_limit,
-            counters: HostCounters::default(),
-            alarm: Alarm::default(),
-        });
+        let mut host = Host::new(device, Box::new(make(&addresses)), interfaces);
+        host.hop_limit = hop_limit;
+        world.hosts.push(host);
         world.drain(index);
         HostId::new(index)
     }
@@ -195,13 +198,12 @@ impl<'w> HostBuilder<'w> {
     }
 
     fn add_access(&mut self, network: NetworkId) {
-        let (conditions, family, addresses) = (None, Family::default(), Vec::new());
-        self.interfaces.push(Access { network, conditions, family, addresses });
+        self.interfaces.push(Access::new(network, Family::default()));
     }
 }
 
 impl World {
-    fn connect(&mut self, host: HostIndex, access: Access) -> Interface {
+    pub(super) fn connect(&mut self, host: HostIndex, access: Access) -> Interface {
         let Access { network, conditions, family, mut addresses } = access;
         if addresses.is_empty() {
             let families = [(family.has_v4(), true), (family.has_v6(), false)];
@@ -223,6 +225,7 @@ pub struct GatewayBuilder<'w> {
     outside: NetworkId,
     conditions: Option<Conditions>,
     nat: Option<NatConfig>,
+    firewall: Option<FirewallConfig>,
     external: Vec<IpAddr>,
     inside: Option<Prefix>,
     ipv6: bool,
@@ -250,6 +253,13 @@ impl GatewayBuilder<'_> {
         self
     }
 
+    /// Puts a firewall in front of the inside.
+    #[must_use]
+    pub fn firewall(mut self, config: FirewallConfig) -> Self {
+        self.firewall = Some(config);
+        self
+    }
+
     /// Adds an external address to the NAT; without any, it gets the outside network's next one.
     #[must_use]
     pub fn external(mut self, address: IpAddr) -> Self {
@@ -273,7 +283,8 @@ impl GatewayBuilder<'_> {
 
     /// Builds the gateway and the network behind it.
     pub fn build(self) -> Site {
-        let Self { world, name, outside, conditions, nat, mut external, inside, ipv6 } = self;
+        let Self { world, name, outside, conditions, nat, firewall, mut external, inside, ipv6 } =
+            self;
         world.plan.sites += 1;
         let site = world.plan.sites;
         let gateway = world.gateways.next_id();
@@ -296,7 +307,8 @@ impl GatewayBuilder<'_> {
         let network = world.networks.push(network);
         let device = world.trace.add_device(&name);
         let nat = nat.map(|config| Nat::new(config, external));
-        world.gateways.push(Gateway { device, link, insides: vec![network], nat });
+        let firewall = firewall.map(Firewall::new);
+        world.gateways.push(Gateway { device, link, insides: vec![network], nat, firewall });
         Site { network, gateway, link }
     }
 }

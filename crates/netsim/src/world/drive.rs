@@ -1,33 +1,57 @@
 //! Hosts: inputs to their nodes, and what the nodes answer.
 
-use pinhole_sansio::{Datagram, Instant, Transmit};
+use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit, Transport};
 
 use super::{Event, World};
 use crate::drops::DropReason;
-use crate::host::HostIndex;
-use crate::icmp::IcmpKind;
+use crate::host::{HostIndex, Inbox};
+use crate::icmp::{IcmpError, IcmpKind};
 use crate::link::Direction;
 use crate::packet::{Body, Packet};
+use crate::stream::Key;
 use crate::trace::Happening;
 use crate::violation::{Fault, MAX_TRANSMITS, MAX_WAKES, Violation};
 
 impl World {
-    /// Gives a packet to the node of `host`.
+    /// A packet has reached `host`, which takes it now, later or not at all.
+    pub(super) fn admit(&mut self, host: HostIndex, packet: Packet) {
+        let now = self.now;
+        let state = &mut self.hosts[host];
+        match state.pause {
+            Some((_, Inbox::Lost)) => {
+                let device = state.device;
+                self.drop_packet(Some(device), DropReason::HostDown, &packet);
+            }
+            Some((until, Inbox::Kept)) => self.postpone(host, packet, until),
+            None if !state.service_time.is_zero() => {
+                state.busy_until = state.busy_until.max(now) + state.service_time;
+                let until = state.busy_until;
+                self.postpone(host, packet, until);
+            }
+            None => self.deliver(host, &packet),
+        }
+    }
+
+    /// Gives a packet to the node of `host`, or to its TCP.
     pub(super) fn deliver(&mut self, host: HostIndex, packet: &Packet) {
         let now = self.now;
-        let device = self.hosts[host].device;
-        self.trace.record(now, Some(device), Happening::Received, Some(packet));
-        let node = &mut self.hosts[host].node;
+        let state = &mut self.hosts[host];
+        self.trace.record(now, Some(state.device), Happening::Received, Some(packet));
+        let five_tuple = packet.five_tuple().reversed();
         match &packet.body {
             Body::Datagram { payload, .. } => {
-                if !node.is_open(packet.destination) {
+                if !state.node.is_open(packet.destination) {
                     self.refuse(host, packet);
                     return;
                 }
-                let five_tuple = packet.five_tuple().reversed();
-                node.handle_datagram(Datagram { five_tuple, payload }, now);
+                let node_time = state.time(now);
+                state.node.handle_datagram(Datagram { five_tuple, payload }, node_time);
             }
-            Body::Icmp(error) => node.handle_icmp(*error, now),
+            Body::Segment(segment) => {
+                let key = Key { local: packet.destination, remote: packet.source };
+                state.streams.handle_segment(key, segment, now, &mut self.rng);
+            }
+            Body::Icmp(error) => state.handle_icmp(*error, now),
         }
         let counters = &mut self.hosts[host].counters;
         counters.received += 1;
@@ -43,52 +67,94 @@ impl World {
             return;
         }
         state.alarm.set_for = None;
-        if state.node.poll_timeout().is_some_and(|deadline| deadline <= now) {
-            self.trace.record(now, Some(state.device), Happening::Woken, None);
-            state.counters.timeouts += 1;
-            state.node.handle_timeout(now);
-            let deadline = state.node.poll_timeout();
-            let wakes = state.alarm.ring(now);
-            if let Some(deadline) = deadline.filter(|&deadline| deadline <= now) {
-                self.fail(host, Fault::DeadlineStillDue { deadline, now });
-            } else if wakes > MAX_WAKES {
-                self.fail(host, Fault::Spins { wakes });
+        if state.pause.is_some_and(|(until, _)| until <= now) {
+            state.pause = None;
+        }
+        if state.pause.is_none() {
+            state.streams.handle_timeout(now);
+            if state.deadline().is_some_and(|deadline| deadline <= now) {
+                self.time_out(host);
             }
         }
         self.drain(host);
     }
 
-    /// Sends what the node has to send, and sets the alarm for its deadline.
+    fn time_out(&mut self, host: HostIndex) {
+        let state = &mut self.hosts[host];
+        self.trace.record(self.now, Some(state.device), Happening::Woken, None);
+        state.counters.timeouts += 1;
+        let now = state.time(self.now);
+        state.node.handle_timeout(now);
+        let deadline = state.node.poll_timeout();
+        let wakes = state.alarm.ring(self.now);
+        if let Some(deadline) = deadline.filter(|&deadline| deadline <= now) {
+            self.fail(host, Fault::DeadlineStillDue { deadline, now });
+        } else if wakes > MAX_WAKES {
+            self.fail(host, Fault::Spins { wakes });
+        }
+    }
+
+    /// Takes everything that the node and its TCP have to say, and sets the alarm for their deadline.
     pub(super) fn drain(&mut self, host: HostIndex) {
         let mut transmits = 0;
-        while let Some(transmit) = self.hosts[host].node.poll_transmit() {
-            self.send(host, &transmit);
+        while self.take_output(host) {
             transmits += 1;
             if transmits > MAX_TRANSMITS {
                 self.fail(host, Fault::Floods { transmits });
                 return;
             }
         }
-        let Some(deadline) = self.hosts[host].node.poll_timeout() else { return };
-        let at = deadline.max(self.now);
-        let alarm = &mut self.hosts[host].alarm;
+        let state = &mut self.hosts[host];
+        let Some(mut at) = state.next_alarm(self.now) else { return };
+        if let Some((until, _)) = state.pause {
+            at = at.max(until);
+        }
         // An earlier alarm finds out by itself that it is too early.
-        if alarm.set_for.is_none_or(|set_for| at < set_for) {
-            alarm.set_for = Some(at);
+        if state.alarm.set_for.is_none_or(|set_for| at < set_for) {
+            state.alarm.set_for = Some(at);
             self.queue.schedule(at, Event::Wake { host });
         }
     }
 
+    /// Takes one thing that the node or its TCP has to say. `false` when there is none.
+    fn take_output(&mut self, host: HostIndex) -> bool {
+        let now = self.now;
+        let state = &mut self.hosts[host];
+        if let Some(transmit) = state.node.poll_transmit() {
+            self.send(host, &transmit);
+        } else if let Some(command) = state.node.poll_stream() {
+            state.streams.command(command, now, &mut self.rng);
+        } else if let Some((Key { local, remote }, segment)) = state.streams.poll_segment() {
+            let five_tuple = FiveTuple { transport: Transport::Tcp, local, remote };
+            let packet = self.packet(host, five_tuple, Body::Segment(segment));
+            self.launch(host, packet);
+        } else if let Some(event) = state.streams.poll_event() {
+            let node_time = state.time(now);
+            state.node.handle_stream(event, node_time);
+        } else {
+            return false;
+        }
+        true
+    }
+
     fn send(&mut self, host: HostIndex, transmit: &Transmit) {
-        let five_tuple = transmit.five_tuple;
-        let transport = five_tuple.transport;
-        let body = Body::Datagram { transport, payload: transmit.payload.clone() };
-        let packet = self.packet(host, five_tuple.local, five_tuple.remote, body);
-        self.launch(host, packet);
+        let Transmit { five_tuple, payload } = transmit;
+        let is_stream = five_tuple.transport.is_reliable();
+        if is_stream && self.hosts[host].streams.write(*five_tuple, payload, self.now) {
+            return;
+        }
+        let body = Body::Datagram { transport: five_tuple.transport, payload: payload.clone() };
+        let packet = self.packet(host, *five_tuple, body);
+        if is_stream {
+            let device = self.hosts[host].device;
+            self.drop_packet(Some(device), DropReason::NoStream, &packet);
+        } else {
+            self.launch(host, packet);
+        }
     }
 
     /// Puts a packet of `host` on the link that owns its source address.
-    pub(super) fn launch(&mut self, host: HostIndex, packet: Packet) {
+    fn launch(&mut self, host: HostIndex, packet: Packet) {
         let state = &mut self.hosts[host];
         let device = state.device;
         let Some(link) = state.link_of(packet.source.ip()) else {
@@ -111,6 +177,11 @@ impl World {
         }
     }
 
+    fn postpone(&mut self, host: HostIndex, packet: Packet, until: Instant) {
+        let packet = self.in_flight.insert(packet);
+        self.queue.schedule(until, Event::Delivery { host, packet });
+    }
+
     fn fail(&mut self, host: HostIndex, fault: Fault) {
         let device = self.hosts[host].device;
         self.violation.get_or_insert_with(|| {
@@ -122,5 +193,15 @@ impl World {
                 trace: self.trace.to_string(),
             })
         });
+    }
+}
+
+impl crate::host::Host {
+    fn handle_icmp(&mut self, error: IcmpError, now: Instant) {
+        if error.five_tuple.transport.is_reliable() {
+            self.streams.handle_icmp(error.five_tuple, error.kind, now);
+        }
+        let node_time = self.time(now);
+        self.node.handle_icmp(error, node_time);
     }
 }

@@ -1,15 +1,18 @@
 //! The way of a packet: link, network, gateway, and so on until a host.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use pinhole_sansio::FiveTuple;
 
 use super::{Event, World};
 use crate::arena::{DeviceId, GatewayId, LinkId, NetworkId};
-use crate::drops::{DropReason, Refusal};
+use crate::drops::{Answer, DropReason, Refusal};
 use crate::host::HostIndex;
 use crate::icmp::{IcmpError, IcmpKind};
 use crate::link::{Arrival, Direction, Owner};
 use crate::nat::Exit;
-use crate::packet::{Body, Packet};
+use crate::packet::{Body, DEFAULT_HOP_LIMIT, Packet};
 use crate::router::NextHop;
 use crate::trace::Happening;
 
@@ -28,7 +31,7 @@ impl World {
             }
             Err(refusal) => {
                 let network = self.links[link].network;
-                self.refuse_packet(None, network, refusal, &packet);
+                self.refuse_packet(None, network, refusal, packet);
             }
         }
     }
@@ -41,8 +44,11 @@ impl World {
                 packet.via = Some(link);
                 self.route(network, packet);
             }
-            (Direction::Down, Owner::Host(host)) => self.deliver(host, &packet),
+            (Direction::Down, Owner::Host(host)) => self.admit(host, packet),
             (Direction::Down, Owner::Gateway(gateway)) => self.forward_inbound(gateway, packet),
+            (Direction::Down, Owner::Nobody) => {
+                self.drop_packet(None, DropReason::HostDown, &packet);
+            }
         }
     }
 
@@ -73,7 +79,7 @@ impl World {
                 self.transfer(link, Direction::Up, packet);
             }
             Ok(Exit::Hairpin) => self.enter(gateway, packet),
-            Err(refusal) => self.refuse_packet(Some(device), inside, refusal, &packet),
+            Err(refusal) => self.refuse_packet(Some(device), inside, refusal, packet),
         }
     }
 
@@ -85,7 +91,7 @@ impl World {
             Ok(()) => self.enter(gateway, packet),
             Err(refusal) => {
                 let outside = self.links[link].network;
-                self.refuse_packet(Some(device), outside, refusal, &packet);
+                self.refuse_packet(Some(device), outside, refusal, packet);
             }
         }
     }
@@ -105,20 +111,51 @@ impl World {
         }
     }
 
-    /// Drops a packet and, if that is to be told, sends an ICMP error from within `network`.
+    /// Drops a packet and answers its sender from within `network`.
     fn refuse_packet(
         &mut self,
         device: Option<DeviceId>,
         network: NetworkId,
         refusal: Refusal,
-        packet: &Packet,
+        packet: Packet,
     ) {
-        self.drop_packet(device, refusal.reason, packet);
-        let Some(kind) = refusal.told else { return };
-        let Some(reporter) = self.networks[network].router_address(packet.source.ip()) else {
+        self.drop_packet(device, refusal.reason, &packet);
+        match refusal.answer {
+            Answer::Silence => {}
+            Answer::Icmp(kind) => self.report(network, kind, &packet),
+            Answer::LateIcmp => {
+                let at = self.now + SYN_PATIENCE;
+                let packet = self.in_flight.insert(packet);
+                self.queue.schedule(at, Event::LateReport { network, packet });
+            }
+            Answer::Reset => {
+                if let Body::Segment(segment) = &packet.body {
+                    let body = Body::Segment(segment.refusal_of());
+                    let reset =
+                        self.number(packet.destination, packet.source, DEFAULT_HOP_LIMIT, body);
+                    self.route(network, reset);
+                }
+            }
+        }
+    }
+
+    /// Reports a SYN that nobody inside has answered with one of their own (RFC 5382 REQ-4).
+    pub(super) fn report_late(&mut self, network: NetworkId, syn: &Packet) {
+        let NextHop::Link(link) = self.networks[network].next_hop(syn.destination.ip()) else {
             return;
         };
-        if let Some(error) = self.icmp_error(reporter, kind, packet) {
+        let Owner::Gateway(gateway) = self.links[link].owner else { return };
+        let nat = self.gateways[gateway].nat.as_ref();
+        if nat.is_some_and(|nat| !nat.has_session(syn, self.now)) {
+            self.report(network, IcmpKind::PortUnreachable, syn);
+        }
+    }
+
+    /// The router of `network` sends an ICMP error about `packet`.
+    fn report(&mut self, network: NetworkId, kind: IcmpKind, packet: &Packet) {
+        let router = self.networks[network].router_address(packet.source.ip());
+        let error = router.and_then(|reporter| self.icmp_error(reporter, kind, packet));
+        if let Some(error) = error {
             self.route(network, error);
         }
     }
@@ -150,15 +187,9 @@ impl World {
     }
 
     /// A new packet of `host`.
-    pub(super) fn packet(
-        &mut self,
-        host: HostIndex,
-        source: SocketAddr,
-        destination: SocketAddr,
-        body: Body,
-    ) -> Packet {
+    pub(super) fn packet(&mut self, host: HostIndex, five_tuple: FiveTuple, body: Body) -> Packet {
         let hop_limit = self.hosts[host].hop_limit;
-        self.number(source, destination, hop_limit, body)
+        self.number(five_tuple.local, five_tuple.remote, hop_limit, body)
     }
 
     fn number(
@@ -174,5 +205,5 @@ impl World {
     }
 }
 
-/// What hosts and routers put into new packets.
-pub(super) const DEFAULT_HOP_LIMIT: u8 = 64;
+/// RFC 5382 REQ-4: "at least 6 seconds after the packet is received".
+const SYN_PATIENCE: Duration = Duration::from_secs(6);

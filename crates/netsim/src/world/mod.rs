@@ -10,6 +10,7 @@ use std::time::Duration;
 use pinhole_sansio::Instant;
 use rand::rngs::ChaCha8Rng;
 
+use build::Access;
 pub use build::{GatewayBuilder, HostBuilder};
 
 use crate::arena::{Arena, GatewayId, LinkId, NetworkId};
@@ -50,8 +51,14 @@ pub struct World {
 enum Event {
     /// A packet leaves a link.
     Arrival { link: LinkId, direction: Direction, packet: Slot },
+    /// A host has time for a packet that had to wait.
+    Delivery { host: HostIndex, packet: Slot },
+    /// A host gets an interface.
+    Attachment { host: HostIndex, access: Box<Access> },
     /// A host's deadline may have passed.
     Wake { host: HostIndex },
+    /// A SYN that a NAT refused has waited for an answer from the inside.
+    LateReport { network: NetworkId, packet: Slot },
 }
 
 impl World {
@@ -85,8 +92,9 @@ impl World {
         host: HostId<T>,
         act: impl FnOnce(&mut T, Instant) -> R,
     ) -> R {
-        let now = self.now;
-        let node: &mut dyn Any = &mut *self.hosts[host.index()].node;
+        let state = &mut self.hosts[host.index()];
+        let now = state.time(self.now);
+        let node: &mut dyn Any = &mut *state.node;
         let answer = act(node.downcast_mut().expect("a host keeps the type of its node"), now);
         self.drain(host.index());
         answer
@@ -178,7 +186,16 @@ impl World {
                 let packet = self.in_flight.take(packet);
                 self.arrive(link, direction, packet);
             }
+            Event::Delivery { host, packet } => {
+                let packet = self.in_flight.take(packet);
+                self.deliver(host, &packet);
+            }
+            Event::Attachment { host, access } => self.add_interface(host, *access),
             Event::Wake { host } => self.wake(host, at),
+            Event::LateReport { network, packet } => {
+                let packet = self.in_flight.take(packet);
+                self.report_late(network, &packet);
+            }
         }
         self.check()?;
         Ok(true)

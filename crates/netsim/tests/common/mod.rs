@@ -3,10 +3,10 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use pinhole_netsim::{HostId, IcmpError, Node, World};
-use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit};
+use pinhole_netsim::{HostId, IcmpError, Node, StreamCommand, StreamEvent, World};
+use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit, Transport};
 
 /// What a [`Peer`] got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub(crate) struct Peer {
     /// Answers each datagram with the source address in text, as a STUN server does in its way.
     pub(crate) reflects: bool,
     pub(crate) closed: Vec<u16>,
+    commands: VecDeque<StreamCommand>,
+    pub(crate) events: Vec<StreamEvent>,
+    /// The addresses as the world last told them.
+    pub(crate) addresses: Option<Vec<IpAddr>>,
 }
 
 impl Peer {
@@ -35,6 +39,25 @@ impl Peer {
     pub(crate) fn send(&mut self, local: SocketAddr, remote: SocketAddr, payload: &[u8]) {
         let five_tuple = FiveTuple::udp(local, remote);
         self.outbox.push_back(Transmit { five_tuple, payload: Payload::from(payload) });
+    }
+
+    pub(crate) fn write(&mut self, five_tuple: FiveTuple, payload: &[u8]) {
+        self.outbox.push_back(Transmit { five_tuple, payload: Payload::from(payload) });
+    }
+
+    pub(crate) fn command(&mut self, command: StreamCommand) {
+        self.commands.push_back(command);
+    }
+
+    /// Everything that came over streams.
+    pub(crate) fn streamed(&self) -> Vec<u8> {
+        let mut streamed = Vec::new();
+        for event in &self.events {
+            if let StreamEvent::Received(_, bytes) = event {
+                streamed.extend_from_slice(bytes);
+            }
+        }
+        streamed
     }
 }
 
@@ -62,6 +85,21 @@ impl Node for Peer {
         !self.closed.contains(&local.port())
     }
 
+    fn poll_stream(&mut self) -> Option<StreamCommand> {
+        self.commands.pop_front()
+    }
+
+    fn handle_stream(&mut self, event: StreamEvent, _now: Instant) {
+        if let (true, StreamEvent::Received(five_tuple, bytes)) = (self.reflects, &event) {
+            self.write(*five_tuple, bytes);
+        }
+        self.events.push(event);
+    }
+
+    fn handle_addresses(&mut self, addresses: &[IpAddr], _now: Instant) {
+        self.addresses = Some(addresses.to_vec());
+    }
+
     fn handle_icmp(&mut self, error: IcmpError, _now: Instant) {
         self.errors.push(error);
     }
@@ -70,6 +108,16 @@ impl Node for Peer {
 /// The first address of `host` with `port`.
 pub(crate) fn endpoint(world: &World, host: HostId<Peer>, port: u16) -> SocketAddr {
     SocketAddr::new(world.addresses(host)[0], port)
+}
+
+/// The connection from a port of one host to a port of another, as the first names it.
+pub(crate) fn stream(
+    world: &World,
+    from: (HostId<Peer>, u16),
+    to: (HostId<Peer>, u16),
+) -> FiveTuple {
+    let (local, remote) = (endpoint(world, from.0, from.1), endpoint(world, to.0, to.1));
+    FiveTuple { transport: Transport::Tcp, local, remote }
 }
 
 /// Sends from a port of `host` and lets everything happen that follows within two seconds.

@@ -1,0 +1,150 @@
+use pinhole_sansio::Instant;
+
+use super::CloseReason;
+use super::receiver::Receiver;
+use super::segment::{Flags, Segment};
+use super::sender::{Sender, segment};
+use crate::icmp::IcmpKind;
+
+/// One TCP connection as one host sees it (RFC 9293, without options, urgent data and TIME-WAIT).
+pub(super) struct Connection {
+    sender: Sender,
+    /// There is one as soon as the peer's SYN is known.
+    receiver: Option<Receiver>,
+    /// Whether this side began.
+    active: bool,
+    owes_acknowledgment: bool,
+}
+
+/// What a segment or the time brought about.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// Both SYNs are acknowledged.
+    pub(super) opened: bool,
+    /// The bytes that follow those before.
+    pub(super) bytes: Vec<u8>,
+    /// The peer sends no more.
+    pub(super) finished: bool,
+    /// The connection is over.
+    pub(super) closed: Option<CloseReason>,
+}
+
+impl Connection {
+    /// A connection that this side opens.
+    pub(super) const fn connect(syn: u64) -> Self {
+        Self { sender: Sender::new(syn), receiver: None, active: true, owes_acknowledgment: false }
+    }
+
+    /// A connection that a peer's SYN opens.
+    pub(super) const fn accept(syn: u64, peer_syn: u64) -> Self {
+        let receiver = Some(Receiver::new(peer_syn));
+        Self { sender: Sender::new(syn), receiver, active: false, owes_acknowledgment: false }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.sender.write(bytes);
+    }
+
+    pub(super) const fn close(&mut self) {
+        self.sender.close();
+    }
+
+    /// The segment that ends the connection at once.
+    pub(super) fn abort(&self) -> Segment {
+        Segment::reset(self.sender.next(), self.receiver.as_ref().map_or(0, Receiver::next))
+    }
+
+    pub(super) const fn is_active(&self) -> bool {
+        self.active
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.sender.deadline()
+    }
+
+    /// Takes a segment of the peer.
+    pub(super) fn handle_segment(&mut self, segment: &Segment, now: Instant) -> Outcome {
+        let was_open = self.is_open();
+        if segment.flags.has(Flags::RST) {
+            return self.handle_reset(segment);
+        }
+        if segment.flags.has(Flags::ACK) {
+            let bare = segment.sequence == segment.end();
+            if !self.sender.acknowledge(segment.acknowledgment, bare, now) {
+                return Outcome::default();
+            }
+        }
+        // The SYN of the answer, or of a simultaneous open (RFC 9293 §3.5, figure 8).
+        if segment.flags.has(Flags::SYN) && self.receiver.is_none() {
+            self.receiver = Some(Receiver::new(segment.sequence));
+            self.sender.rewind_syn();
+        }
+        self.owes_acknowledgment |= segment.end() > segment.sequence;
+        let mut outcome = self.receive(segment);
+        outcome.opened = !was_open && self.is_open();
+        outcome.closed = self.is_finished().then_some(CloseReason::Finished);
+        outcome
+    }
+
+    /// An ICMP error for a segment of this connection.
+    pub(super) fn handle_icmp(&mut self, kind: IcmpKind) -> Outcome {
+        if let IcmpKind::PacketTooBig { mtu } = kind {
+            self.sender.shrink(mtu);
+            return Outcome::default();
+        }
+        // Errors are soft once the connection is open (RFC 5461 §2.2).
+        let closed = (!self.is_open()).then_some(CloseReason::Unreachable(kind));
+        Outcome { closed, ..Outcome::default() }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Outcome {
+        let due = self.deadline().is_some_and(|deadline| deadline <= now);
+        let closed = (due && !self.sender.expire()).then_some(CloseReason::TimedOut);
+        Outcome { closed, ..Outcome::default() }
+    }
+
+    pub(super) fn poll_segment(&mut self, now: Instant) -> Option<Segment> {
+        let acknowledgment = self.receiver.as_ref().map(Receiver::next);
+        let polled = self.sender.poll(acknowledgment, now).or_else(|| {
+            let owed = self.owes_acknowledgment.then(|| self.sender.next());
+            owed.map(|sequence| segment(None, sequence, acknowledgment, &[]))
+        });
+        if polled.is_some() {
+            self.owes_acknowledgment = false;
+        }
+        polled
+    }
+
+    /// A reset counts when its sender knows the connection (RFC 9293 §3.10.7.3 and §3.10.7.4).
+    fn handle_reset(&self, segment: &Segment) -> Outcome {
+        let is_known = match &self.receiver {
+            None => segment.acknowledgment == self.sender.next(),
+            Some(receiver) => segment.sequence == receiver.next(),
+        };
+        let reason = match &self.receiver {
+            None => CloseReason::Refused,
+            // The peer is gone already, and only its last acknowledgment is missing.
+            Some(receiver) if receiver.is_finished() && self.sender.is_closing() => {
+                CloseReason::Finished
+            }
+            Some(_) => CloseReason::Reset,
+        };
+        Outcome { closed: is_known.then_some(reason), ..Outcome::default() }
+    }
+
+    fn receive(&mut self, segment: &Segment) -> Outcome {
+        let Some(receiver) = &mut self.receiver else { return Outcome::default() };
+        let was_finished = receiver.is_finished();
+        let bytes = receiver.accept(segment);
+        let finished = !was_finished && receiver.is_finished();
+        Outcome { bytes, finished, ..Outcome::default() }
+    }
+
+    const fn is_open(&self) -> bool {
+        self.receiver.is_some() && self.sender.is_open()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.sender.is_finished() && self.receiver.as_ref().is_some_and(Receiver::is_finished)
+    }
+}

@@ -1,0 +1,80 @@
+use std::collections::BTreeMap;
+
+use pinhole_sansio::Payload;
+
+use super::segment::{Flags, Segment};
+
+/// The receiving side of a connection: puts bytes in order.
+pub(super) struct Receiver {
+    /// The next sequence number, which is what is acknowledged.
+    next: u64,
+    /// What arrived early, by sequence number.
+    early: BTreeMap<u64, Payload>,
+    /// The sequence number of the peer's FIN.
+    fin: Option<u64>,
+}
+
+impl Receiver {
+    /// A receiver for a peer whose SYN had this sequence number.
+    pub(super) const fn new(syn: u64) -> Self {
+        Self { next: syn + 1, early: BTreeMap::new(), fin: None }
+    }
+
+    pub(super) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether everything has arrived, up to and with the FIN.
+    pub(super) fn is_finished(&self) -> bool {
+        self.fin.is_some_and(|fin| self.next > fin)
+    }
+
+    /// Takes a segment and gives the bytes that are in order now.
+    pub(super) fn accept(&mut self, segment: &Segment) -> Vec<u8> {
+        if segment.flags.has(Flags::FIN) {
+            self.fin = Some(segment.sequence + segment.payload.len() as u64);
+        }
+        if !segment.payload.is_empty() && self.early.len() < MAX_EARLY {
+            self.early.entry(segment.sequence).or_insert_with(|| segment.payload.clone());
+        }
+        let mut bytes = Vec::new();
+        while let Some((&sequence, _)) = self.early.first_key_value()
+            && sequence <= self.next
+            && let Some((_, payload)) = self.early.pop_first()
+        {
+            let known = usize::try_from(self.next - sequence).unwrap_or(usize::MAX);
+            let new = payload.get(known..).unwrap_or_default();
+            bytes.extend_from_slice(new);
+            self.next += new.len() as u64;
+        }
+        if self.fin == Some(self.next) {
+            self.next += 1;
+        }
+        bytes
+    }
+}
+
+/// How many early segments are kept; a sender's window holds fewer.
+const MAX_EARLY: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(sequence: u64, bytes: &[u8], flags: Flags) -> Segment {
+        Segment { flags, sequence, acknowledgment: 0, payload: Payload::from(bytes) }
+    }
+
+    #[test]
+    fn bytes_come_out_in_order_and_once() {
+        let mut receiver = Receiver::new(99);
+        assert_eq!(receiver.accept(&segment(103, b"def", Flags::ACK | Flags::FIN)), b"");
+        assert_eq!(receiver.accept(&segment(100, b"ab", Flags::ACK)), b"ab");
+        assert_eq!(receiver.accept(&segment(100, b"ab", Flags::ACK)), b"");
+        assert_eq!(receiver.next(), 102);
+        assert!(!receiver.is_finished());
+        assert_eq!(receiver.accept(&segment(101, b"bcd", Flags::ACK)), b"cdef");
+        assert_eq!(receiver.next(), 107, "six bytes and the FIN");
+        assert!(receiver.is_finished());
+    }
+}
