@@ -28,7 +28,7 @@ pub enum StreamCommand {
     StopListening(SocketAddr),
     /// Open a connection from `local` to `remote`.
     Connect(FiveTuple),
-    /// Send what was written, then no more.
+    /// Send what was written, and what the node has to transmit at this moment, then no more.
     Close(FiveTuple),
     /// End the connection at once, on both sides. No event follows on this one.
     Reset(FiveTuple),
@@ -76,6 +76,8 @@ pub enum CloseReason {
 pub(crate) struct Stack {
     listening: BTreeSet<SocketAddr>,
     connections: BTreeMap<Key, Connection>,
+    /// Connections to close as soon as the node has nothing more to write.
+    closing: VecDeque<Key>,
     segments: VecDeque<(Key, Segment)>,
     events: VecDeque<StreamEvent>,
 }
@@ -113,13 +115,7 @@ impl Stack {
                     .or_insert_with(|| Connection::connect(rng.random::<u32>().into()));
                 self.flush(key, now);
             }
-            StreamCommand::Close(five_tuple) => {
-                let key = Key::of(five_tuple);
-                if let Some(connection) = self.connections.get_mut(&key) {
-                    connection.close();
-                    self.flush(key, now);
-                }
-            }
+            StreamCommand::Close(five_tuple) => self.closing.push_back(Key::of(five_tuple)),
             StreamCommand::Reset(five_tuple) => {
                 let key = Key::of(five_tuple);
                 if let Some(connection) = self.connections.remove(&key) {
@@ -127,6 +123,16 @@ impl Stack {
                 }
             }
         }
+    }
+
+    /// Carries out one [`StreamCommand::Close`]. `false` when none waits.
+    pub(crate) fn close_next(&mut self, now: Instant) -> bool {
+        let Some(key) = self.closing.pop_front() else { return false };
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.close();
+            self.flush(key, now);
+        }
+        true
     }
 
     /// Writes to a connection. `false` when there is none.

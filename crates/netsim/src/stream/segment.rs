@@ -45,6 +45,11 @@ impl Flags {
         self.0 & flag.0 != 0
     }
 
+    /// The bits as in the TCP header.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Whether the segment opens a connection.
     pub(crate) const fn is_opening(self) -> bool {
         self.has(Self::SYN) && !self.has(Self::ACK)

@@ -1,6 +1,9 @@
 //! What happened in a world, in order.
 
+mod diagram;
+mod pcapng;
 mod text;
+mod wire;
 
 use std::collections::VecDeque;
 

@@ -8,13 +8,13 @@ use crate::packet::{Body, Packet};
 impl fmt::Display for Trace {
     /// One line for each entry: time, device, what happened, packet.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.entries.iter().try_for_each(|entry| self.write_entry(f, entry))
+        self.entries.iter().try_for_each(|entry| self.write_line(f, entry))
     }
 }
 
 impl Trace {
-    fn write_entry(&self, f: &mut fmt::Formatter<'_>, entry: &Entry) -> fmt::Result {
-        let device = entry.device.map_or("-", |device| self.name(device));
+    fn write_line(&self, f: &mut fmt::Formatter<'_>, entry: &Entry) -> fmt::Result {
+        let device = entry.device.map_or("network", |device| self.name(device));
         write!(f, "{} {device}", entry.at)?;
         match &entry.happening {
             Happening::Sent => f.write_str(" sends")?,

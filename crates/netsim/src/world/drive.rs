@@ -120,10 +120,13 @@ impl World {
     fn take_output(&mut self, host: HostIndex) -> bool {
         let now = self.now;
         let state = &mut self.hosts[host];
-        if let Some(transmit) = state.node.poll_transmit() {
-            self.send(host, &transmit);
-        } else if let Some(command) = state.node.poll_stream() {
+        // A connection is asked for before it is written to, and closed afterwards.
+        if let Some(command) = state.node.poll_stream() {
             state.streams.command(command, now, &mut self.rng);
+        } else if let Some(transmit) = state.node.poll_transmit() {
+            self.send(host, &transmit);
+        } else if state.streams.close_next(now) {
+            // Its segments come next.
         } else if let Some((Key { local, remote }, segment)) = state.streams.poll_segment() {
             let five_tuple = FiveTuple { transport: Transport::Tcp, local, remote };
             let packet = self.packet(host, five_tuple, Body::Segment(segment));
@@ -148,6 +151,9 @@ impl World {
         if is_stream {
             let device = self.hosts[host].device;
             self.drop_packet(Some(device), DropReason::NoStream, &packet);
+        } else if packet.length() > usize::from(u16::MAX) {
+            let device = self.hosts[host].device;
+            self.drop_packet(Some(device), DropReason::TooBig, &packet);
         } else {
             self.launch(host, packet);
         }
