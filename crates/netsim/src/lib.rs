@@ -47,8 +47,7 @@
 //! let alice = world.host("alice").on(home).start(Socket::default());
 //! let server = world.host("server").start(Socket::default());
 //!
-//! let local = SocketAddr::new(world.addresses(alice)[0], 5000);
-//! let remote = SocketAddr::new(world.addresses(server)[0], 3478);
+//! let (local, remote) = (world.endpoint(alice, 5000), world.endpoint(server, 3478));
 //! world.with(alice, |socket, _now| {
 //!     let five_tuple = FiveTuple::udp(local, remote);
 //!     socket.unsent = Some(Transmit { five_tuple, payload: b"who am I?"[..].into() });
@@ -96,5 +95,5 @@ pub use packet::Protocol;
 pub use seed::Seed;
 pub use stream::{CloseReason, StreamCommand, StreamEvent};
 pub use trace::{Recording, Trace};
-pub use violation::{Fault, Violation};
+pub use violation::{Breach, Violation};
 pub use world::{GatewayBuilder, HostBuilder, World};

@@ -147,7 +147,7 @@ pub(crate) struct Link {
     pub(crate) owner: Owner,
     pub(crate) network: NetworkId,
     /// Links of one network in different parts do not reach each other.
-    pub(crate) part: u8,
+    pub(crate) part: u32,
     up: Pipe,
     down: Pipe,
 }

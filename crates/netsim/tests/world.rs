@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use common::{Peer, endpoint, mapped, send, sources};
 use pinhole_netsim::{
-    Conditions, Direction, DropReason, Fault, IcmpKind, NatConfig, Node, Recording, World,
+    Breach, Conditions, Direction, DropReason, IcmpKind, NatConfig, Node, Recording, World,
 };
-use pinhole_sansio::{Datagram, Instant, Transmit};
+use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit};
 
 /// Two hosts behind NATs that exchange datagrams over lossy links.
 fn noisy_run(seed: u64) -> World {
@@ -165,7 +165,7 @@ impl Node for Clockwork {
     }
 }
 
-fn run_clockwork(step: Duration) -> Result<u64, Fault> {
+fn run_clockwork(step: Duration) -> Result<u64, Breach> {
     let mut world = World::new(77);
     let deadline = Instant::from_millis(5);
     let clock = world.host("clock").start(Clockwork { deadline, step });
@@ -174,7 +174,7 @@ fn run_clockwork(step: Duration) -> Result<u64, Fault> {
         Err(violation) => {
             assert!(violation.to_string().contains("seed 77"));
             assert!(violation.to_string().contains("clock wakes"));
-            Err(violation.fault)
+            Err(violation.breach)
         }
     }
 }
@@ -183,10 +183,66 @@ fn run_clockwork(step: Duration) -> Result<u64, Fault> {
 fn a_deadline_that_stays_due_is_a_violation() {
     let now = Instant::from_millis(5);
     assert_eq!(run_clockwork(Duration::from_millis(5)), Ok(200));
-    assert_eq!(run_clockwork(Duration::ZERO), Err(Fault::DeadlineStillDue { deadline: now, now }));
+    assert_eq!(run_clockwork(Duration::ZERO), Err(Breach::DeadlineStillDue { deadline: now, now }));
 }
 
 #[test]
 fn deadlines_that_follow_each_other_without_end_are_a_violation() {
-    assert!(matches!(run_clockwork(Duration::from_nanos(1)), Err(Fault::Spins { .. })));
+    assert!(matches!(run_clockwork(Duration::from_nanos(1)), Err(Breach::Spins { .. })));
+}
+
+/// A machine that answers each datagram, or never stops to send.
+struct Parrot {
+    outbox: Vec<Transmit>,
+    endless: bool,
+}
+
+impl Node for Parrot {
+    fn handle_datagram(&mut self, datagram: Datagram<'_>, _now: Instant) {
+        let five_tuple = datagram.five_tuple;
+        self.outbox.push(Transmit { five_tuple, payload: datagram.payload.into() });
+    }
+
+    fn handle_timeout(&mut self, _now: Instant) {}
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        if self.endless { self.outbox.last().cloned() } else { self.outbox.pop() }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+}
+
+fn run_parrots(endless: bool) -> Option<Breach> {
+    let mut world = World::new(1);
+    let lan = world.nat("lan", NatConfig::full_cone());
+    let parrot = || Parrot { outbox: Vec::new(), endless };
+    let [left, right] = ["left", "right"].map(|name| world.host(name).on(lan).start(parrot()));
+    let five_tuple = FiveTuple::udp(world.endpoint(left, 1), world.endpoint(right, 1));
+    world.with(left, |parrot, _| {
+        parrot.outbox.push(Transmit { five_tuple, payload: b"hello"[..].into() });
+    });
+    let ran = world.try_run_until(Instant::from_millis(1));
+    assert_eq!(world.now(), Instant::ZERO);
+    ran.err().map(|violation| violation.breach)
+}
+
+#[test]
+fn output_without_end_is_a_violation() {
+    assert!(matches!(run_parrots(true), Some(Breach::Floods { .. })));
+}
+
+#[test]
+fn answers_without_end_while_no_time_passes_are_a_violation() {
+    assert!(matches!(run_parrots(false), Some(Breach::StandsStill { .. })));
+}
+
+#[test]
+#[should_panic(expected = "clock at 0.005000s: the deadline 0.005000s is still due")]
+fn running_panics_with_the_violation() {
+    let mut world = World::new(1);
+    let deadline = Instant::from_millis(5);
+    world.host("clock").start(Clockwork { deadline, step: Duration::ZERO });
+    world.run_for(Duration::from_secs(1));
 }

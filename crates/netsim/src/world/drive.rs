@@ -10,7 +10,7 @@ use crate::link::Direction;
 use crate::packet::{Body, Packet};
 use crate::stream::Key;
 use crate::trace::Happening;
-use crate::violation::{Fault, MAX_TRANSMITS, MAX_WAKES, Violation};
+use crate::violation::{Breach, MAX_TRANSMITS, MAX_WAKES, Violation};
 
 impl World {
     /// A packet has reached `host`, which takes it now, later or not at all.
@@ -29,6 +29,15 @@ impl World {
                 self.postpone(host, packet, until);
             }
             None => self.deliver(host, &packet),
+        }
+    }
+
+    /// A packet that had to wait is next, unless the host has stopped meanwhile.
+    pub(super) fn deliver_late(&mut self, host: HostIndex, packet: Packet) {
+        if self.hosts[host].pause.is_some() {
+            self.admit(host, packet);
+        } else {
+            self.deliver(host, &packet);
         }
     }
 
@@ -88,9 +97,9 @@ impl World {
         let deadline = state.node.poll_timeout();
         let wakes = state.alarm.ring(self.now);
         if let Some(deadline) = deadline.filter(|&deadline| deadline <= now) {
-            self.fail(host, Fault::DeadlineStillDue { deadline, now });
+            self.fail(host, Breach::DeadlineStillDue { deadline, now });
         } else if wakes > MAX_WAKES {
-            self.fail(host, Fault::Spins { wakes });
+            self.fail(host, Breach::Spins { wakes });
         }
     }
 
@@ -100,7 +109,7 @@ impl World {
         while self.take_output(host) {
             transmits += 1;
             if transmits > MAX_TRANSMITS {
-                self.fail(host, Fault::Floods { transmits });
+                self.fail(host, Breach::Floods { transmits });
                 return;
             }
         }
@@ -188,16 +197,15 @@ impl World {
         self.queue.schedule(until, Event::Delivery { host, packet });
     }
 
-    fn fail(&mut self, host: HostIndex, fault: Fault) {
-        let device = self.hosts[host].device;
+    fn fail(&mut self, host: HostIndex, breach: Breach) {
+        let culprit = self.trace.name(self.hosts[host].device).to_owned();
+        self.blame(culprit, breach);
+    }
+
+    pub(super) fn blame(&mut self, culprit: String, breach: Breach) {
         self.violation.get_or_insert_with(|| {
-            Box::new(Violation {
-                host: self.trace.name(device).to_owned(),
-                at: self.now,
-                fault,
-                seed: self.seed,
-                trace: self.trace.to_string(),
-            })
+            let (at, seed, trace) = (self.now, self.seed, self.trace.to_string());
+            Box::new(Violation { culprit, at, breach, seed, trace })
         });
     }
 }

@@ -32,8 +32,9 @@ impl World {
 
     /// Cuts `links` off from all other links of their networks, not from each other.
     pub fn partition(&mut self, links: &[LinkId]) {
+        self.partitions += 1;
         for &link in links {
-            self.links[link].part = 1;
+            self.links[link].part = self.partitions;
             let device = self.owner_device(link);
             self.note(device, "is cut off".to_owned());
         }

@@ -4,7 +4,7 @@ mod fault;
 mod forward;
 
 use std::any::Any;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use pinhole_sansio::Instant;
@@ -25,7 +25,7 @@ use crate::queue::{Queue, Slab, Slot};
 use crate::router::Network;
 use crate::seed::Seed;
 use crate::trace::{Recording, Trace};
-use crate::violation::Violation;
+use crate::violation::{Breach, MAX_EVENTS_AT_ONCE, Violation};
 
 /// A simulated Internet on a virtual clock that starts at [`Instant::ZERO`].
 ///
@@ -43,6 +43,9 @@ pub struct World {
     trace: Trace,
     drops: Drops,
     packets: u64,
+    partitions: u32,
+    /// How many events have happened at this instant.
+    events_at_once: u32,
     violation: Option<Box<Violation>>,
     plan: build::AddressPlan,
 }
@@ -79,6 +82,8 @@ impl World {
             trace: Trace::new(),
             drops: Drops::default(),
             packets: 0,
+            partitions: 0,
+            events_at_once: 0,
             violation: None,
             plan: build::AddressPlan::default(),
         };
@@ -180,7 +185,7 @@ impl World {
     pub fn step(&mut self) -> Result<bool, Box<Violation>> {
         self.check()?;
         let Some((at, event)) = self.queue.pop() else { return Ok(false) };
-        self.now = self.now.max(at);
+        self.count_event(at);
         match event {
             Event::Arrival { link, direction, packet } => {
                 let packet = self.in_flight.take(packet);
@@ -188,7 +193,7 @@ impl World {
             }
             Event::Delivery { host, packet } => {
                 let packet = self.in_flight.take(packet);
-                self.deliver(host, &packet);
+                self.deliver_late(host, packet);
             }
             Event::Attachment { host, access } => self.add_interface(host, *access),
             Event::Wake { host } => self.wake(host, at),
@@ -237,6 +242,18 @@ impl World {
         self.hosts[host.into().index()].addresses()
     }
 
+    /// The first address of `host`, with `port`.
+    ///
+    /// # Panics
+    ///
+    /// When the host has no address at the moment.
+    #[must_use]
+    pub fn endpoint(&self, host: impl Into<HostId>, port: u16) -> SocketAddr {
+        let interfaces = &self.hosts[host.into().index()].interfaces;
+        let first = interfaces.iter().find_map(|interface| interface.addresses.first());
+        SocketAddr::new(*first.expect("the host has an address"), port)
+    }
+
     /// The accesses of `host` to its networks, in the order of its interfaces.
     #[must_use]
     pub fn links(&self, host: impl Into<HostId>) -> Vec<LinkId> {
@@ -278,6 +295,15 @@ impl World {
     #[must_use]
     pub const fn trace(&self) -> &Trace {
         &self.trace
+    }
+
+    fn count_event(&mut self, at: Instant) {
+        self.events_at_once = if at > self.now { 0 } else { self.events_at_once + 1 };
+        self.now = self.now.max(at);
+        if self.events_at_once > MAX_EVENTS_AT_ONCE {
+            let events = self.events_at_once;
+            self.blame("the world".to_owned(), Breach::StandsStill { events });
+        }
     }
 
     fn check(&self) -> Result<(), Box<Violation>> {

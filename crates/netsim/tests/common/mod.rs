@@ -107,7 +107,7 @@ impl Node for Peer {
 
 /// The first address of `host` with `port`.
 pub(crate) fn endpoint(world: &World, host: HostId<Peer>, port: u16) -> SocketAddr {
-    SocketAddr::new(world.addresses(host)[0], port)
+    world.endpoint(host, port)
 }
 
 /// The connection from a port of one host to a port of another, as the first names it.
