@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::{Peer, stream};
 use pinhole_netsim::{
-    Behavior, CloseReason, DropReason, HostId, IcmpKind, Lifetimes, NatConfig, Site, StreamCommand,
-    StreamEvent, UnsolicitedSyn, World,
+    Behavior, CloseReason, Conditions, Direction, DropReason, HostId, IcmpKind, Lifetimes, Mtu,
+    NatConfig, Site, StreamCommand, StreamEvent, UnsolicitedSyn, World,
 };
 use pinhole_sansio::{FiveTuple, Transport};
 
@@ -246,6 +246,23 @@ fn req_8_hairpinning_works_for_tcp() {
         lab.last_event(lab.alice),
         Some(StreamEvent::Accepted(path)) if path.remote.ip() == external
     ));
+}
+
+#[test]
+fn req_9_and_10_icmp_is_translated_and_ends_no_connection() {
+    let mut lab = Lab::new(NatConfig::port_restricted());
+    let (path, _) = lab.connect((lab.bob, 80));
+    let link = lab.world.links(lab.bob)[0];
+    let mtu = Some(Mtu { bytes: 1_280, tells: true });
+    let narrow = Conditions { mtu, ..Conditions::latency(Duration::from_millis(10)) };
+    lab.world.set_conditions(link, Direction::Down, narrow);
+    lab.world.with(lab.alice, |peer, _| peer.write(path, &[7; 5_000]));
+    lab.run(5);
+    let alice = lab.world.node(lab.alice);
+    assert!(alice.errors.iter().all(|error| error.five_tuple == path));
+    assert_eq!(alice.errors[0].kind, IcmpKind::PacketTooBig { mtu: 1_280 });
+    assert_eq!(alice.streamed(), [7; 5_000], "echoed in smaller segments");
+    assert!(lab.is_alive(path));
 }
 
 #[test]

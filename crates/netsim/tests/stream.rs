@@ -142,6 +142,25 @@ fn a_restarted_server_resets_what_it_does_not_know() {
 }
 
 #[test]
+fn a_restarted_client_connects_again_from_the_same_port() {
+    let mut pair = Pair::new(ten_milliseconds());
+    let path = pair.path;
+    pair.connect();
+    pair.run(1);
+    pair.world.restart(pair.client, Peer::default());
+    pair.connect();
+    pair.run(3);
+    assert_eq!(pair.client_events(), [StreamEvent::Connected(path)]);
+    let back = path.reversed();
+    let events = [
+        StreamEvent::Accepted(back),
+        StreamEvent::Closed(back, CloseReason::Reset),
+        StreamEvent::Accepted(back),
+    ];
+    assert_eq!(pair.world.node(pair.server).events, events);
+}
+
+#[test]
 fn two_hosts_that_connect_to_each_other_meet_in_one_connection() {
     let mut pair = Pair::new(ten_milliseconds());
     let (path, listener) = (pair.path, pair.path.remote);

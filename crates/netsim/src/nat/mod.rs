@@ -14,7 +14,6 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
 use crate::drops::{DropReason, Refusal};
-use crate::icmp::IcmpError;
 use crate::packet::{Body, Packet, Protocol};
 
 pub use config::{Hairpin, NatConfig, Pooling, UnsolicitedSyn};
@@ -73,12 +72,7 @@ impl Nat {
 
     /// Translates a packet from the outside.
     pub(crate) fn inbound(&mut self, packet: &mut Packet, now: Instant) -> Result<(), Refusal> {
-        if let Body::Icmp(error) = &mut packet.body {
-            let internal = self.inbound_error(error, now)?;
-            packet.destination.set_ip(internal);
-            return Ok(());
-        }
-        let traffic = Traffic::of(packet).unwrap_or(Traffic::Datagram);
+        let Some(traffic) = Traffic::of(packet) else { return self.inbound_error(packet, now) };
         let answer = self.config.unsolicited_syn.answer(traffic);
         let refused = |reason| Refusal { reason, answer };
         let outside = Outside { protocol: packet.protocol(), address: packet.destination };
@@ -124,12 +118,7 @@ impl Nat {
         now: Instant,
         rng: &mut ChaCha8Rng,
     ) -> Result<(), Refusal> {
-        if let Body::Icmp(error) = &mut packet.body {
-            let external = self.outbound_error(error, now)?;
-            packet.source.set_ip(external);
-            return Ok(());
-        }
-        let traffic = Traffic::of(packet).unwrap_or(Traffic::Datagram);
+        let Some(traffic) = Traffic::of(packet) else { return self.outbound_error(packet, now) };
         let outside = self.mapping_for(packet, traffic, now, rng)?;
         // An outbound packet always refreshes (RFC 4787 REQ-6).
         if let Some(mapping) = self.table.entry(outside) {
@@ -212,24 +201,28 @@ impl Nat {
 
     /// An internal host refuses a packet that came through a mapping: the outside learns it under the
     /// external name. The mapping stays (RFC 4787 REQ-12).
-    fn outbound_error(&self, error: &mut IcmpError, now: Instant) -> Result<IpAddr, Refusal> {
+    fn outbound_error(&self, packet: &mut Packet, now: Instant) -> Result<(), Refusal> {
+        let Body::Icmp(error) = &mut packet.body else { return Ok(()) };
         let protocol = Protocol::of(error.five_tuple.transport);
         let scope = self.config.mapping.scope(error.five_tuple.local);
         let inside = Inside { protocol, address: error.five_tuple.remote, scope };
         let outside = self.table.outside_of(inside, now).ok_or(NO_MAPPING)?;
         error.five_tuple.remote = outside.address;
         error.reporter = outside.address.ip();
-        Ok(outside.address.ip())
+        packet.source.set_ip(outside.address.ip());
+        Ok(())
     }
 
     /// The outside refuses a packet of a mapping: its owner learns it, whoever says so, and the mapping
     /// stays (RFC 4787 REQ-12, RFC 5382 REQ-9 and REQ-10).
-    fn inbound_error(&mut self, error: &mut IcmpError, now: Instant) -> Result<IpAddr, Refusal> {
+    fn inbound_error(&self, packet: &mut Packet, now: Instant) -> Result<(), Refusal> {
+        let Body::Icmp(error) = &mut packet.body else { return Ok(()) };
         let protocol = Protocol::of(error.five_tuple.transport);
         let outside = Outside { protocol, address: error.five_tuple.local };
-        let mapping = self.table.get_mut(outside, now).ok_or(NO_MAPPING)?;
+        let mapping = self.table.get(outside, now).ok_or(NO_MAPPING)?;
         error.five_tuple.local = mapping.inside.address;
-        Ok(mapping.inside.address.ip())
+        packet.destination.set_ip(mapping.inside.address.ip());
+        Ok(())
     }
 }
 

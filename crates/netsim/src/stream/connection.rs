@@ -14,6 +14,8 @@ pub(super) struct Connection {
     /// Whether this side began.
     active: bool,
     owes_acknowledgment: bool,
+    /// The answer to an acknowledgment of what was never sent.
+    owed_reset: Option<Segment>,
 }
 
 /// What a segment or the time brought about.
@@ -32,13 +34,17 @@ pub(super) struct Outcome {
 impl Connection {
     /// A connection that this side opens.
     pub(super) const fn connect(syn: u64) -> Self {
-        Self { sender: Sender::new(syn), receiver: None, active: true, owes_acknowledgment: false }
+        Self::new(syn, None, true)
     }
 
     /// A connection that a peer's SYN opens.
     pub(super) const fn accept(syn: u64, peer_syn: u64) -> Self {
-        let receiver = Some(Receiver::new(peer_syn));
-        Self { sender: Sender::new(syn), receiver, active: false, owes_acknowledgment: false }
+        Self::new(syn, Some(Receiver::new(peer_syn)), false)
+    }
+
+    const fn new(syn: u64, receiver: Option<Receiver>, active: bool) -> Self {
+        let sender = Sender::new(syn);
+        Self { sender, receiver, active, owes_acknowledgment: false, owed_reset: None }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) {
@@ -71,6 +77,8 @@ impl Connection {
         if segment.flags.has(Flags::ACK) {
             let bare = segment.sequence == segment.end();
             if !self.sender.acknowledge(segment.acknowledgment, bare, now) {
+                // The peer remembers an earlier connection (RFC 9293 §3.5.1, figure 9).
+                self.owed_reset = self.receiver.is_none().then(|| segment.refusal_of());
                 return Outcome::default();
             }
         }
@@ -104,6 +112,9 @@ impl Connection {
     }
 
     pub(super) fn poll_segment(&mut self, now: Instant) -> Option<Segment> {
+        if let Some(reset) = self.owed_reset.take() {
+            return Some(reset);
+        }
         let acknowledgment = self.receiver.as_ref().map(Receiver::next);
         let polled = self.sender.poll(acknowledgment, now).or_else(|| {
             let owed = self.owes_acknowledgment.then(|| self.sender.next());

@@ -109,9 +109,10 @@ impl Sender {
         self.next = self.unacknowledged;
     }
 
-    /// The peer has everything before `acknowledged`. `false` when it cannot have.
+    /// The peer has everything before `acknowledged`. `false` when that is not of this connection.
     pub(super) fn acknowledge(&mut self, acknowledged: u64, bare: bool, now: Instant) -> bool {
-        if acknowledged > self.highest {
+        let is_old = !self.is_open() && acknowledged <= self.syn;
+        if is_old || acknowledged > self.highest {
             return false;
         }
         if acknowledged <= self.unacknowledged {

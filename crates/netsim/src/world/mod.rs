@@ -2,9 +2,9 @@ mod build;
 mod drive;
 mod fault;
 mod forward;
+mod view;
 
 use std::any::Any;
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use pinhole_sansio::Instant;
@@ -16,9 +16,8 @@ pub use build::{GatewayBuilder, HostBuilder};
 use crate::arena::{Arena, GatewayId, LinkId, NetworkId};
 use crate::drops::Drops;
 use crate::gateway::Gateway;
-use crate::host::{Host, HostCounters, HostId, HostIndex};
-use crate::link::{Direction, Link, LinkCounters};
-use crate::nat::Nat;
+use crate::host::{Host, HostId, HostIndex};
+use crate::link::{Direction, Link};
 use crate::node::Node;
 use crate::packet::Packet;
 use crate::queue::{Queue, Slab, Slot};
@@ -169,6 +168,7 @@ impl World {
         let limit = self.now + limit;
         while !done(self) {
             if self.next_event_at().is_none_or(|at| at > limit) {
+                self.check()?;
                 self.now = limit;
                 return Ok(done(self));
             }
@@ -209,92 +209,6 @@ impl World {
     /// How much the trace remembers from now on. At first it is a short tail.
     pub fn record(&mut self, recording: Recording) {
         self.trace.set_recording(recording);
-    }
-
-    /// The time.
-    #[must_use]
-    pub const fn now(&self) -> Instant {
-        self.now
-    }
-
-    /// What the world was made from.
-    #[must_use]
-    pub const fn seed(&self) -> Seed {
-        self.seed
-    }
-
-    /// When the next thing happens.
-    #[must_use]
-    pub fn next_event_at(&self) -> Option<Instant> {
-        self.queue.next_at()
-    }
-
-    /// The node of `host`, to look at.
-    #[must_use]
-    pub fn node<T: Node>(&self, host: HostId<T>) -> &T {
-        let node: &dyn Any = &*self.hosts[host.index()].node;
-        node.downcast_ref().expect("a host keeps the type of its node")
-    }
-
-    /// The addresses of `host`, in the order of its interfaces.
-    #[must_use]
-    pub fn addresses(&self, host: impl Into<HostId>) -> Vec<IpAddr> {
-        self.hosts[host.into().index()].addresses()
-    }
-
-    /// The first address of `host`, with `port`.
-    ///
-    /// # Panics
-    ///
-    /// When the host has no address at the moment.
-    #[must_use]
-    pub fn endpoint(&self, host: impl Into<HostId>, port: u16) -> SocketAddr {
-        let interfaces = &self.hosts[host.into().index()].interfaces;
-        let first = interfaces.iter().find_map(|interface| interface.addresses.first());
-        SocketAddr::new(*first.expect("the host has an address"), port)
-    }
-
-    /// The accesses of `host` to its networks, in the order of its interfaces.
-    #[must_use]
-    pub fn links(&self, host: impl Into<HostId>) -> Vec<LinkId> {
-        let host = &self.hosts[host.into().index()];
-        host.interfaces.iter().map(|interface| interface.link).collect()
-    }
-
-    /// The external addresses of a gateway that translates.
-    #[must_use]
-    pub fn external_addresses(&self, gateway: GatewayId) -> &[IpAddr] {
-        self.gateways[gateway].nat.as_ref().map_or(&[], Nat::addresses)
-    }
-
-    /// How many mappings a gateway holds at the moment.
-    #[must_use]
-    pub fn mappings(&self, gateway: GatewayId) -> usize {
-        self.gateways[gateway].nat.as_ref().map_or(0, |nat| nat.mappings(self.now))
-    }
-
-    /// What `host` sent and received.
-    #[must_use]
-    pub fn counters(&self, host: impl Into<HostId>) -> HostCounters {
-        self.hosts[host.into().index()].counters
-    }
-
-    /// What entered one direction of a link.
-    #[must_use]
-    pub fn link_counters(&self, link: LinkId, direction: Direction) -> LinkCounters {
-        self.links[link].pipe(direction).counters
-    }
-
-    /// Which packets ended on their way, and why.
-    #[must_use]
-    pub const fn drops(&self) -> &Drops {
-        &self.drops
-    }
-
-    /// What happened.
-    #[must_use]
-    pub const fn trace(&self) -> &Trace {
-        &self.trace
     }
 
     fn count_event(&mut self, at: Instant) {
