@@ -46,7 +46,7 @@ async fn talk(meeting: Meeting, timeline: &Timeline) -> Result<Outcome> {
                     return Ok(Outcome::NotConnected);
                 }
             }
-            why = signaling.peer_gone() => {
+            why = signaling.peer_says_bye() => {
                 println!("{why}");
                 return Ok(Outcome::Connected);
             }

@@ -29,9 +29,10 @@ impl RoomClient {
             .map_err(|error| explain(&uri, error))?;
         let mut client = Self { socket, present: Vec::new(), room: room.to_owned() };
         client.send(&ClientMessage::Join { room: Some(room.to_owned()), create }).await?;
-        match tokio::time::timeout(PATIENCE, client.next())
-            .await
-            .context("the server does not answer")??
+        let answer = tokio::time::timeout(PATIENCE, client.next()).await;
+        match answer
+            .context("the server does not answer")?
+            .with_context(|| format!("room {room:?}"))?
         {
             ServerMessage::Joined { peers, .. } => client.present = peers,
             other => bail!("the server answered the join with {other:?}"),

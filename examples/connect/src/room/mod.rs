@@ -121,16 +121,14 @@ impl Signaling {
         remote
     }
 
-    /// Waits until the other peer has gone. Cancel-safe.
-    pub(crate) async fn peer_gone(&mut self) -> String {
+    /// Waits until the other peer says that it ends the call. Cancel-safe.
+    ///
+    /// That it left the room, or that the server is gone, says nothing about the path, which needs neither.
+    pub(crate) async fn peer_says_bye(&mut self) -> String {
         loop {
             match self.client.next().await {
                 Ok(ServerMessage::Bye { reason, .. }) => return ended_by_peer(reason),
-                Ok(ServerMessage::PeerLeft { peer }) if peer == self.peer => {
-                    return "the other peer left the room".to_owned();
-                }
                 Ok(_) => {}
-                // The path between the peers needs no signaling any more.
                 Err(_) => std::future::pending().await,
             }
         }
