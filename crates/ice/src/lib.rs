@@ -1,4 +1,79 @@
 //! Interactive Connectivity Establishment (RFC 8445) without sockets and clocks.
+//!
+//! An [`Agent`] is one side of a session. It is given sockets by their addresses, tells the candidates that it
+//! gathers, takes the peer's, checks the pairs, and says where data is to go. It does so for one data stream with
+//! one component, which is all that a bundled WebRTC session or an application of its own protocol needs.
+//!
+//! # The loop
+//! ```text
+//! agent.handle_datagram(datagram, now)   what arrived; application data comes back as Received::Data
+//! agent.handle_timeout(now)              when poll_timeout() has come; early or repeated calls do no harm
+//! agent.poll_transmit()                  what to send, until None
+//! agent.poll_event()                     what happened, until None
+//! agent.poll_timeout()                   when to call handle_timeout
+//! agent.route(now)                       where application data goes, once there is a path
+//! ```
+//!
+//! # Quick start
+//! Two agents and a network that is a `while` loop. A real one has sockets in its place: see `pinhole-io`.
+//!
+//! ```
+//! use pinhole_ice::{Agent, Config, Event, Received, Role};
+//! use pinhole_sansio::Instant;
+//!
+//! /// Carries what one agent has for the other.
+//! fn carry(from: &mut Agent, to: &mut Agent, now: Instant) {
+//!     while let Some(event) = from.poll_event() {
+//!         if let Event::CandidateGathered(candidate) = event {
+//!             to.add_remote_candidate(candidate, now); // signaling is yours
+//!         }
+//!     }
+//!     while let Some(transmit) = from.poll_transmit() {
+//!         assert_eq!(to.handle_datagram(transmit.as_datagram(), now), Received::Consumed);
+//!     }
+//! }
+//!
+//! let mut now = Instant::ZERO;
+//! let mut alice = Agent::new(Config::new(Role::Controlling), [1; 32], now);
+//! let mut bob = Agent::new(Config::new(Role::Controlled), [2; 32], now);
+//! alice.add_base("192.0.2.1:5000".parse()?, now)?; // a UDP socket that you bound
+//! bob.add_base("192.0.2.2:5000".parse()?, now)?;
+//! alice.end_of_bases(now);
+//! bob.end_of_bases(now);
+//! alice.set_remote_credentials(bob.local_credentials().clone(), now)?;
+//! bob.set_remote_credentials(alice.local_credentials().clone(), now)?;
+//!
+//! while alice.selected_pair().is_none() || bob.selected_pair().is_none() {
+//!     carry(&mut alice, &mut bob, now);
+//!     carry(&mut bob, &mut alice, now);
+//!     now = [alice.poll_timeout(), bob.poll_timeout()].into_iter().flatten().min().unwrap_or(now);
+//!     alice.handle_timeout(now);
+//!     bob.handle_timeout(now);
+//! }
+//! assert!(alice.route(now).is_some() && bob.route(now).is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What to expect
+//! With one usable pair and a round trip R, both sides can send after R and the controlling one has selected the
+//! pair after 2 R: data flows on the best valid pair before any is nominated (RFC 8445 §12.1). Where no pair works,
+//! both sides say [`State::Failed`], but not before 39.5 s (RFC 8863).
+//!
+//! A stranger costs an answer no longer than its question and no memory. The peer costs at most the configured
+//! number of pairs and candidates, 100 of each.
+//!
+//! # Deliberately absent
+//! - *ALTERNATE-SERVER* and RFC 3489 in checks: RFC 8445 §7.3 forbids both.
+//! - *Failing the checklist with its nominated pair* (RFC 8445 §7.2.5.3.4, MUST): when the check that nominates goes
+//!   unanswered, the next best valid pair is nominated instead. The peer loses nothing by it, and the session lives.
+//! - *Waiting for answers to checks of pairs that went with the nomination* (§8.1.2): a late answer is dropped.
+//! - *Names in candidates*: ignored, as RFC 8839 §5.1 asks. A browser that hides its addresses behind mDNS names is
+//!   found by its own checks.
+//! - *ICMP errors* (§7.2.5.2.2, MAY): they are easily forged.
+//!
+//! # Not here yet
+//! Relayed and TCP candidates, several streams and components, the lite role, ICE restarts, mDNS. A candidate of a
+//! kind that is not supported is left out, and nothing fails over it.
 
 #![forbid(unsafe_code)]
 #![no_std]

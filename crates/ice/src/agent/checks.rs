@@ -14,21 +14,29 @@ use crate::role::{Role, TieBreaker};
 use crate::wire::CheckRequest;
 
 impl Agent {
-    /// Starts one transaction if the pacer lets it and there is one to start: questions to servers first,
-    /// since candidates come of them.
+    /// Starts one transaction if the pacer lets it and there is one to start. Questions to servers and checks take
+    /// turns, so that neither many servers nor many pairs hold the other up.
     pub(super) fn start_transaction(&mut self, now: Instant) {
         if !self.pacer.is_open(now) || self.is_over() {
             return;
         }
-        let started = if self.gatherer.has_next() {
-            let id = self.fresh_transaction_id();
-            self.gatherer.start_next(id, now)
-        } else {
-            self.start_check(now)
+        let asks_first = !self.asked_last;
+        let started = match asks_first {
+            true => self.start_question(now) || self.start_check(now),
+            false => self.start_check(now) || self.start_question(now),
         };
         if started {
             self.pacer.started(now);
         }
+    }
+
+    fn start_question(&mut self, now: Instant) -> bool {
+        if !self.gatherer.has_next() {
+            return false;
+        }
+        self.asked_last = true;
+        let id = self.fresh_transaction_id();
+        self.gatherer.start_next(id, now)
     }
 
     fn start_check(&mut self, now: Instant) -> bool {
@@ -36,6 +44,7 @@ impl Agent {
             return false;
         }
         let Some(pair) = self.checklist.next(&mut self.events) else { return false };
+        self.asked_last = false;
         let nominates = self.role == Role::Controlling && self.conclusion.nominating == Some(pair);
         let purpose = if nominates { Purpose::Nomination } else { Purpose::Connectivity };
         self.send_check(pair, purpose, now);

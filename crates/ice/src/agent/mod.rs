@@ -49,6 +49,8 @@ pub struct Agent {
     in_flight: InFlight,
     pacer: Pacer,
     gatherer: Gatherer,
+    /// The last transaction was a question to a server, so a check is next.
+    asked_last: bool,
     conclusion: Conclusion,
     state: State,
     events: Events,
@@ -153,6 +155,7 @@ impl Agent {
             in_flight: InFlight::default(),
             pacer: Pacer::new(config.ta, now),
             gatherer: Gatherer::new(config.stun_servers.clone(), config.gathering),
+            asked_last: false,
             conclusion: Conclusion::default(),
             state: State::New,
             events: Events::default(),

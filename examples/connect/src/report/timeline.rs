@@ -44,12 +44,17 @@ impl Timeline {
                 let table = connection.inspect(|agent| candidates::table(agent.local_candidates()));
                 format!("gathered all candidates:\n{table}")
             }
-            Event::PairStateChanged { pair, state } => match describe(*pair, *state, connection) {
-                Some(text) => text,
+            Event::PairStateChanged { pair, state } => {
+                match verb(*state).zip(describe(*pair, connection)) {
+                    Some((verb, text)) => format!("{verb:<11} {text}"),
+                    None => return,
+                }
+            }
+            Event::RouteChanged { pair } => format!("data can go on pair {pair}"),
+            Event::PairSelected { pair } => match describe(*pair, connection) {
+                Some(text) => format!("selected    {text}"),
                 None => return,
             },
-            Event::RouteChanged { pair } => format!("data can go on pair {pair}"),
-            Event::PairSelected { pair } => format!("selected    pair {pair}"),
             Event::RoleSwitched(role) => {
                 format!("role        {role} from now on: both sides had the other one")
             }
@@ -70,23 +75,27 @@ impl Timeline {
 }
 
 /// `None` for states that are of no interest to a person.
-fn describe(pair: PairId, state: PairState, connection: &Connection) -> Option<String> {
-    let verb = match state {
-        PairState::Frozen | PairState::Waiting => return None,
-        PairState::InProgress => "check     ",
-        PairState::Succeeded => "works     ",
-        PairState::Failed => "fails     ",
-    };
+const fn verb(state: PairState) -> Option<&'static str> {
+    match state {
+        PairState::Frozen | PairState::Waiting => None,
+        PairState::InProgress => Some("check"),
+        PairState::Succeeded => Some("works"),
+        PairState::Failed => Some("fails"),
+    }
+}
+
+/// The pair, and what its checks found out.
+fn describe(pair: PairId, connection: &Connection) -> Option<String> {
     connection.inspect(|agent| {
         let info = agent.pair(pair)?;
-        let detail = match (state, info.failure, info.rtt) {
-            (PairState::Failed, Some(failure), _) => format!(": {failure}"),
-            (PairState::Succeeded, _, Some(rtt)) => format!(", round trip {}", milliseconds(rtt)),
-            _ => String::new(),
+        let finding = match (info.failure, info.rtt) {
+            (Some(failure), _) => format!(": {failure}"),
+            (None, Some(rtt)) => format!(", round trip {}", milliseconds(rtt)),
+            (None, None) => String::new(),
         };
         let (local, remote) = (info.local, info.remote);
         Some(format!(
-            "{verb}  pair {pair}: {} {} -> {} {}{detail}",
+            "pair {pair}: {} {} -> {} {}{finding}",
             local.kind, local.address, remote.kind, remote.address
         ))
     })

@@ -1,0 +1,93 @@
+//! This program and aioice connect through NATs of a real kernel, in both roles.
+//!
+//! The laboratory is not part of the project: `PINHOLE_SHARED` names the folder that has it as `natlab/`, and its
+//! `setup.sh` has been run.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::{env, fs, process};
+
+use serde_json::Value;
+
+/// Address translation on one side, in the laboratory's words.
+const NATS: [&str; 3] = ["none", "fullcone", "portrestr"];
+
+#[test]
+fn we_connect_with_aioice_through_every_pair_of_nats_in_both_roles() {
+    let Some(folder) = installed() else { return };
+    let ours = format!("{} --stdio", env!("CARGO_BIN_EXE_connect"));
+    for (nat_a, nat_b) in NATS.iter().flat_map(|a| NATS.iter().map(move |b| (*a, *b))) {
+        let lab = Lab::up(folder.clone(), nat_a, nat_b);
+        for (a, b) in [(ours.as_str(), "aioice"), ("aioice", ours.as_str())] {
+            let result = lab.connect(a, b);
+            assert_eq!(result["ok"], true, "{nat_a} {nat_b} {a} {b}: {result:#}");
+            let (pair_a, pair_b) = (&result["A"]["pair"], &result["B"]["pair"]);
+            println!("{nat_a} - {nat_b}: {pair_a} {pair_b} after {} ms", result["setup_ms"]);
+        }
+    }
+}
+
+/// The laboratory's folder; prints why there is none.
+fn installed() -> Option<PathBuf> {
+    let Some(shared) = env::var_os("PINHOLE_SHARED") else {
+        println!("skipped: PINHOLE_SHARED does not name a folder with a natlab");
+        return None;
+    };
+    let base = env::var_os("NATLAB_BASE").unwrap_or_else(|| "/tmp/natlab".into());
+    if !PathBuf::from(base).join("venv").is_dir() {
+        println!("skipped: natlab/setup.sh has not been run");
+        return None;
+    }
+    if !Command::new("unshare")
+        .args(["--net", "true"])
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        println!("skipped: no right to make a network namespace");
+        return None;
+    }
+    Some(PathBuf::from(shared).join("natlab"))
+}
+
+/// Two networks behind NATs; they go when this is dropped.
+struct Lab {
+    folder: PathBuf,
+    state: PathBuf,
+}
+
+impl Lab {
+    fn up(folder: PathBuf, nat_a: &str, nat_b: &str) -> Self {
+        let state = env::temp_dir().join(format!("connect-natlab-{}", process::id()));
+        let lab = Self { folder, state };
+        let output = lab.tool("natlab").args(["up", "--a", nat_a, "--b", nat_b]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        lab
+    }
+
+    /// Connects two drivers; what each did.
+    fn connect(&self, a: &str, b: &str) -> Value {
+        let output =
+            self.tool("icepair.py").args(["--a", a, "--b", b, "--timeout", "45"]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{errors}"))
+    }
+
+    fn tool(&self, name: &str) -> Command {
+        let mut command = Command::new(self.folder.join(name));
+        command.env("NATLAB_PREFIX", PREFIX).env("NATLAB_STATE", &self.state);
+        command
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.tool("natlab").arg("down").output();
+        let _ = fs::remove_dir_all(&self.state);
+    }
+}
+
+/// The namespaces' names begin with it, so that other laboratories may run beside this one.
+const PREFIX: &str = "pc-";
