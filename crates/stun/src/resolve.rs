@@ -132,15 +132,15 @@ impl Resolver {
     /// # Errors
     /// [`ResolveError`].
     pub fn new(uri: &Uri, supported: &[Transport], seed: [u8; 32]) -> Result<Self, ResolveError> {
+        if uri.scheme == Scheme::Stuns && matches!(uri.host, Host::Ip(_)) {
+            return Err(ResolveError::StunsAddress);
+        }
         let transports: Vec<_> =
             supported.iter().copied().filter(|transport| is_wanted(uri, *transport)).collect();
         let Some(&first) = transports.first() else { return Err(ResolveError::Transport) };
         let mut steps = VecDeque::new();
         let default_port = uri.port.unwrap_or(uri.scheme.default_port());
         match (&uri.host, uri.port) {
-            (Host::Ip(_), _) if uri.scheme == Scheme::Stuns => {
-                return Err(ResolveError::StunsAddress);
-            }
             (Host::Ip(ip), _) => steps.extend(transports.iter().map(|&transport| {
                 let address = SocketAddr::new(*ip, default_port);
                 Step::Server(ServerAddress { address, transport })
