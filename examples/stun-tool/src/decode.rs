@@ -43,7 +43,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     for problem in &problems {
         println!("wrong: {problem}");
     }
-    Err(Failure::Unanswered(format!("{} problems in {} bytes", problems.len(), bytes.len())))
+    let noun = if problems.len() == 1 { "problem" } else { "problems" };
+    Err(Failure::Unanswered(format!("{} {noun} in {} bytes", problems.len(), bytes.len())))
 }
 
 /// The bytes: from standard input or a file, as they are or as digits; or digits on the command line.

@@ -1,0 +1,87 @@
+//! `stun-tool nat` behind real NATs, against coturn and against `stun-tool serve`.
+//!
+//! The laboratory makes network namespaces and takes minutes. The test runs where `PINHOLE_NATLAB` is set,
+//! `PINHOLE_SHARED` names the folder that holds `natlab/`, and the user may do that.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+const TOOL: &str = env!("CARGO_BIN_EXE_stun-tool");
+
+/// A laboratory with one NAT, taken down with the test.
+struct Lab(PathBuf);
+
+impl Lab {
+    fn up(script: PathBuf, nat: &[&str]) -> Self {
+        let lab = Self(script);
+        let up = lab.command(&["up", "--b", "none", "--a"]).args(nat).output().unwrap();
+        assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
+        lab
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("timeout");
+        command.arg("60").arg(&self.0).args(arguments);
+        command.env("NATLAB_PREFIX", "stt-").env("NATLAB_STATE", "/tmp/natlab-stun-tool");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// The report of `stun-tool nat` from behind the NAT.
+    fn report(&self, server: &str) -> serde_json::Value {
+        let arguments = ["exec", "lanA", "--", TOOL, "nat", server, "--json"];
+        let output = self.command(&arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{server}: {text}"))
+    }
+
+    /// `stun-tool serve` beside coturn, on ports of its own.
+    fn serve(&self) -> Child {
+        let arguments = ["--listen", "203.0.113.10:4478", "--alternate", "198.51.100.10:4479"];
+        let mut server = self.command(&["exec", "pub", "--", TOOL, "serve"]);
+        server.args(arguments).stdout(Stdio::null()).spawn().unwrap()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.command(&["down"]).output().unwrap();
+    }
+}
+
+#[test]
+fn every_nat_of_the_laboratory_is_described_as_it_is() {
+    let (Some(shared), Some(_)) =
+        (std::env::var_os("PINHOLE_SHARED"), std::env::var_os("PINHOLE_NATLAB"))
+    else {
+        eprintln!("skipped: PINHOLE_SHARED and PINHOLE_NATLAB are not both set");
+        return;
+    };
+    let script = PathBuf::from(shared).join("natlab/natlab");
+    let (ei, ad, apd) = ("endpoint-independent", "address-dependent", "address-and-port-dependent");
+    for (nat, mapping, filtering, hairpin) in [
+        (&["none"][..], ei, ei, None),
+        (&["fw"], ei, apd, None),
+        (&["fullcone"], ei, ei, Some(false)),
+        (&["restricted"], ei, ad, Some(false)),
+        (&["portrestr"], ei, apd, Some(false)),
+        (&["portrestr", "--hairpin"], ei, apd, Some(true)),
+        (&["adsym"], ad, apd, Some(false)),
+        (&["symmetric"], apd, apd, Some(false)),
+        (&["sym-eif"], apd, ei, Some(false)),
+        (&["nft"], ei, apd, Some(false)),
+        (&["nft-rnd"], apd, apd, Some(false)),
+    ] {
+        let lab = Lab::up(script.clone(), nat);
+        let mut server = lab.serve();
+        for uri in ["stun:203.0.113.10:3478", "stun:203.0.113.10:4478"] {
+            let report = lab.report(uri);
+            assert_eq!(report["mapping"], mapping, "{nat:?} {uri}");
+            assert_eq!(report["filtering"], filtering, "{nat:?} {uri}");
+            assert_eq!(report["hairpin"].as_bool(), hairpin, "{nat:?} {uri}");
+        }
+        server.kill().unwrap();
+        server.wait().unwrap();
+    }
+}
