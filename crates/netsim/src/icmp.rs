@@ -75,3 +75,23 @@ impl fmt::Display for IcmpKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_and_codes_are_those_of_the_registries() {
+        let table = [
+            (IcmpKind::NetworkUnreachable, (3, 0), (1, 0)),
+            (IcmpKind::HostUnreachable, (3, 1), (1, 3)),
+            (IcmpKind::PortUnreachable, (3, 3), (1, 4)),
+            (IcmpKind::Prohibited, (3, 13), (1, 1)),
+            (IcmpKind::PacketTooBig { mtu: 1_280 }, (3, 4), (2, 0)),
+            (IcmpKind::TimeExceeded, (11, 0), (3, 0)),
+        ];
+        for (kind, v4, v6) in table {
+            assert_eq!((kind.v4_type_and_code(), kind.v6_type_and_code()), (v4, v6), "{kind}");
+        }
+    }
+}

@@ -135,6 +135,21 @@ fn a_slow_host_takes_its_time_for_each_packet_and_deadline() {
 }
 
 #[test]
+fn a_slow_host_that_is_suspended_keeps_or_loses_what_waits() {
+    for (inbox, expected) in [(Inbox::Lost, vec![]), (Inbox::Kept, vec![at(11_000)])] {
+        let (mut world, alice, bob) = pair();
+        world.slow_down(bob, SECOND);
+        let (local, remote) = (endpoint(&world, alice, 1), endpoint(&world, bob, 1));
+        world.with(alice, |peer, _| peer.send(local, remote, b"hello"));
+        world.run_until(at(500));
+        world.suspend(bob, Duration::from_millis(10_500), inbox);
+        world.run_for(SECOND * 20);
+        let times: Vec<_> = world.node(bob).received.iter().map(|received| received.at).collect();
+        assert_eq!(times, expected);
+    }
+}
+
+#[test]
 fn a_roaming_host_has_no_network_and_then_another_one() {
     let mut world = World::new(1);
     let wifi = world.nat("wifi", NatConfig::port_restricted());

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::{Peer, endpoint, mapped, send, sources, stream};
 use pinhole_netsim::{
-    DropReason, Egress, Family, FirewallConfig, HostId, IcmpKind, NatConfig, StreamCommand,
-    StreamEvent, World,
+    DropReason, Egress, Family, FirewallConfig, HostId, IcmpKind, Lifetimes, NatConfig,
+    StreamCommand, StreamEvent, World,
 };
 
 /// An IPv6 host behind a firewall and two outside.
@@ -77,6 +77,30 @@ fn a_firewall_that_tells_says_prohibited() {
     send(&mut world, bob, 1, inside);
     assert_eq!(world.node(bob).errors[0].kind, IcmpKind::Prohibited);
     assert_eq!(world.node(bob).errors[0].five_tuple.remote, inside);
+}
+
+#[test]
+fn a_firewall_behind_a_nat_names_the_external_address_to_who_is_refused() {
+    let mut world = World::new(1);
+    let firewall = FirewallConfig { tells: true, ..FirewallConfig::stateful() };
+    let home = world.gateway("home").nat(NatConfig::full_cone()).firewall(firewall).build();
+    let alice = world.host("alice").on(home).start(Peer::default());
+    let [bob, carol] = ["bob", "carol"].map(|name| world.host(name).start(Peer::default()));
+    let external = mapped(&mut world, alice, 5000, (bob, 1));
+    send(&mut world, carol, 1, external);
+    assert_eq!(world.node(carol).errors[0].five_tuple.remote, external);
+}
+
+#[test]
+fn an_error_that_comes_after_the_opening_has_closed_stays_out() {
+    let brief = Lifetimes { udp: Duration::from_millis(30), ..Lifetimes::default() };
+    let (mut world, [alice, bob, _]) =
+        guarded(FirewallConfig { lifetimes: brief, ..FirewallConfig::stateful() });
+    world.with(bob, |peer, _| peer.closed.push(7));
+    let remote = endpoint(&world, bob, 7);
+    send(&mut world, alice, 5000, remote);
+    assert!(world.node(alice).errors.is_empty());
+    assert_eq!(world.drops().of(DropReason::Firewalled), 1);
 }
 
 /// Whether UDP, TCP to port 80 and TCP to port 443 work out of an office with this firewall.

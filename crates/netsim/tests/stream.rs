@@ -203,6 +203,41 @@ fn a_megabyte_arrives_whole_over_every_kind_of_bad_link() {
 }
 
 #[test]
+fn both_directions_are_whole_and_close_in_any_weather() {
+    for seed in 0..40 {
+        let weather = Conditions {
+            duplication: 0.05,
+            reordering: Reordering { probability: 0.05, delay: Duration::from_millis(30) },
+            ..ten_milliseconds().with_loss(0.1).with_jitter(Duration::from_millis(10))
+        };
+        let mut world = World::new(seed);
+        let client = world.host("client").link(weather).start(Peer::default());
+        let server = world.host("server").start(Peer::default());
+        let path = stream(&world, (client, 5000), (server, 80));
+        let bytes = &megabyte()[..100_000];
+        world.with(server, |peer, _| peer.command(StreamCommand::Listen(path.remote)));
+        world.with(client, |peer, _| {
+            peer.command(StreamCommand::Connect(path));
+            peer.write(path, bytes);
+            peer.command(StreamCommand::Close(path));
+        });
+        let accepted = |world: &World| !world.node(server).events.is_empty();
+        assert!(world.run_until_done(Duration::from_secs(60), accepted), "seed {seed}");
+        world.with(server, |peer, _| {
+            peer.write(path.reversed(), bytes);
+            peer.command(StreamCommand::Close(path.reversed()));
+        });
+        world.run_for(Duration::from_secs(300));
+        for (host, path) in [(client, path), (server, path.reversed())] {
+            let peer = world.node(host);
+            assert!(peer.streamed() == bytes, "seed {seed}: all bytes in order");
+            let closed = StreamEvent::Closed(path, CloseReason::Finished);
+            assert_eq!(peer.events.last(), Some(&closed), "seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn a_dead_link_ends_a_connection_that_has_something_to_say() {
     let mut pair = Pair::new(ten_milliseconds());
     let path = pair.path;

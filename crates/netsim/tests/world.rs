@@ -105,6 +105,10 @@ fn a_partition_cuts_and_heals() {
     world.partition(&world.links(bob));
     send(&mut world, alice, 1, remote);
     assert_eq!(world.drops().of(DropReason::Partitioned), 1);
+    // Another partition does not join the first.
+    world.partition(&world.links(alice));
+    send(&mut world, alice, 1, remote);
+    assert_eq!(world.drops().of(DropReason::Partitioned), 2);
     world.heal(world.core());
     send(&mut world, alice, 1, remote);
     assert_eq!(sources(&mut world, bob).len(), 1);

@@ -121,3 +121,31 @@ impl Table {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::opening::{Lifetimes, Traffic};
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_used_again_leaves_its_former_owner_its_new_one() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let remote = address("203.0.113.9:80");
+        let inside =
+            |text| Inside { protocol: Protocol::Udp, address: address(text), scope: Scope::Any };
+        let [first, second] = [inside("10.0.0.1:1"), inside("10.0.0.2:1")];
+        let outside =
+            |port| Outside { protocol: Protocol::Udp, address: SocketAddr::new(remote.ip(), port) };
+        let [early, late] = [Instant::ZERO, Instant::from_millis(1_000_000)];
+        let mut table = Table::default();
+        for (port, inside, now) in [(1, first, early), (2, first, late), (1, second, late)] {
+            assert!(table.is_free(outside(port), now));
+            let mut opening = Opening::new(Behavior::EndpointIndependent);
+            opening.outbound(remote, Traffic::Datagram, &Lifetimes::default(), now);
+            table.insert(outside(port), Mapping { inside, opening });
+        }
+        assert_eq!(table.outside_of(first, late), Some(outside(2)));
+        assert_eq!(table.outside_of(second, late), Some(outside(1)));
+        assert_eq!(table.len(late), 2);
+    }
+}

@@ -209,3 +209,100 @@ const UDP: Duration = Duration::from_secs(300);
 const TCP_TRANSITORY: Duration = Duration::from_secs(240);
 /// RFC 5382 REQ-5: "MUST NOT be less than 2 hours 4 minutes".
 const TCP_ESTABLISHED: Duration = Duration::from_secs(7_440);
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 80);
+    const NEIGHBOUR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 81);
+
+    /// An opening, its lifetimes and the seconds that have passed.
+    struct Lab {
+        opening: Opening,
+        lifetimes: Lifetimes,
+        now: Instant,
+    }
+
+    impl Lab {
+        fn new(filtering: Behavior) -> Self {
+            let lifetimes = Lifetimes {
+                tcp_opening: Duration::from_secs(10),
+                tcp_established: Duration::from_secs(100),
+                tcp_closing: Duration::from_secs(20),
+                ..Lifetimes::default()
+            };
+            Self { opening: Opening::new(filtering), lifetimes, now: Instant::ZERO }
+        }
+
+        fn out(&mut self, remote: SocketAddr, flags: Flags) {
+            self.opening.outbound(remote, Traffic::Segment(flags), &self.lifetimes, self.now);
+        }
+
+        fn comes_in(&mut self, remote: SocketAddr, flags: Flags) -> bool {
+            self.opening.inbound(remote, Traffic::Segment(flags), &self.lifetimes, self.now)
+        }
+
+        fn establish(&mut self, remote: SocketAddr) {
+            self.out(remote, Flags::SYN);
+            assert!(self.comes_in(remote, Flags::SYN | Flags::ACK));
+        }
+
+        fn pass(&mut self, seconds: u64) {
+            self.now += Duration::from_secs(seconds);
+        }
+    }
+
+    #[test]
+    fn a_filter_stays_open_for_the_longest_session_in_its_scope() {
+        let mut lab = Lab::new(Behavior::AddressDependent);
+        lab.establish(PEER);
+        lab.out(NEIGHBOUR, Flags::SYN);
+        lab.pass(50);
+        assert!(lab.opening.has_session(PEER, lab.now));
+        assert!(!lab.opening.has_session(NEIGHBOUR, lab.now));
+        assert!(lab.comes_in(PEER, Flags::ACK));
+    }
+
+    #[test]
+    fn a_reset_shortens_its_own_session_only_and_does_not_refresh_it() {
+        let mut lab = Lab::new(Behavior::AddressAndPortDependent);
+        lab.establish(PEER);
+        lab.establish(NEIGHBOUR);
+        assert!(lab.comes_in(PEER, Flags::RST));
+        lab.pass(15);
+        assert!(lab.comes_in(PEER, Flags::RST));
+        lab.pass(5);
+        assert!(!lab.comes_in(PEER, Flags::RST));
+        assert!(lab.comes_in(NEIGHBOUR, Flags::ACK));
+    }
+
+    #[test]
+    fn data_after_a_false_reset_restores_the_session() {
+        let mut lab = Lab::new(Behavior::AddressAndPortDependent);
+        lab.establish(PEER);
+        assert!(lab.comes_in(PEER, Flags::RST));
+        lab.out(PEER, Flags::ACK);
+        lab.pass(99);
+        assert!(lab.comes_in(PEER, Flags::ACK));
+    }
+
+    #[test]
+    fn both_fins_end_a_session_and_a_new_syn_begins_another() {
+        let mut lab = Lab::new(Behavior::AddressAndPortDependent);
+        lab.establish(PEER);
+        lab.out(PEER, Flags::FIN);
+        lab.pass(50);
+        assert!(lab.comes_in(PEER, Flags::FIN), "one FIN leaves the other direction open");
+        lab.pass(10);
+        lab.establish(PEER);
+        lab.pass(99);
+        assert!(lab.comes_in(PEER, Flags::FIN));
+        lab.out(PEER, Flags::FIN);
+        lab.pass(20);
+        assert!(!lab.comes_in(PEER, Flags::ACK));
+        assert!(!lab.opening.is_live(lab.now));
+    }
+}

@@ -285,3 +285,78 @@ const HEADERS: usize = 60;
 const INITIAL_WINDOW: u64 = 14_000;
 const MIN_WINDOW: u64 = 2_800;
 const MAX_WINDOW: u64 = 262_144;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: Duration = Duration::from_millis(100);
+
+    /// A sender whose SYN (99) was acknowledged after [`RTT`], with this many bytes to send.
+    fn opened(bytes: usize) -> Sender {
+        let mut sender = Sender::new(99);
+        assert_eq!(numbers(&mut sender, Instant::ZERO), [99]);
+        assert!(sender.acknowledge(100, false, Instant::ZERO + RTT));
+        sender.write(&vec![0; bytes]);
+        sender
+    }
+
+    fn numbers(sender: &mut Sender, now: Instant) -> Vec<u64> {
+        std::iter::from_fn(|| sender.poll(Some(0), now).map(|segment| segment.sequence)).collect()
+    }
+
+    #[test]
+    fn the_window_doubles_each_round_trip_at_first() {
+        let mut sender = opened(1_000_000);
+        let now = Instant::ZERO + RTT;
+        // The acknowledged SYN has let it grow by one byte.
+        let first = numbers(&mut sender, now);
+        assert_eq!(first.len(), 11);
+        assert!(sender.acknowledge(sender.next(), true, now + RTT));
+        assert_eq!(numbers(&mut sender, now + RTT).len(), 21);
+    }
+
+    #[test]
+    fn three_repeated_acknowledgments_bring_the_lost_segment_at_half_the_window() {
+        let mut sender = opened(14_000);
+        let now = Instant::ZERO + RTT;
+        assert_eq!(numbers(&mut sender, now).len(), 10);
+        for _ in 0..2 {
+            assert!(sender.acknowledge(100, true, now));
+            assert_eq!(numbers(&mut sender, now), []);
+        }
+        assert!(sender.acknowledge(100, true, now));
+        assert_eq!(numbers(&mut sender, now), [100, 1_500, 2_900, 4_300, 5_700]);
+    }
+
+    #[test]
+    fn an_expired_timer_begins_again_with_two_segments_and_doubles() {
+        let mut sender = opened(14_000);
+        let sent_at = Instant::ZERO + RTT;
+        numbers(&mut sender, sent_at);
+        let timeout = RTT * 3;
+        assert_eq!(sender.deadline(), Some(sent_at + timeout), "SRTT + 4 RTTVAR of one sample");
+        let late = sent_at + timeout;
+        assert!(sender.expire());
+        assert_eq!(numbers(&mut sender, late), [100, 1_500]);
+        assert_eq!(sender.deadline(), Some(late + timeout * 2));
+        // Karn: the acknowledgment of what was sent twice does not tell the round-trip time.
+        assert!(sender.acknowledge(2_900, true, late + RTT));
+        assert_eq!(sender.deadline(), Some(late + RTT + timeout * 2));
+    }
+
+    #[test]
+    fn a_fin_follows_the_last_byte_and_nothing_follows_it() {
+        let mut sender = opened(1_500);
+        sender.close();
+        sender.write(b"too late");
+        assert_eq!(numbers(&mut sender, Instant::ZERO), [100, 1_500]);
+        assert_eq!(sender.next(), 1_601);
+        assert!(!sender.is_finished());
+        assert!(sender.acknowledge(1_601, true, Instant::ZERO));
+        assert!(sender.is_finished());
+        assert_eq!(numbers(&mut sender, Instant::ZERO), []);
+        assert_eq!(sender.deadline(), None);
+        assert!(!sender.acknowledge(1_602, true, Instant::ZERO), "was never sent");
+    }
+}

@@ -192,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn a_udp_checksum_is_never_zero() {
+        let checksums = (0..=u16::MAX).map(|payload| {
+            let packet = packet("192.0.2.1:5000", "203.0.113.9:3478", &payload.to_be_bytes());
+            let bytes = encode(&packet);
+            assert!(sums_up(&bytes, 20));
+            u16::from_be_bytes([bytes[26], bytes[27]])
+        });
+        assert!(checksums.min() > Some(0));
+    }
+
+    #[test]
     fn a_known_header_has_its_known_checksum() {
         // RFC 1071 §3: the bytes 00 01 f2 03 f4 f5 f6 f7 sum up to ddf2.
         assert_eq!(checksum(&[&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]]), !0xddf2);
