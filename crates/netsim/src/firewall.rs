@@ -130,7 +130,7 @@ impl Firewall {
     fn admits(&mut self, packet: &Packet, now: Instant) -> bool {
         let opening = self.openings.get_mut(&(packet.protocol(), packet.destination));
         let (Some(opening), Some(traffic)) = (opening, Traffic::of(packet)) else { return false };
-        opening.is_live(now) && opening.inbound(packet.source, traffic, &self.config.lifetimes, now)
+        opening.inbound(packet.source, traffic, &self.config.lifetimes, now)
     }
 
     fn may_leave(&self, packet: &Packet) -> bool {

@@ -57,6 +57,46 @@
 //! let seen = world.node(server).peer.expect("the datagram arrived");
 //! assert_eq!(seen.ip(), world.external_addresses(home.gateway)[0]);
 //! ```
+//!
+//! # How a packet travels
+//!
+//! ```text
+//! host ──link──► network ──► gateway ──link──► network ──► gateway ──link──► the core ──link──► host
+//!                router      NAT, firewall     (carrier)
+//! ```
+//!
+//! A *link* is the access of a host or gateway to a network and has [`Conditions`] of its own in each
+//! [`Direction`]. A *network* is a router that knows its links; what it does not know goes to its gateway,
+//! and in the core nowhere, without a word, as in the Internet. A *gateway* routes, lets its firewall
+//! decide, and translates IPv4 where it has a NAT. Addresses are given out unless you choose them:
+//!
+//! | network | IPv4 | IPv6 |
+//! |---|---|---|
+//! | the core | 203.0.113.0/24 | 2001:db8::/48 |
+//! | the n-th network, behind a NAT | 192.168.n.0/24 | 2001:db8:n::/48 |
+//! | the n-th network, behind a router | 198.18.n.0/24 | 2001:db8:n::/48 |
+//! | behind a carrier's NAT | 100.64.0.0/10 | |
+//!
+//! # What a failing seed leaves
+//!
+//! [`Trace`] is text by its `Display`, a capture file by [`Trace::to_pcapng`], a sequence diagram by
+//! [`Trace::to_mermaid`]. [`World::record`] says how much is kept; [`World::drops`] counts what was
+//! dropped, by reason.
+//!
+//! # Deliberately absent
+//!
+//! - IP fragments. Every packet is sent with "do not fragment", as path MTU discovery has it, so that
+//!   RFC 4787 REQ-13a and REQ-14 have nothing to act on.
+//! - Application-level gateways (RFC 4787 REQ-10 wants them off), ICMP queries, port overloading (REQ-3),
+//!   the IP identification field (RFC 7857 §10).
+//! - A mapping that TCP and UDP share (RFC 7857 §5 and §6 make it an option that is off), and more
+//!   external addresses for a host whose paired one has no port left ("soft" pooling, RFC 7857 §4).
+//! - Shorter lifetimes for well-known ports (RFC 4787 REQ-5a, an option).
+//! - NAT64, multicast, broadcast, link-local addresses, routing protocols.
+//! - TCP options, flow control and TIME-WAIT. A host answers what it does not know with a reset, which
+//!   ends a connection that waits for its last acknowledgment as well as the acknowledgment would.
+//! - TLS and DTLS. Their bytes travel as TCP and UDP.
+//! - Clocks that drift or step back: a node's clock runs at the world's rate, and jumps ahead only.
 
 #![forbid(unsafe_code)]
 

@@ -98,11 +98,14 @@ fn req_3_ports_are_never_overloaded() {
 
 #[test]
 fn req_3a_ports_keep_their_range() {
-    let ports = PortPolicy { allocation: PortAllocation::Random, ..PortPolicy::default() };
-    let mut lab = Lab::new(with_ports(ports));
-    for port in 1..40 {
-        assert!(lab.mapped(port, (lab.bob, 1)).port() < 1024);
-        assert!(lab.mapped(1024 + port, (lab.bob, 1)).port() >= 1024);
+    let allocations =
+        [PortAllocation::Preserving, PortAllocation::Sequential, PortAllocation::Random];
+    for allocation in allocations {
+        let mut lab = Lab::new(with_ports(PortPolicy { allocation, ..PortPolicy::default() }));
+        for port in 1..40 {
+            assert!(lab.mapped(port, (lab.bob, 1)).port() < 1024);
+            assert!(lab.mapped(1024 + port, (lab.bob, 1)).port() >= 1024);
+        }
     }
 }
 
@@ -135,6 +138,8 @@ fn sequential_ports_count_up() {
     for step in 1..10 {
         assert_eq!(lab.mapped(5000, (lab.bob, 1 + step)).port(), first + step);
     }
+    lab.world.reboot(lab.home.gateway);
+    assert_eq!(lab.mapped(5000, (lab.bob, 1)).port(), first);
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn req_4_a_syn_that_the_inside_wants_after_all_is_not_reported() {
     let mut lab = Lab::new(NatConfig::port_restricted());
     let (path, by_bob) = lab.connect((lab.bob, 80));
     let knocking = lab.knock(by_bob.remote);
-    lab.run(3);
+    lab.run(2);
     assert!(lab.world.drops().of(DropReason::Filtered) > 0);
     let wanted = FiveTuple { remote: knocking.local, ..path };
     lab.command(lab.alice, StreamCommand::Connect(wanted));

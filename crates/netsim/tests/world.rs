@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Peer, endpoint, mapped, send, sources};
 use pinhole_netsim::{
-    Breach, Conditions, Direction, DropReason, IcmpKind, NatConfig, Node, Recording, World,
+    Breach, Conditions, Direction, DropReason, IcmpKind, Mtu, NatConfig, Node, Recording, World,
 };
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit};
 
@@ -112,6 +112,33 @@ fn a_partition_cuts_and_heals() {
     world.heal(world.core());
     send(&mut world, alice, 1, remote);
     assert_eq!(sources(&mut world, bob).len(), 1);
+}
+
+#[test]
+fn what_is_cut_off_together_stays_together() {
+    let mut world = World::new(1);
+    let home = world.nat("home", NatConfig::full_cone());
+    let alice = world.host("alice").on(home).start(Peer::default());
+    let server = world.host("server").start(Peer::reflector());
+    world.partition(&[home.link, world.links(server)[0]]);
+    let remote = endpoint(&world, server, 1);
+    send(&mut world, alice, 1, remote);
+    assert_eq!(sources(&mut world, alice), [remote]);
+}
+
+#[test]
+fn there_are_no_errors_about_errors() {
+    let mut world = World::new(1);
+    let alice = world.host("alice").start(Peer::default());
+    let bob = world.host("bob").start(Peer::default());
+    world.with(bob, |peer, _| peer.closed.push(9));
+    let tiny = Conditions { mtu: Some(Mtu { bytes: 40, tells: true }), ..Conditions::PERFECT };
+    world.set_conditions(world.links(alice)[0], Direction::Down, tiny);
+    let remote = endpoint(&world, bob, 9);
+    send(&mut world, alice, 1, remote);
+    assert_eq!(world.drops().of(DropReason::TooBig), 1);
+    assert!(world.node(alice).errors.is_empty());
+    assert!(world.node(bob).errors.is_empty());
 }
 
 #[test]

@@ -159,3 +159,52 @@ impl Connection {
         self.sender.is_finished() && self.receiver.as_ref().is_some_and(Receiver::is_finished)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two ends of an open connection.
+    fn open_pair() -> (Connection, Connection) {
+        let now = Instant::ZERO;
+        let mut client = Connection::connect(1_000);
+        let syn = client.poll_segment(now).unwrap();
+        let mut server = Connection::accept(5_000, syn.sequence);
+        let answer = server.poll_segment(now).unwrap();
+        assert!(client.handle_segment(&answer, now).opened);
+        let acknowledgment = client.poll_segment(now).unwrap();
+        assert!(server.handle_segment(&acknowledgment, now).opened);
+        (client, server)
+    }
+
+    #[test]
+    fn a_reset_counts_at_the_expected_sequence_number_only() {
+        let (mut client, server) = open_pair();
+        let mut reset = server.abort();
+        reset.sequence += 1;
+        assert_eq!(client.handle_segment(&reset, Instant::ZERO).closed, None);
+        reset.sequence -= 1;
+        let closed = client.handle_segment(&reset, Instant::ZERO).closed;
+        assert_eq!(closed, Some(CloseReason::Reset));
+    }
+
+    #[test]
+    fn icmp_errors_end_attempts_and_not_connections() {
+        let (mut client, _) = open_pair();
+        assert_eq!(client.handle_icmp(IcmpKind::HostUnreachable).closed, None);
+        let mut attempt = Connection::connect(1);
+        let unreachable = CloseReason::Unreachable(IcmpKind::HostUnreachable);
+        assert_eq!(attempt.handle_icmp(IcmpKind::HostUnreachable).closed, Some(unreachable));
+    }
+
+    #[test]
+    fn a_simultaneous_syn_is_answered_with_syn_and_ack() {
+        let mut client = Connection::connect(1_000);
+        client.poll_segment(Instant::ZERO);
+        let syn = Connection::connect(5_000).poll_segment(Instant::ZERO).unwrap();
+        assert!(!client.handle_segment(&syn, Instant::ZERO).opened);
+        let answer = client.poll_segment(Instant::ZERO).unwrap();
+        assert_eq!(answer.flags, Flags::SYN | Flags::ACK);
+        assert_eq!((answer.sequence, answer.acknowledgment), (1_000, 5_001));
+    }
+}

@@ -95,7 +95,6 @@ impl World {
         state.node = Box::new(node);
         state.streams = Stack::default();
         state.pause = None;
-        state.alarm.set_for = None;
         let device = state.device;
         self.note(Some(device), "restarts".to_owned());
         self.drain(host.index());
