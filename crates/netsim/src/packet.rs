@@ -1,7 +1,8 @@
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use pinhole_sansio::{FiveTuple, Payload, Transport};
+use pinhole_sansio::{FiveTuple, Transport};
 
 use crate::arena::LinkId;
 use crate::icmp::IcmpError;
@@ -52,12 +53,12 @@ pub(crate) struct Packet {
     pub(crate) body: Body,
 }
 
-/// What a packet carries.
+/// What a packet carries. Bytes are shared, since packets move and are remembered more often than read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
-    Datagram { transport: Transport, payload: Payload },
+    Datagram { transport: Transport, payload: Arc<[u8]> },
     Segment(Segment),
-    Icmp(IcmpError),
+    Icmp(Box<IcmpError>),
 }
 
 impl Packet {

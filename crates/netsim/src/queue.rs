@@ -61,39 +61,6 @@ impl<E> Ord for Scheduled<E> {
     }
 }
 
-/// Packets in flight, so that the heap moves small events only.
-pub(crate) struct Slab<T> {
-    slots: Vec<Option<T>>,
-    free: Vec<u32>,
-}
-
-/// Where a [`Slab`] keeps an item.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot(u32);
-
-impl<T> Slab<T> {
-    pub(crate) const fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
-    }
-
-    pub(crate) fn insert(&mut self, item: T) -> Slot {
-        if let Some(free) = self.free.pop()
-            && let Some(slot) = self.slots.get_mut(free as usize)
-        {
-            *slot = Some(item);
-            return Slot(free);
-        }
-        self.slots.push(Some(item));
-        Slot(u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 packets are in flight"))
-    }
-
-    pub(crate) fn take(&mut self, slot: Slot) -> T {
-        let item = self.slots.get_mut(slot.0 as usize).and_then(Option::take);
-        self.free.push(slot.0);
-        item.expect("each packet in flight arrives once")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,16 +73,5 @@ mod tests {
         }
         let order: String = std::iter::from_fn(|| queue.pop().map(|(_, event)| event)).collect();
         assert_eq!(order, "abcd");
-    }
-
-    #[test]
-    fn a_slot_is_used_again() {
-        let mut slab = Slab::new();
-        let first = slab.insert(1);
-        let second = slab.insert(2);
-        assert_eq!(slab.take(first), 1);
-        let third = slab.insert(3);
-        assert_eq!(third.0, first.0);
-        assert_eq!((slab.take(second), slab.take(third)), (2, 3));
     }
 }

@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
-
-use pinhole_sansio::Payload;
+use std::sync::Arc;
 
 use super::segment::{Flags, Segment};
 
@@ -9,7 +8,7 @@ pub(super) struct Receiver {
     /// The next sequence number, which is what is acknowledged.
     next: u64,
     /// What arrived early, by sequence number.
-    early: BTreeMap<u64, Payload>,
+    early: BTreeMap<u64, Arc<[u8]>>,
     /// The sequence number of the peer's FIN.
     fin: Option<u64>,
 }
@@ -62,7 +61,7 @@ mod tests {
     use super::*;
 
     fn segment(sequence: u64, bytes: &[u8], flags: Flags) -> Segment {
-        Segment { flags, sequence, acknowledgment: 0, payload: Payload::from(bytes) }
+        Segment { flags, sequence, acknowledgment: 0, payload: bytes.into() }
     }
 
     #[test]

@@ -1,6 +1,5 @@
 use std::fmt;
-
-use pinhole_sansio::Payload;
+use std::sync::Arc;
 
 /// A TCP segment. Sequence numbers count on beyond 32 bits, so that none ever wraps around.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,13 +8,13 @@ pub(crate) struct Segment {
     pub(crate) sequence: u64,
     /// The next byte that the sender expects; meaningful with [`Flags::ACK`].
     pub(crate) acknowledgment: u64,
-    pub(crate) payload: Payload,
+    pub(crate) payload: Arc<[u8]>,
 }
 
 impl Segment {
     pub(crate) fn reset(sequence: u64, acknowledgment: u64) -> Self {
         let flags = Flags::RST | Flags::ACK;
-        Self { flags, sequence, acknowledgment, payload: Payload::from(&[][..]) }
+        Self { flags, sequence, acknowledgment, payload: [].into() }
     }
 
     /// The answer to a segment that belongs to no connection (RFC 9293 §3.10.7.1).

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use pinhole_sansio::{Instant, Payload};
+use pinhole_sansio::Instant;
 
 use super::segment::{Flags, Segment};
 
@@ -195,7 +195,7 @@ pub(super) fn segment(
         (flags, ack) => flags.or(ack).unwrap_or(Flags::ACK),
     };
     let acknowledgment = acknowledgment.unwrap_or(0);
-    Segment { flags, sequence, acknowledgment, payload: Payload::from(payload) }
+    Segment { flags, sequence, acknowledgment, payload: payload.into() }
 }
 
 impl Congestion {

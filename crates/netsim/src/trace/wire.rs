@@ -99,7 +99,7 @@ fn icmp(error: &IcmpError) -> Vec<u8> {
         destination: remote,
         hop_limit: 1,
         via: None,
-        body: Body::Icmp(*error),
+        body: Body::Icmp(Box::new(*error)),
     };
     bytes.extend(ip_header(&about, protocol, 8));
     bytes.extend(udp(local, remote, &[]));
@@ -162,10 +162,10 @@ const ICMPV6: u8 = 58;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pinhole_sansio::{Payload, Transport};
+    use pinhole_sansio::Transport;
 
     fn packet(source: &str, destination: &str, payload: &[u8]) -> Packet {
-        let body = Body::Datagram { transport: Transport::Udp, payload: Payload::from(payload) };
+        let body = Body::Datagram { transport: Transport::Udp, payload: payload.into() };
         let (source, destination) = (source.parse().unwrap(), destination.parse().unwrap());
         Packet { number: 0, source, destination, hop_limit: 64, via: None, body }
     }

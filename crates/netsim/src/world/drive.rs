@@ -14,7 +14,7 @@ use crate::violation::{Breach, MAX_TRANSMITS, MAX_WAKES, Violation};
 
 impl World {
     /// A packet has reached `host`, which takes it now, later or not at all.
-    pub(super) fn admit(&mut self, host: HostIndex, packet: Packet) {
+    pub(super) fn admit(&mut self, host: HostIndex, packet: Box<Packet>) {
         let now = self.now;
         let state = &mut self.hosts[host];
         match state.pause {
@@ -33,7 +33,7 @@ impl World {
     }
 
     /// A packet that had to wait is next, unless the host has stopped meanwhile.
-    pub(super) fn deliver_late(&mut self, host: HostIndex, packet: Packet) {
+    pub(super) fn deliver_late(&mut self, host: HostIndex, packet: Box<Packet>) {
         if self.hosts[host].pause.is_some() {
             self.admit(host, packet);
         } else {
@@ -60,7 +60,7 @@ impl World {
                 let key = Key { local: packet.destination, remote: packet.source };
                 state.streams.handle_segment(key, segment, now, &mut self.rng);
             }
-            Body::Icmp(error) => state.handle_icmp(*error, now),
+            Body::Icmp(error) => state.handle_icmp(**error, now),
         }
         let counters = &mut self.hosts[host].counters;
         counters.received += 1;
@@ -155,7 +155,7 @@ impl World {
         if is_stream && self.hosts[host].streams.write(*five_tuple, payload, self.now) {
             return;
         }
-        let body = Body::Datagram { transport: five_tuple.transport, payload: payload.clone() };
+        let body = Body::Datagram { transport: five_tuple.transport, payload: (**payload).into() };
         let packet = self.packet(host, *five_tuple, body);
         if is_stream {
             let device = self.hosts[host].device;
@@ -169,7 +169,7 @@ impl World {
     }
 
     /// Puts a packet of `host` on the link that owns its source address.
-    fn launch(&mut self, host: HostIndex, packet: Packet) {
+    fn launch(&mut self, host: HostIndex, packet: Box<Packet>) {
         let state = &mut self.hosts[host];
         let device = state.device;
         let Some(link) = state.link_of(packet.source.ip()) else {
@@ -192,8 +192,7 @@ impl World {
         }
     }
 
-    fn postpone(&mut self, host: HostIndex, packet: Packet, until: Instant) {
-        let packet = self.in_flight.insert(packet);
+    fn postpone(&mut self, host: HostIndex, packet: Box<Packet>, until: Instant) {
         self.queue.schedule(until, Event::Delivery { host, packet });
     }
 

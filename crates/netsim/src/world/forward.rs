@@ -18,15 +18,14 @@ use crate::trace::Happening;
 
 impl World {
     /// Puts a packet on a link.
-    pub(super) fn transfer(&mut self, link: LinkId, direction: Direction, packet: Packet) {
+    pub(super) fn transfer(&mut self, link: LinkId, direction: Direction, packet: Box<Packet>) {
         let pipe = self.links[link].pipe_mut(direction);
         match pipe.carry(packet.length(), self.now, &mut self.rng) {
             Ok(Arrival { at, copy_at }) => {
                 if let Some(at) = copy_at {
-                    let packet = self.in_flight.insert(packet.clone());
+                    let packet = packet.clone();
                     self.queue.schedule(at, Event::Arrival { link, direction, packet });
                 }
-                let packet = self.in_flight.insert(packet);
                 self.queue.schedule(at, Event::Arrival { link, direction, packet });
             }
             Err(refusal) => {
@@ -37,7 +36,7 @@ impl World {
     }
 
     /// A packet leaves a link.
-    pub(super) fn arrive(&mut self, link: LinkId, direction: Direction, mut packet: Packet) {
+    pub(super) fn arrive(&mut self, link: LinkId, direction: Direction, mut packet: Box<Packet>) {
         let (network, owner) = (self.links[link].network, self.links[link].owner);
         match (direction, owner) {
             (Direction::Up, _) => {
@@ -53,7 +52,7 @@ impl World {
     }
 
     /// Sends a packet on its way from within `network`.
-    fn route(&mut self, network: NetworkId, packet: Packet) {
+    fn route(&mut self, network: NetworkId, packet: Box<Packet>) {
         match self.networks[network].next_hop(packet.destination.ip()) {
             NextHop::Link(link) if self.is_partitioned(packet.via, link) => {
                 self.drop_packet(None, DropReason::Partitioned, &packet);
@@ -68,7 +67,7 @@ impl World {
         from.is_some_and(|from| self.links[from].part != self.links[to].part)
     }
 
-    fn forward_outbound(&mut self, gateway: GatewayId, inside: NetworkId, mut packet: Packet) {
+    fn forward_outbound(&mut self, gateway: GatewayId, inside: NetworkId, mut packet: Box<Packet>) {
         let state = &mut self.gateways[gateway];
         let device = state.device;
         self.trace.record(self.now, Some(device), Happening::Received, Some(&packet));
@@ -83,7 +82,7 @@ impl World {
         }
     }
 
-    fn forward_inbound(&mut self, gateway: GatewayId, mut packet: Packet) {
+    fn forward_inbound(&mut self, gateway: GatewayId, mut packet: Box<Packet>) {
         let state = &mut self.gateways[gateway];
         let (device, link) = (state.device, state.link);
         self.trace.record(self.now, Some(device), Happening::Received, Some(&packet));
@@ -97,7 +96,7 @@ impl World {
     }
 
     /// Brings a packet from a gateway into the inside network that knows its destination.
-    fn enter(&mut self, gateway: GatewayId, mut packet: Packet) {
+    fn enter(&mut self, gateway: GatewayId, mut packet: Box<Packet>) {
         let state = &self.gateways[gateway];
         let device = state.device;
         let destination = packet.destination.ip();
@@ -117,7 +116,7 @@ impl World {
         device: Option<DeviceId>,
         network: NetworkId,
         refusal: Refusal,
-        packet: Packet,
+        packet: Box<Packet>,
     ) {
         self.drop_packet(device, refusal.reason, &packet);
         match refusal.answer {
@@ -125,7 +124,6 @@ impl World {
             Answer::Icmp(kind) => self.report(network, kind, &packet),
             Answer::LateIcmp => {
                 let at = self.now + SYN_PATIENCE;
-                let packet = self.in_flight.insert(packet);
                 self.queue.schedule(at, Event::LateReport { network, packet });
             }
             Answer::Reset => {
@@ -176,18 +174,23 @@ impl World {
         reporter: IpAddr,
         kind: IcmpKind,
         packet: &Packet,
-    ) -> Option<Packet> {
+    ) -> Option<Box<Packet>> {
         if matches!(packet.body, Body::Icmp(_)) {
             return None;
         }
         let error = IcmpError { kind, reporter, five_tuple: packet.five_tuple() };
         let source = SocketAddr::new(reporter, 0);
         let destination = SocketAddr::new(packet.source.ip(), 0);
-        Some(self.number(source, destination, DEFAULT_HOP_LIMIT, Body::Icmp(error)))
+        Some(self.number(source, destination, DEFAULT_HOP_LIMIT, Body::Icmp(Box::new(error))))
     }
 
     /// A new packet of `host`.
-    pub(super) fn packet(&mut self, host: HostIndex, five_tuple: FiveTuple, body: Body) -> Packet {
+    pub(super) fn packet(
+        &mut self,
+        host: HostIndex,
+        five_tuple: FiveTuple,
+        body: Body,
+    ) -> Box<Packet> {
         let hop_limit = self.hosts[host].hop_limit;
         self.number(five_tuple.local, five_tuple.remote, hop_limit, body)
     }
@@ -198,10 +201,10 @@ impl World {
         destination: SocketAddr,
         hop_limit: u8,
         body: Body,
-    ) -> Packet {
+    ) -> Box<Packet> {
         let number = self.packets;
         self.packets += 1;
-        Packet { number, source, destination, hop_limit, via: None, body }
+        Box::new(Packet { number, source, destination, hop_limit, via: None, body })
     }
 }
 

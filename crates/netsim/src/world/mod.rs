@@ -20,7 +20,7 @@ use crate::host::{Host, HostId, HostIndex};
 use crate::link::{Direction, Link};
 use crate::node::Node;
 use crate::packet::Packet;
-use crate::queue::{Queue, Slab, Slot};
+use crate::queue::Queue;
 use crate::router::Network;
 use crate::seed::Seed;
 use crate::trace::{Recording, Trace};
@@ -34,7 +34,6 @@ pub struct World {
     rng: ChaCha8Rng,
     now: Instant,
     queue: Queue<Event>,
-    in_flight: Slab<Packet>,
     hosts: Arena<HostIndex, Host>,
     networks: Arena<NetworkId, Network>,
     gateways: Arena<GatewayId, Gateway>,
@@ -52,15 +51,15 @@ pub struct World {
 /// What waits in the queue.
 enum Event {
     /// A packet leaves a link.
-    Arrival { link: LinkId, direction: Direction, packet: Slot },
+    Arrival { link: LinkId, direction: Direction, packet: Box<Packet> },
     /// A host has time for a packet that had to wait.
-    Delivery { host: HostIndex, packet: Slot },
+    Delivery { host: HostIndex, packet: Box<Packet> },
     /// A host gets an interface.
     Attachment { host: HostIndex, access: Box<Access> },
     /// A host's deadline may have passed.
     Wake { host: HostIndex },
     /// A SYN that a NAT refused has waited for an answer from the inside.
-    LateReport { network: NetworkId, packet: Slot },
+    LateReport { network: NetworkId, packet: Box<Packet> },
 }
 
 impl World {
@@ -73,7 +72,6 @@ impl World {
             rng: seed.generator(),
             now: Instant::ZERO,
             queue: Queue::new(),
-            in_flight: Slab::new(),
             hosts: Arena::new(),
             networks: Arena::new(),
             gateways: Arena::new(),
@@ -187,20 +185,11 @@ impl World {
         let Some((at, event)) = self.queue.pop() else { return Ok(false) };
         self.count_event(at);
         match event {
-            Event::Arrival { link, direction, packet } => {
-                let packet = self.in_flight.take(packet);
-                self.arrive(link, direction, packet);
-            }
-            Event::Delivery { host, packet } => {
-                let packet = self.in_flight.take(packet);
-                self.deliver_late(host, packet);
-            }
+            Event::Arrival { link, direction, packet } => self.arrive(link, direction, packet),
+            Event::Delivery { host, packet } => self.deliver_late(host, packet),
             Event::Attachment { host, access } => self.add_interface(host, *access),
             Event::Wake { host } => self.wake(host, at),
-            Event::LateReport { network, packet } => {
-                let packet = self.in_flight.take(packet);
-                self.report_late(network, &packet);
-            }
+            Event::LateReport { network, packet } => self.report_late(network, &packet),
         }
         self.check()?;
         Ok(true)
