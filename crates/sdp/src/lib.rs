@@ -5,6 +5,8 @@
 //!   parsed; an edit changes only the lines that it touches.
 //! - A [`Section`] finds attributes by name, or by type: `section.get::<Setup>()`. The types parse
 //!   their own values, when asked. An attribute that is unknown, or wrong, harms nobody else.
+//! - [`Description::check`] tells what a [`Profile`] finds wrong: RFC 8866 to the letter, or what RFC 9429
+//!   asks for in WebRTC. [`Description::parse`] itself takes what real endpoints send.
 //! - A [`Media`] section answers what an ICE agent wants to know: [`Media::ice`],
 //!   [`Media::candidates`].
 //! - [`Builder`] writes a description, and refuses values that would smuggle in another line.
@@ -69,6 +71,7 @@ extern crate std;
 
 mod attribute;
 mod builder;
+mod decimal;
 mod description;
 mod edit;
 mod field;
@@ -79,11 +82,9 @@ mod text;
 mod value;
 mod write;
 
-pub use attribute::{
-    Candidate, Direction, EndOfCandidates, Fingerprint, Group, IceLite, IceOptions, IcePacing,
-    IcePassword, IceUfrag, MaxMessageSize, Mid, Rtpmap, SctpPort, Setup, TlsId,
-};
+pub use attribute::*;
 pub use builder::Builder;
+pub use decimal::Decimal;
 pub use description::Description;
 pub use edit::Place;
 pub use field::{Bandwidth, Connection, Origin, SessionName, Timing};

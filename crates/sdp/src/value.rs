@@ -47,12 +47,13 @@ pub trait Value<'a>: fmt::Display + Sized {
     /// The place where the value leaves the grammar.
     fn parse(reader: &mut Reader<'a>) -> Result<Self, ValueError>;
 
-    /// Parses the whole of `text`, which came from elsewhere than a description.
+    /// Parses the whole of `text`, with blanks around it or not.
     ///
     /// # Errors
     /// The place where the text leaves the grammar.
     fn from_text(text: &'a str) -> Result<Self, ValueError> {
         let mut reader = Reader::new(text.trim_end_matches([' ', '\t']));
+        reader.skip_blanks();
         let value = Self::parse(&mut reader)?;
         reader.end().map(|()| value)
     }

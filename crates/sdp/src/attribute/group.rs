@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::wrapper;
+use super::{flag, wrapper};
 use crate::{Reader, TypedAttribute, Value, ValueError};
 
 wrapper! {
@@ -50,4 +50,10 @@ impl fmt::Display for Group<'_> {
         f.write_str(self.semantics)?;
         self.mids.iter().try_for_each(|mid| write!(f, " {mid}"))
     }
+}
+
+flag! {
+    /// `a=bundle-only`, beside port zero in an offer: the section is wanted if it is bundled, and not
+    /// otherwise (RFC 9143 §6).
+    BundleOnly, "bundle-only", "RFC 9143 §6"
 }

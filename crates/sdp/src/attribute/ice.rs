@@ -1,5 +1,6 @@
 //! ICE (RFC 8839), trickled (RFC 8840).
 
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -55,6 +56,12 @@ flag! {
     IceLite, "ice-lite", "RFC 8839 §5.3"
 }
 
+flag! {
+    /// `a=ice-mismatch`: the default candidate of the offer was not among its candidates, and ICE is not
+    /// used (RFC 8839 §5.3).
+    IceMismatch, "ice-mismatch", "RFC 8839 §5.3"
+}
+
 /// `a=ice-pacing`, at session level: the Ta that the agent wishes, 50 ms if absent (RFC 8839 §5.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IcePacing(pub Duration);
@@ -94,6 +101,55 @@ impl<'a> Candidate<'a> {
     pub fn from_line(text: &'a str) -> Self {
         let text = text.strip_prefix("a=").unwrap_or(text);
         Self(text.strip_prefix("candidate:").unwrap_or(text))
+    }
+}
+
+/// `a=remote-candidates`: in an offer of the controlling agent after ICE is completed, the remote
+/// candidates that it uses (RFC 8839 §5.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteCandidates<'a>(pub Vec<RemoteCandidate<'a>>);
+
+/// The remote candidate of one component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemoteCandidate<'a> {
+    /// The component.
+    pub component: u16,
+    /// Its address.
+    pub address: &'a str,
+    /// Its port.
+    pub port: u16,
+}
+
+impl<'a> Value<'a> for RemoteCandidates<'a> {
+    const SECTION: &'static str = "RFC 8839 §5.2";
+
+    fn parse(reader: &mut Reader<'a>) -> Result<Self, ValueError> {
+        let mut candidates = Vec::new();
+        loop {
+            let component = reader.number("a component id")?;
+            reader.blank("an address")?;
+            let address = reader.word("an address")?;
+            reader.blank("a port number from 0 to 65535")?;
+            let port = reader.number("a port number from 0 to 65535")?;
+            candidates.push(RemoteCandidate { component, address, port });
+            if reader.rest().is_empty() {
+                return Ok(Self(candidates));
+            }
+            reader.blank("a component id")?;
+        }
+    }
+}
+
+impl<'a> TypedAttribute<'a> for RemoteCandidates<'a> {
+    const NAME: &'static str = "remote-candidates";
+}
+
+impl fmt::Display for RemoteCandidates<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, RemoteCandidate { component, address, port }) in self.0.iter().enumerate() {
+            write!(f, "{}{component} {address} {port}", if i == 0 { "" } else { " " })?;
+        }
+        Ok(())
     }
 }
 

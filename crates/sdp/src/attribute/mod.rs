@@ -1,16 +1,34 @@
 //! Typed attributes, one file for each family.
 
+mod crypto;
 mod data;
 mod dtls;
+mod format;
 mod group;
 mod ice;
+mod rtcp;
 mod rtp;
+mod simulcast;
+mod source;
+mod stream;
 
-pub use data::{MaxMessageSize, SctpPort};
+pub use crypto::Crypto;
+pub use data::{Dcmap, MaxMessageSize, SctpPort, Sctpmap};
 pub use dtls::{Fingerprint, Setup, TlsId};
-pub use group::{Group, Mid};
-pub use ice::{Candidate, EndOfCandidates, IceLite, IceOptions, IcePacing, IcePassword, IceUfrag};
+pub use format::{Extmap, ExtmapAllowMixed, Fmtp, MaxPtime, Ptime};
+pub use group::{BundleOnly, Group, Mid};
+pub use ice::{
+    Candidate, EndOfCandidates, IceLite, IceMismatch, IceOptions, IcePacing, IcePassword, IceUfrag,
+    RemoteCandidate, RemoteCandidates,
+};
+pub use rtcp::{Rtcp, RtcpFb, RtcpMux, RtcpMuxOnly, RtcpRsize};
 pub use rtp::{Direction, Rtpmap};
+pub use simulcast::{Alternative, Rid, Simulcast, Stream, Way};
+pub use source::{Msid, Ssrc, SsrcGroup};
+pub use stream::{
+    Content, Control, Framerate, Identity, ImageAttr, Label, Lang, MediaClk, Quality, Range,
+    SourceFilter, TsRefclk,
+};
 
 /// Defines an attribute that has a name and no value.
 macro_rules! flag {

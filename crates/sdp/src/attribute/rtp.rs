@@ -14,7 +14,7 @@ pub struct Rtpmap<'a> {
     /// RTP timestamp units a second.
     pub clock_rate: u32,
     /// Audio channels, where the attribute tells them; one if it does not.
-    pub channels: Option<u8>,
+    pub channels: Option<u32>,
 }
 
 impl<'a> Value<'a> for Rtpmap<'a> {

@@ -107,9 +107,13 @@ impl<'a> Reader<'a> {
         ValueError { offset: self.consumed, what }
     }
 
+    pub(crate) fn skip_blanks(&mut self) {
+        self.take_while(is_blank);
+    }
+
     /// Checks that nothing but blanks is left.
     pub(crate) fn end(mut self) -> Result<(), ValueError> {
-        self.take_while(is_blank);
+        self.skip_blanks();
         if self.rest.is_empty() { Ok(()) } else { Err(self.expected("the end of the line")) }
     }
 
