@@ -71,6 +71,7 @@ extern crate std;
 
 mod attribute;
 mod builder;
+mod check;
 mod decimal;
 mod description;
 mod edit;
@@ -84,6 +85,7 @@ mod write;
 
 pub use attribute::*;
 pub use builder::Builder;
+pub use check::Profile;
 pub use decimal::Decimal;
 pub use description::Description;
 pub use edit::Place;

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use pinhole_sdp::{
-    Builder, Candidate, Description, Fingerprint, IceOptions, IcePassword, IceUfrag, Mid, Origin,
-    Place, SctpPort,
+    Builder, Candidate, Connection, Description, Fingerprint, IceOptions, IcePassword, IceUfrag,
+    Mid, Origin, Place, Profile, SctpPort,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_built_reads_back(
+    fn what_is_built_is_strict_and_reads_back(
         (id, port) in (any::<u64>(), any::<u16>()),
         mid in "[A-Za-z0-9]{1,16}",
         ufrag in "[A-Za-z0-9+/]{4,32}",
@@ -82,6 +82,7 @@ proptest! {
         let built = Builder::new(Origin::anonymous(id, 1))
             .attribute(IceOptions("trickle ice2"))
             .media("application", port, "UDP/DTLS/SCTP", "webrtc-datachannel")
+            .field(Connection::UNSPECIFIED)
             .attribute(Mid(&mid))
             .attribute(IceUfrag(&ufrag))
             .attribute(IcePassword(&password))
@@ -90,7 +91,7 @@ proptest! {
             .attributes(candidates.iter().map(|text| Candidate(text)))
             .finish()
             .unwrap();
-        let read = Description::parse(built.as_bytes()).unwrap();
+        let read = Description::parse_as(built.as_bytes(), Profile::Strict).unwrap();
         let media = read.media_with_mid(&mid).unwrap();
         let ice = media.ice().unwrap().unwrap();
         prop_assert_eq!((ice.ufrag, ice.password), (&*ufrag, &*password));

@@ -6,6 +6,7 @@ mod dtls;
 mod format;
 mod group;
 mod ice;
+pub(crate) mod registry;
 mod rtcp;
 mod rtp;
 mod simulcast;
