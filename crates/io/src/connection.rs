@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::driver;
+use crate::random;
 use crate::socket;
 
 /// An ICE agent with its sockets, driven by tasks of its own. Dropping it ends the session.
@@ -80,9 +81,7 @@ impl Connection {
     /// As [`start`](Self::start).
     pub fn start_on(clock: Clock, config: Config, addresses: &[IpAddr]) -> io::Result<Self> {
         let sockets = bind_all(addresses)?;
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(io::Error::other)?;
-        let agent = Agent::new(config, seed, clock.now());
+        let agent = Agent::new(config, random::seed()?, clock.now());
         let (sender, receiver) = mpsc::channel(INBOX);
         let shared = Arc::new(Shared {
             clock,

@@ -54,11 +54,15 @@ mod clock;
 mod connection;
 mod driver;
 mod interface;
+mod random;
+mod resolve;
 mod socket;
 mod stun_server;
 
 pub use clock::Clock;
 pub use connection::{Connection, SendError};
 pub use interface::{AddressFilter, usable_addresses};
+pub use random::seed;
+pub use resolve::{LookupError, Resolver, resolve_numeric};
 pub use socket::{bind, bind_to};
 pub use stun_server::StunServer;

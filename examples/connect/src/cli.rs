@@ -2,8 +2,7 @@
 
 use clap::{ArgGroup, Args, Parser, ValueEnum};
 use pinhole_ice::Role;
-
-use crate::ice_server::IceServer;
+use pinhole_stun::{Scheme, Uri};
 
 /// Connects two peers, wherever they are.
 ///
@@ -47,11 +46,11 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 pub(crate) struct Network {
     /// A STUN server to learn this side's public address from; may be repeated
-    #[arg(long, value_name = "stun:HOST[:PORT]", requires = "signaling")]
-    pub(crate) stun: Vec<IceServer>,
+    #[arg(long, value_name = "stun:HOST[:PORT]", requires = "signaling", value_parser = stun_uri)]
+    pub(crate) stun: Vec<Uri>,
     /// A TURN server to relay through; may be repeated
-    #[arg(long, value_name = "turn:HOST[:PORT][?transport=udp]", requires = "signaling")]
-    pub(crate) turn: Vec<IceServer>,
+    #[arg(long, value_name = "turn:HOST[:PORT][?transport=udp]", requires = "signaling", value_parser = turn_uri)]
+    pub(crate) turn: Vec<Uri>,
     /// The user name at the TURN servers
     #[arg(long, requires = "turn")]
     pub(crate) user: Option<String>,
@@ -83,6 +82,20 @@ impl From<SdpRole> for Role {
             SdpRole::Answerer => Self::Controlled,
         }
     }
+}
+
+fn stun_uri(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|error: pinhole_stun::UriError| error.to_string())?;
+    if uri.scheme == Scheme::Stun {
+        Ok(uri)
+    } else {
+        Err("only stun: is spoken here, over UDP".to_owned())
+    }
+}
+
+fn turn_uri(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|error: pinhole_stun::UriError| error.to_string())?;
+    if uri.scheme.is_turn() { Ok(uri) } else { Err("expected turn: or turns:".to_owned()) }
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 the peers connected; 1 they did not; \

@@ -5,7 +5,6 @@
 mod chat;
 mod cli;
 mod demo;
-mod ice_server;
 mod input;
 mod measure;
 mod network;
