@@ -80,7 +80,7 @@
 //! # What a failing seed leaves
 //!
 //! [`Trace`] is text by its `Display`, a capture file by [`Trace::to_pcapng`], a sequence diagram by
-//! [`Trace::to_mermaid`]. [`World::record`] says how much is kept; [`World::drops`] counts what was
+//! [`Trace::to_mermaid`], and for an oracle [`Trace::iter`]. [`World::record`] says how much is kept; [`World::drops`] counts what was
 //! dropped, by reason.
 //!
 //! # Deliberately absent
@@ -132,8 +132,8 @@ pub use nat::{
 };
 pub use node::Node;
 pub use packet::Protocol;
-pub use seed::Seed;
+pub use seed::{Seed, SeedError};
 pub use stream::{CloseReason, StreamCommand, StreamEvent};
-pub use trace::{Recording, Trace};
+pub use trace::{Happening, PacketRecord, Record, Recording, Trace};
 pub use violation::{Breach, Violation};
 pub use world::{GatewayBuilder, HostBuilder, World};

@@ -7,7 +7,9 @@ mod common;
 use std::time::Duration;
 
 use common::{Peer, endpoint, send, stream};
-use pinhole_netsim::{Conditions, Direction, Family, NatConfig, Recording, StreamCommand, World};
+use pinhole_netsim::{
+    Conditions, Direction, Family, Happening, NatConfig, Protocol, Recording, StreamCommand, World,
+};
 
 /// UDP through a NAT and over IPv6, TCP, an ICMP error, a loss and a reboot.
 fn eventful_world() -> World {
@@ -61,6 +63,29 @@ fn the_text_tells_the_way_of_each_packet() {
     assert!(text.ends_with(
         "network drops (lost on the link) #12 udp 203.0.113.2:5000 -> 203.0.113.3:3478 5 bytes\n"
     ));
+}
+
+#[test]
+fn an_oracle_can_follow_a_packet_by_its_number() {
+    let world = eventful_world();
+    let way: Vec<_> = world
+        .trace()
+        .iter()
+        .filter_map(|record| Some((record.device?, record.happening, record.packet?)))
+        .filter(|(.., packet)| packet.number == 0)
+        .map(|(device, happening, packet)| {
+            assert_eq!((packet.protocol, packet.payload), (Protocol::Udp, &b"hello"[..]));
+            (device, happening.clone(), packet.source.to_string())
+        })
+        .collect();
+    let (inside, outside) = ("192.168.1.2:5000".to_owned(), "203.0.113.2:5000".to_owned());
+    let expected = [
+        ("alice", Happening::Sent, inside.clone()),
+        ("home", Happening::Received, inside),
+        ("home", Happening::Sent, outside.clone()),
+        ("server", Happening::Received, outside),
+    ];
+    assert_eq!(way, expected);
 }
 
 #[test]

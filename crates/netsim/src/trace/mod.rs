@@ -2,6 +2,7 @@
 
 mod diagram;
 mod pcapng;
+mod record;
 mod text;
 mod wire;
 
@@ -13,6 +14,8 @@ use crate::arena::{Arena, DeviceId};
 use crate::drops::DropReason;
 use crate::packet::Packet;
 
+pub use record::{PacketRecord, Record};
+
 /// How much a world remembers of what happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recording {
@@ -20,7 +23,7 @@ pub enum Recording {
     Off,
     /// The last so many entries, which a failure shows.
     Tail(usize),
-    /// Everything, with the bytes of each packet.
+    /// Everything.
     Everything,
 }
 
@@ -35,7 +38,8 @@ pub(crate) struct Entry {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Happening {
+#[non_exhaustive]
+pub enum Happening {
     /// The device put the packet on a network.
     Sent,
     /// The device got the packet.
