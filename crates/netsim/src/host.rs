@@ -7,6 +7,7 @@ use std::time::Duration;
 use pinhole_sansio::Instant;
 
 use crate::arena::{DeviceId, Id, LinkId};
+use crate::icmp::IcmpError;
 use crate::node::Node;
 use crate::packet::DEFAULT_HOP_LIMIT;
 use crate::stream::Stack;
@@ -81,7 +82,7 @@ pub struct HostCounters {
     pub sent: u64,
     /// Their bytes, with IP headers.
     pub sent_bytes: u64,
-    /// Packets that reached the host's node.
+    /// Packets that reached the host's node or its TCP.
     pub received: u64,
     /// Their bytes, with IP headers.
     pub received_bytes: u64,
@@ -158,6 +159,15 @@ impl Host {
         [deadline, streams].into_iter().flatten().min()
     }
 
+    /// An ICMP error goes to the connection that it is about, and to the node in any case.
+    pub(crate) fn handle_icmp(&mut self, error: IcmpError, now: Instant) {
+        if error.five_tuple.transport.is_reliable() {
+            self.streams.handle_icmp(error.five_tuple, error.kind, now);
+        }
+        let node_time = self.time(now);
+        self.node.handle_icmp(error, node_time);
+    }
+
     pub(crate) fn link_of(&self, address: IpAddr) -> Option<LinkId> {
         let owns = |interface: &&Interface| interface.addresses.contains(&address);
         self.interfaces.iter().find(owns).map(|interface| interface.link)
@@ -178,7 +188,7 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// Counts a wake-up and gives how many there were since the last moment without one.
+    /// Counts a wake-up and gives how many there were within this millisecond.
     pub(crate) fn ring(&mut self, now: Instant) -> u32 {
         if now - self.window > SPIN_WINDOW {
             (self.window, self.wakes) = (now, 0);

@@ -3,6 +3,7 @@ use std::net::IpAddr;
 
 use crate::address::{Pool, Prefix};
 use crate::arena::{GatewayId, LinkId};
+use crate::icmp::IcmpKind;
 use crate::link::Conditions;
 
 /// A network: hosts and gateways with links to one router, which knows the way to each.
@@ -13,6 +14,8 @@ pub(crate) struct Network {
     pub(crate) gateway: Option<GatewayId>,
     pub(crate) v4: Option<Pool>,
     pub(crate) v6: Option<Pool>,
+    /// What is answered to packets that lead nowhere.
+    pub(crate) unroutable: Option<IcmpKind>,
     /// What a link to this network is like when nothing else is said.
     pub(crate) conditions: Conditions,
 }
@@ -33,6 +36,7 @@ impl Network {
             gateway,
             v4: None,
             v6: None,
+            unroutable: None,
             conditions,
         }
     }

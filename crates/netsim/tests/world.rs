@@ -1,6 +1,6 @@
 //! The clock, the order of events, and what a machine may not do.
 
-#![allow(clippy::indexing_slicing)]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod common;
 
@@ -94,6 +94,21 @@ fn a_hop_limit_that_runs_out_is_told_to_the_sender() {
     assert!(sources(&mut world, bob).is_empty());
     assert_eq!(world.node(alice).errors[0].kind, IcmpKind::TimeExceeded);
     assert_eq!(world.node(alice).errors[0].five_tuple.local, endpoint(&world, alice, 1));
+}
+
+#[test]
+fn packets_to_nowhere_vanish_or_are_answered() {
+    let mut world = World::new(1);
+    let home = world.nat("home", NatConfig::full_cone());
+    let alice = world.host("alice").on(home).start(Peer::default());
+    let nowhere = "198.51.100.1:1".parse().unwrap();
+    send(&mut world, alice, 1, nowhere);
+    assert!(world.node(alice).errors.is_empty());
+    world.answer_unroutable(Some(IcmpKind::HostUnreachable));
+    send(&mut world, alice, 1, nowhere);
+    assert_eq!(world.drops().of(DropReason::NoRoute), 2);
+    assert_eq!(world.node(alice).errors[0].kind, IcmpKind::HostUnreachable);
+    assert_eq!(world.node(alice).errors[0].five_tuple.remote, nowhere);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit, Transport};
 use super::{Event, World};
 use crate::drops::DropReason;
 use crate::host::{HostIndex, Inbox};
-use crate::icmp::{IcmpError, IcmpKind};
+use crate::icmp::IcmpKind;
 use crate::link::Direction;
 use crate::packet::{Body, Packet};
 use crate::stream::Key;
@@ -206,15 +206,5 @@ impl World {
             let (at, seed, trace) = (self.now, self.seed, self.trace.to_string());
             Box::new(Violation { culprit, at, breach, seed, trace })
         });
-    }
-}
-
-impl crate::host::Host {
-    fn handle_icmp(&mut self, error: IcmpError, now: Instant) {
-        if error.five_tuple.transport.is_reliable() {
-            self.streams.handle_icmp(error.five_tuple, error.kind, now);
-        }
-        let node_time = self.time(now);
-        self.node.handle_icmp(error, node_time);
     }
 }

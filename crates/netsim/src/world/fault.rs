@@ -10,12 +10,13 @@ use super::{Event, World};
 use crate::address::Family;
 use crate::arena::{DeviceId, GatewayId, LinkId, NetworkId};
 use crate::host::{HostId, HostIndex, Inbox};
+use crate::icmp::IcmpKind;
 use crate::link::{Conditions, Direction, Owner};
 use crate::node::Node;
 use crate::stream::Stack;
 use crate::trace::Happening;
 
-/// Links.
+/// Links and networks.
 impl World {
     /// Changes how one direction of a link treats packets from now on.
     pub fn set_conditions(&mut self, link: LinkId, direction: Direction, conditions: Conditions) {
@@ -38,6 +39,12 @@ impl World {
             let device = self.owner_device(link);
             self.note(device, "is cut off".to_owned());
         }
+    }
+
+    /// What the core answers to packets that lead nowhere: at first nothing, as in most of the Internet.
+    pub fn answer_unroutable(&mut self, kind: Option<IcmpKind>) {
+        let core = self.core();
+        self.networks[core].unroutable = kind;
     }
 
     /// Ends every partition of `network`.

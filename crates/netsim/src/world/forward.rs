@@ -59,7 +59,12 @@ impl World {
             }
             NextHop::Link(link) => self.transfer(link, Direction::Down, packet),
             NextHop::Gateway(gateway) => self.forward_outbound(gateway, network, packet),
-            NextHop::Nowhere => self.drop_packet(None, DropReason::NoRoute, &packet),
+            NextHop::Nowhere => {
+                let answer =
+                    self.networks[network].unroutable.map_or(Answer::Silence, Answer::Icmp);
+                let refusal = Refusal { reason: DropReason::NoRoute, answer };
+                self.refuse_packet(None, network, refusal, packet);
+            }
         }
     }
 
