@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use common::{Peer, endpoint, send, stream};
@@ -148,12 +150,31 @@ fn the_capture_has_an_interface_for_each_device_and_a_block_for_each_packet() {
     assert_eq!(&first[20 + 28..20 + 33], b"hello");
 }
 
-/// Writes the capture to a file that the environment names, to look at with other tools.
 #[test]
-fn the_capture_can_be_kept() {
-    let Some(path) = std::env::var_os("PINHOLE_NETSIM_PCAPNG") else {
-        println!("skipped: PINHOLE_NETSIM_PCAPNG names no file to write");
+fn tshark_finds_every_packet_well_formed_and_every_checksum_right() {
+    let world = eventful_world();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("eventful.pcapng");
+    std::fs::write(&file, world.trace().to_pcapng()).unwrap();
+    let mut tshark = Command::new("tshark");
+    tshark.arg("-r").arg(file).args(["-T", "fields", "-e", "_ws.malformed"]);
+    for protocol in ["ip", "udp", "tcp"] {
+        tshark.args(["-o", &format!("{protocol}.check_checksum:TRUE")]);
+    }
+    for protocol in ["ip", "udp", "tcp", "icmp"] {
+        tshark.args(["-e", &format!("{protocol}.checksum.status")]);
+    }
+    let Ok(output) = tshark.output() else {
+        println!("skipped: tshark is not installed");
         return;
     };
-    std::fs::write(path, eventful_world().trace().to_pcapng()).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let packets = world.trace().iter().filter(|record| record.packet.is_some()).count();
+    assert_eq!(text.lines().count(), packets, "{}", String::from_utf8_lossy(&output.stderr));
+    for line in text.lines() {
+        let (malformed, checksums) = line.split_once('\t').unwrap();
+        assert_eq!(malformed, "");
+        assert!(checksums.contains('1'), "a good checksum in {line:?}");
+        // A header that is quoted in an ICMP error cannot be verified (3); none is bad (0).
+        assert!(!checksums.contains('0'), "a bad checksum in {line:?}");
+    }
 }

@@ -39,6 +39,7 @@ fn the_same_seed_gives_the_same_trace() {
     let trace = noisy_run(1).trace().to_string();
     assert!(trace.contains("lost on the link"));
     assert_eq!(trace, noisy_run(1).trace().to_string());
+    assert!(noisy_run(1).trace().to_pcapng() == noisy_run(1).trace().to_pcapng());
     assert_ne!(trace, noisy_run(2).trace().to_string());
 }
 
