@@ -42,22 +42,27 @@ pub(crate) enum Purpose {
 pub(crate) enum Timing {
     /// Retransmitted until it is answered or times out.
     Retransmitted(Schedule),
-    /// Not sent again: a cancelled check (RFC 8445 §7.3.1.4), or one for consent. An answer counts until then.
+    /// Sent once, for consent. An answer counts until then.
     Once { until: Instant },
+    /// Not sent again (RFC 8445 §7.3.1.4). An answer counts until then.
+    Cancelled { until: Instant, was_retransmitted: bool },
 }
 
 impl Check {
     fn deadline(&self) -> Instant {
         match &self.timing {
             Timing::Retransmitted(schedule) => schedule.deadline(),
-            Timing::Once { until } => *until,
+            Timing::Once { until } | Timing::Cancelled { until, .. } => *until,
         }
     }
 
     /// The round-trip time, when it is clear which transmission an answer at `now` is to.
     pub(crate) fn round_trip(&self, now: Instant) -> Option<Duration> {
-        let ambiguous =
-            matches!(&self.timing, Timing::Retransmitted(schedule) if schedule.transmissions() > 1);
+        let ambiguous = match &self.timing {
+            Timing::Retransmitted(schedule) => schedule.transmissions() > 1,
+            Timing::Cancelled { was_retransmitted, .. } => *was_retransmitted,
+            Timing::Once { .. } => false,
+        };
         (!ambiguous).then(|| now - self.sent)
     }
 
@@ -66,7 +71,7 @@ impl Check {
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        matches!(self.timing, Timing::Once { .. }) && self.purpose != Purpose::Consent
+        matches!(self.timing, Timing::Cancelled { .. })
     }
 }
 
@@ -103,8 +108,9 @@ impl InFlight {
     pub(crate) fn cancel(&mut self, pair: PairId, now: Instant) {
         self.0.retain(|check| check.pair != pair || !check.is_cancelled());
         for check in self.0.iter_mut().filter(|check| check.pair == pair) {
-            if let Timing::Retransmitted(_) = check.timing {
-                check.timing = Timing::Once { until: now + CANCELLED_WAIT };
+            if let Timing::Retransmitted(schedule) = &check.timing {
+                let was_retransmitted = schedule.transmissions() > 1;
+                check.timing = Timing::Cancelled { until: now + CANCELLED_WAIT, was_retransmitted };
             }
         }
     }

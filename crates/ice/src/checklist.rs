@@ -52,21 +52,20 @@ impl Checklist {
     /// foundation has succeeded, all do (§7.2.5.3.3).
     pub(crate) fn unfreeze(&mut self, events: &mut Events) {
         for index in 0..self.pairs.len() {
-            let Some(pair) = self.pairs.get(index).filter(|pair| pair.state == PairState::Frozen)
-            else {
-                continue;
-            };
-            let (id, foundation) = (pair.id, pair.foundation);
-            let is_alike = |pair: &&Pair| pair.foundation == foundation;
-            let mut alike = self.pairs.iter().filter(is_alike);
-            let on_its_way =
-                |pair: &Pair| matches!(pair.state, PairState::Waiting | PairState::InProgress);
-            let succeeded =
-                self.pairs.iter().filter(is_alike).any(|p| p.state == PairState::Succeeded);
-            if succeeded || !alike.any(on_its_way) {
+            let thaws = |pair: &&Pair| self.may_thaw(pair);
+            if let Some(id) = self.pairs.get(index).filter(thaws).map(|pair| pair.id) {
                 self.set_state(id, PairState::Waiting, events);
             }
         }
+    }
+
+    fn may_thaw(&self, frozen: &Pair) -> bool {
+        let mut alike = self.pairs.iter().filter(|pair| pair.foundation == frozen.foundation);
+        let on_its_way =
+            |pair: &Pair| matches!(pair.state, PairState::Waiting | PairState::InProgress);
+        frozen.state == PairState::Frozen
+            && (alike.clone().any(|pair| pair.state == PairState::Succeeded)
+                || !alike.any(on_its_way))
     }
 
     /// Takes the pair to check now: the first triggered one, else the best that is Waiting (§6.1.4.2).
@@ -83,7 +82,7 @@ impl Checklist {
     /// Whether [`next`](Self::next) would give a pair.
     pub(crate) fn has_next(&self) -> bool {
         !self.triggered.is_empty()
-            || self.pairs.iter().any(|p| matches!(p.state, PairState::Waiting | PairState::Frozen))
+            || self.pairs.iter().any(|pair| pair.state == PairState::Waiting || self.may_thaw(pair))
     }
 
     /// Puts a pair into the triggered-check queue, once (§7.3.1.4).
@@ -225,6 +224,20 @@ mod tests {
             PairState::Waiting,
             "unfrozen by the success of its foundation"
         );
+    }
+
+    #[test]
+    fn frozen_pairs_wait_for_the_one_that_is_on_its_way() {
+        // RFC 8445 §6.1.4.2, step 2.
+        let (mut list, mut events) = (Checklist::default(), Events::default());
+        let [first, second] = [9, 8].map(|p| list.insert(pair(p, 0, p.into()), 100).unwrap());
+        assert_eq!(list.next(&mut events), Some(first));
+        list.set_state(first, PairState::InProgress, &mut events);
+        assert!(!list.has_next());
+        assert_eq!(list.next(&mut events), None);
+        list.set_state(first, PairState::Failed, &mut events);
+        assert!(list.has_next());
+        assert_eq!(list.next(&mut events), Some(second));
     }
 
     #[test]

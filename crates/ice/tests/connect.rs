@@ -207,6 +207,25 @@ fn a_peer_that_never_sends_candidates_is_waited_for_and_then_given_up() {
 }
 
 #[test]
+fn pairs_of_one_foundation_are_tried_one_after_the_other() {
+    // RFC 8445 §6.1.4.2: the second pair waits for the end of the first one's check, and nothing spins meanwhile.
+    let mut session = Session::public(controlling(), controlled());
+    session.trickles = [false, false];
+    session.exchange_credentials();
+    session.world.with(session.a, |node, now| {
+        for last in [1, 2] {
+            let candidate = format!("7 1 udp {} 198.51.100.{last} 5000 typ host", 100 - last);
+            node.agent.add_remote_candidate(candidate.parse().unwrap(), now);
+        }
+    });
+    session.world.run_for(Duration::from_millis(39_400));
+    assert_eq!(session.nodes()[0].sent.checks, 7);
+    session.world.run_for(Duration::from_secs(45));
+    assert_eq!(session.nodes()[0].sent.checks, 14);
+    assert_eq!(session.nodes()[0].agent.state(), State::Failed);
+}
+
+#[test]
 fn the_same_seeds_give_the_same_packets_at_the_same_times() {
     // I22.
     let run = || {

@@ -131,7 +131,9 @@ impl Agent {
     /// Takes the other role and reorders the pairs (§7.3.1.1).
     pub(super) fn switch_role(&mut self) {
         self.role = self.role.switched();
-        self.conclusion.nominating = None;
+        if let Some(pair) = self.conclusion.nominating.take() {
+            self.checklist.untrigger(pair);
+        }
         self.reprioritize();
         self.events.push(Event::RoleSwitched(self.role));
     }
