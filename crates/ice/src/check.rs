@@ -70,6 +70,14 @@ impl Check {
         Transmit { five_tuple: self.five_tuple, payload: self.request.clone() }
     }
 
+    /// Whether its deadline, having come by `now`, brings a retransmission and not the end.
+    fn sends_next(&self, now: Instant) -> bool {
+        match self.timing {
+            Timing::Retransmitted(mut schedule) => schedule.advance(now) == Step::Retransmit,
+            Timing::Once { .. } | Timing::Cancelled { .. } => false,
+        }
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         matches!(self.timing, Timing::Cancelled { .. })
     }
@@ -120,9 +128,11 @@ impl InFlight {
         self.0.retain(|check| check.pair != pair);
     }
 
-    /// Handles one deadline that has passed, if any has.
-    pub(crate) fn next_due(&mut self, now: Instant) -> Option<Due> {
-        let index = self.0.iter().position(|check| check.deadline() <= now)?;
+    /// Handles one deadline that has passed, if any has. A retransmission waits until `may_send`, the pacer's word.
+    pub(crate) fn next_due(&mut self, may_send: bool, now: Instant) -> Option<Due> {
+        let is_due =
+            |check: &Check| check.deadline() <= now && (may_send || !check.sends_next(now));
+        let index = self.0.iter().position(is_due)?;
         let check = self.0.get_mut(index)?;
         if let Timing::Retransmitted(schedule) = &mut check.timing
             && schedule.advance(now) == Step::Retransmit
@@ -132,8 +142,13 @@ impl InFlight {
         Some(Due::TimedOut(self.0.remove(index)))
     }
 
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.0.iter().map(Check::deadline).min()
+    /// When [`next_due`](Self::next_due) has something to do, with retransmissions no earlier than `may_send`.
+    pub(crate) fn deadline(&self, may_send: Instant) -> Option<Instant> {
+        let deadline = |check: &Check| {
+            let at = check.deadline();
+            if check.sends_next(at) { at.max(may_send) } else { at }
+        };
+        self.0.iter().map(deadline).min()
     }
 }
 

@@ -5,7 +5,8 @@ use core::time::Duration;
 use pinhole_sansio::Instant;
 use pinhole_stun::Retransmission;
 
-/// Lets one new STUN transaction start each Ta, checks and gathering alike (RFC 8445 §14.2).
+/// Lets one STUN transaction start each Ta, checks and gathering alike (RFC 8445 §14.2). Retransmissions of checks
+/// wait for their turn too, so that an agent that was asleep wakes up without a burst.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pacer {
     interval: Duration,

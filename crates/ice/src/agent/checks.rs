@@ -101,11 +101,14 @@ impl Agent {
         Timing::Retransmitted(Schedule::start(config, now))
     }
 
-    /// Retransmits what is due and gives up what was never answered (§7.2.5.2.3).
+    /// Retransmits what is due, as the pacer allows, and gives up what was never answered (§7.2.5.2.3).
     pub(super) fn handle_check_deadlines(&mut self, now: Instant) {
-        while let Some(due) = self.in_flight.next_due(now) {
+        while let Some(due) = self.in_flight.next_due(self.pacer.is_open(now), now) {
             match due {
-                Due::Retransmit(transmit) => self.transmits.push_back(transmit),
+                Due::Retransmit(transmit) => {
+                    self.transmits.push_back(transmit);
+                    self.pacer.started(now);
+                }
                 Due::TimedOut(check)
                     if check.is_cancelled() || check.purpose == Purpose::Consent => {}
                 Due::TimedOut(check) => self.fail_pair(check.pair, PairFailure::Timeout),

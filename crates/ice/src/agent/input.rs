@@ -90,7 +90,7 @@ impl Agent {
         }
         [
             self.gatherer.poll_timeout(),
-            self.in_flight.deadline(),
+            self.in_flight.deadline(self.pacer.next()),
             self.next_start(),
             self.consent_deadline(),
             self.conclusion.nominate_at,
