@@ -129,6 +129,9 @@ fn one_side_that_trickles_late_is_found_by_its_own_checks() {
         let pair = a.agent.pair(a.agent.selected_pair().unwrap()).unwrap();
         (pair.id, pair.remote.kind, pair.remote.foundation.clone())
     };
+    let [a, b] = session.nodes().map(|node| node.sent);
+    assert_eq!((a.checks, a.nominations), (1, 1), "the triggered check, and the nomination");
+    assert_eq!(b.checks, 1);
     let (id, kind, foundation) = pair(&session);
     assert_eq!(kind, CandidateKind::PeerReflexive, "nobody signalled it");
 

@@ -8,6 +8,9 @@ use std::time::Duration;
 use pinhole_ice::{Role, State};
 use support::{Session, controlled, controlling};
 
+/// Without a conflict, both sides together send four checks and a nomination, each answered.
+const WITHOUT_CONFLICT: usize = 10;
+
 #[test]
 fn two_controlling_agents_settle_with_one_switch() {
     // I9; CHECKLIST 45.
@@ -53,7 +56,12 @@ fn settles(mut session: Session) {
 
 fn check_settled(mut session: Session) {
     assert!(session.run_until_selected(Duration::from_secs(5)));
-    session.world.run_for(Duration::from_secs(5));
+    let packets: usize = session.nodes().map(|node| node.sent.packets()).iter().sum();
+    assert!(
+        packets <= WITHOUT_CONFLICT + 6,
+        "{packets} packets: a conflict costs a refused check or three"
+    );
+    session.world.run_for(Duration::from_secs(3));
     let nodes = session.nodes();
     let switches = nodes.map(support::AgentNode::role_switches);
     assert_eq!(switches.iter().sum::<usize>(), 1, "{switches:?}");

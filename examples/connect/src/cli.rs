@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::time::Duration;
+
 use clap::{ArgGroup, Args, Parser, ValueEnum};
 use pinhole_ice::Role;
 use pinhole_stun::{Scheme, Uri};
@@ -60,6 +62,9 @@ pub(crate) struct Network {
     /// Use relayed candidates only
     #[arg(long, requires = "turn")]
     pub(crate) relay_only: bool,
+    /// How long to wait for the other side's checks before giving up (39.5 unless given)
+    #[arg(long, value_name = "SECONDS", requires = "signaling", value_parser = seconds)]
+    pub(crate) patience: Option<Duration>,
     /// Use loopback addresses too, to reach a peer on this machine
     #[arg(long, requires = "signaling")]
     pub(crate) loopback: bool,
@@ -82,6 +87,11 @@ impl From<SdpRole> for Role {
             SdpRole::Answerer => Self::Controlled,
         }
     }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
 fn stun_uri(text: &str) -> Result<Uri, String> {

@@ -32,6 +32,7 @@ pub(crate) async fn run() -> Result<Outcome> {
         clock: Clock::start(),
         stun_servers: vec![stun.address()],
         addresses: usable_addresses(filter).context("the machine's addresses are not known")?,
+        patience: None,
     };
     let peers =
         ["alice", "bob  "].map(|name| tokio::spawn(peer(url.clone(), settings.clone(), name)));

@@ -1,6 +1,7 @@
 //! From the command line to a connection that gathers.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use pinhole_ice::{Config, Role};
@@ -16,6 +17,8 @@ pub(crate) struct NetworkSettings {
     pub(crate) clock: Clock,
     pub(crate) stun_servers: Vec<SocketAddr>,
     pub(crate) addresses: Vec<IpAddr>,
+    /// How long to wait for the peer's checks; the default if `None`.
+    pub(crate) patience: Option<Duration>,
 }
 
 impl NetworkSettings {
@@ -37,12 +40,13 @@ impl NetworkSettings {
         if addresses.is_empty() {
             bail!("this machine has no address but loopback (which --loopback allows)");
         }
-        Ok(Self { clock: Clock::start(), stun_servers, addresses })
+        Ok(Self { clock: Clock::start(), stun_servers, addresses, patience: network.patience })
     }
 
     /// Starts an agent.
     pub(crate) fn start(&self, role: Role) -> Result<Connection> {
-        let config = Config { stun_servers: self.stun_servers.clone(), ..Config::new(role) };
+        let mut config = Config { stun_servers: self.stun_servers.clone(), ..Config::new(role) };
+        config.patience = self.patience.unwrap_or(config.patience);
         Connection::start_on(self.clock, config, &self.addresses)
             .context("no socket could be opened")
     }

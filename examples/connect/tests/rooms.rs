@@ -120,6 +120,24 @@ async fn a_peer_that_vanishes_before_it_answers_is_reported() {
 }
 
 #[tokio::test]
+async fn without_a_path_the_program_explains_and_exits_with_1() {
+    let (server, _handle) = signaling().await;
+    let mut peer = Peer::join(server).await;
+    let mut program = join(server, &["--patience", "0.5"]);
+    let offer = peer.hear("offer").await;
+    // A peer that understands the offer, and cannot be reached.
+    peer.say(&json!({"type": "answer", "sdp": offer["sdp"]})).await;
+    peer.say(&json!({"type": "candidate", "candidate": "", "sdpMid": "0"})).await;
+    let ended = program.end().await;
+    assert_eq!(ended.code, Some(1), "{}", ended.errors);
+    let output = ended.output.join("\n");
+    for part in ["no usable candidate", "what to try next:", "--stun"] {
+        assert!(output.contains(part), "{output}");
+    }
+    assert_eq!(peer.hear("bye").await["reason"], "no path was found");
+}
+
+#[tokio::test]
 async fn a_server_that_speaks_no_json_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -43,6 +43,13 @@ pub struct Sent {
     pub data: usize,
 }
 
+impl Sent {
+    /// All STUN messages.
+    pub fn packets(&self) -> usize {
+        self.checks + self.nominations + self.successes + self.errors
+    }
+}
+
 impl AgentNode {
     pub fn new(config: Config, seed: u8, addresses: &[IpAddr]) -> Self {
         let mut agent = Agent::new(config, [seed; 32], Instant::ZERO);

@@ -51,3 +51,60 @@ fn advice(agent: &Agent) -> Vec<&'static str> {
     }
     advice
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinhole_ice::{Config, Credentials, Role, State};
+    use pinhole_sansio::Instant;
+
+    /// An agent that has tried the peer's candidates, to no avail.
+    fn failed(candidates: &[&str]) -> Agent {
+        let mut now = Instant::ZERO;
+        let mut agent = Agent::new(Config::new(Role::Controlling), [1; 32], now);
+        agent.add_base("192.0.2.1:5000".parse().unwrap(), now).unwrap();
+        agent.end_of_bases(now);
+        agent
+            .set_remote_credentials(Credentials::new("peer", &"p".repeat(22)).unwrap(), now)
+            .unwrap();
+        for candidate in candidates {
+            agent.add_remote_candidate(candidate.parse().unwrap(), now);
+        }
+        agent.end_of_remote_candidates(now);
+        while let Some(at) = agent.poll_timeout() {
+            now = at;
+            agent.handle_timeout(now);
+        }
+        assert_eq!(agent.state(), State::Failed);
+        agent
+    }
+
+    #[test]
+    fn a_failure_names_each_pair_what_it_said_and_what_to_try() {
+        let agent = failed(&[
+            "1 1 udp 9 198.51.100.7 5000 typ host",
+            "2 1 udp 8 203.0.113.7 5000 typ srflx",
+        ]);
+        assert_eq!(in_one_line(&agent), "2 candidate pairs tried: no answer");
+        let report = in_full(&agent).join("\n");
+        for part in [
+            "host 192.0.2.1:5000 -> host 198.51.100.7:5000: no answer",
+            "host 192.0.2.1:5000 -> srflx 203.0.113.7:5000: no answer",
+            "what to try next:",
+            "--stun",
+            "firewalls",
+            "symmetric NATs",
+        ] {
+            assert!(report.contains(part), "no {part:?} in\n{report}");
+        }
+    }
+
+    #[test]
+    fn a_peer_without_candidates_is_told_apart() {
+        let agent = failed(&[]);
+        assert!(in_one_line(&agent).contains("signalled no usable candidate"));
+        assert!(in_full(&agent).iter().any(|line| line.contains("the other side runs")));
+        let agent = failed(&["1 1 udp 9 2001:db8::7 5000 typ host"]);
+        assert_eq!(in_one_line(&agent), "no candidate pair could be formed");
+    }
+}
