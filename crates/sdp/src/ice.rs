@@ -21,6 +21,15 @@ pub struct IceDescription<'a> {
     pub pacing: Duration,
 }
 
+impl IceDescription<'_> {
+    /// Whether this one, in a later description of the same section, restarts ICE: fragment and
+    /// password are new (RFC 8839 §4.4.1.1.1).
+    #[must_use]
+    pub fn restarts(&self, before: &IceDescription<'_>) -> bool {
+        self.ufrag != before.ufrag && self.password != before.password
+    }
+}
+
 impl<'d> Media<'d> {
     /// The ICE credentials and options of this section, `Ok(None)` where its sender does not use ICE.
     ///

@@ -9,6 +9,7 @@
 //!   asks for in WebRTC. [`Description::parse`] itself takes what real endpoints send.
 //! - A [`Media`] section answers what an ICE agent wants to know: [`Media::ice`],
 //!   [`Media::candidates`].
+//! - [`negotiate`] makes offers and answers from what a side can do.
 //! - [`Builder`] writes a description, and refuses values that would smuggle in another line.
 //! - An [`Error`] knows its line, its column, what was expected there and which section says so;
 //!   [`Error::pointing_at`] shows it under the text.
@@ -79,6 +80,7 @@ mod edit;
 mod field;
 mod ice;
 mod media;
+pub mod negotiate;
 mod section;
 mod text;
 mod value;

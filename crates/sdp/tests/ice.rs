@@ -77,3 +77,21 @@ fn a_fragment_without_a_password_is_an_error_and_neither_is_no_ice() {
     assert_eq!(media.first().unwrap().unwrap_err().line(), 2);
     assert_eq!(media.last().unwrap(), &Ok(None));
 }
+
+/// RFC 8839 §4.4.1.1.1: a restart changes both; one alone is an error of the peer and no restart.
+#[test]
+fn new_credentials_restart_ice() {
+    let text = |ufrag: &str, password: &str| {
+        format!("v=0\nm=audio 9 RTP/AVP 0\na=ice-ufrag:{ufrag}\na=ice-pwd:{password}\n")
+    };
+    let restarts = |ufrag, password| {
+        let texts = [text("8hhY", "asd88fgpdd777uzjYhagZg"), text(ufrag, password)];
+        let [before, after] = texts.each_ref().map(|text| Description::parse(text).unwrap());
+        let [before, after] =
+            [&before, &after].map(|d| d.media().next().unwrap().ice().unwrap().unwrap());
+        after.restarts(&before)
+    };
+    assert!(restarts("9uB6", "YH75Fviy6338Vbrhrlp8Yh"));
+    assert!(!restarts("8hhY", "asd88fgpdd777uzjYhagZg"));
+    assert!(!restarts("9uB6", "asd88fgpdd777uzjYhagZg"));
+}

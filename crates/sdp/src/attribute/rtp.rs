@@ -84,6 +84,28 @@ impl Direction {
         }
     }
 
+    /// Whether media flows from the side that states it.
+    #[must_use]
+    pub const fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    /// Whether media flows to the side that states it.
+    #[must_use]
+    pub const fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+
+    /// The direction in which media flows as told.
+    pub(crate) const fn from_flow(sends: bool, receives: bool) -> Self {
+        match (sends, receives) {
+            (true, true) => Self::SendRecv,
+            (true, false) => Self::SendOnly,
+            (false, true) => Self::RecvOnly,
+            (false, false) => Self::Inactive,
+        }
+    }
+
     /// The same flow seen from the other side.
     #[must_use]
     pub const fn reversed(self) -> Self {

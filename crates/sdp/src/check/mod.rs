@@ -54,7 +54,7 @@ impl<'a> Description<'a> {
 }
 
 /// That `what` should stand in the section, as an error at its first line.
-fn missing(section: &Section<'_>, what: &'static str, rfc: &'static str) -> Error {
+pub(crate) fn missing(section: &Section<'_>, what: &'static str, rfc: &'static str) -> Error {
     let line = section.lines().next().map_or(0, |line| line.number() - 1);
     Error::expected(line, 0, what, rfc)
 }

@@ -63,10 +63,26 @@ impl Codec {
         self.name.eq_ignore_ascii_case(name)
     }
 
+    /// The payload type that RFC 3551 §6 fixes for this format, if it has no parameters of its own.
+    pub(crate) fn static_payload_type(&self) -> Option<u8> {
+        let same = |fixed: &Self| {
+            self.is(&fixed.name)
+                && (self.clock_rate, self.channels) == (fixed.clock_rate, fixed.channels)
+        };
+        (0..=34).find(|number| statics::codec(*number).is_some_and(|fixed| same(&fixed)))
+    }
+
     /// Whether the packets of this format belong to another one: they repeat, protect or bundle it.
     #[must_use]
     pub fn is_auxiliary(&self) -> bool {
         self.is("rtx") || self.is("red")
+    }
+
+    /// Whether a section is worth having for this format alone.
+    #[must_use]
+    pub fn carries_media(&self) -> bool {
+        let helpers = ["CN", "telephone-event", "ulpfec", "flexfec", "flexfec-03"];
+        !self.is_auxiliary() && !helpers.iter().any(|name| self.is(name))
     }
 
     /// What this side answers when the other one offers `offered`: its own format, with the parameters

@@ -1,0 +1,85 @@
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::write::SetupRule;
+use super::{Capabilities, DataPlan, Plan, Rejection, SectionPlan, Use, rtp};
+use crate::{BundleOnly, Description, Group, Media, Setup, TypedAttribute};
+
+impl Plan {
+    /// What this side answers to an offer (RFC 3264 §6, RFC 9429 §5.3). It has a section for each of the
+    /// offer, accepted or rejected, with the offer's payload types, numbers and tags.
+    ///
+    /// The same capabilities and offer give the same answer.
+    #[must_use]
+    pub fn answer(capabilities: &Capabilities, offer: &Description<'_>) -> Self {
+        let bundles = if capabilities.bundle { offered_bundles(offer) } else { Vec::new() };
+        let is_bundled =
+            |mid: Option<&str>| bundles.iter().flatten().any(|own| Some(own.as_str()) == mid);
+        let sections = offer.media().map(|media| {
+            let outcome = outcome(capabilities, &media).and_then(|usage| {
+                let alone = media.has(BundleOnly::NAME) && !is_bundled(media.mid());
+                if alone { Err(Rejection::NotBundled) } else { Ok(usage) }
+            });
+            SectionPlan {
+                kind: media.kind().to_string(),
+                protocol: media.protocol().to_string(),
+                offered_formats: media.formats().collect::<Vec<_>>().join(" "),
+                mid: media.mid().map(ToString::to_string),
+                outcome,
+                offered_setup: media.get_or_inherit().ok().flatten(),
+            }
+        });
+        let sections = sections.collect();
+        Self { sections, bundles, setup: SetupRule::Answer }
+    }
+}
+
+/// The BUNDLE groups of the offer (RFC 9143 §7.3).
+fn offered_bundles(offer: &Description<'_>) -> Vec<Vec<String>> {
+    let session = offer.session();
+    let groups = session.get_all::<Group<'_>>().flatten();
+    let bundles = groups.filter(|group| group.semantics == Group::BUNDLE);
+    bundles.map(|group| group.mids.iter().map(ToString::to_string).collect()).collect()
+}
+
+fn outcome(capabilities: &Capabilities, media: &Media<'_>) -> Result<Use, Rejection> {
+    if media.is_rejected() {
+        return Err(Rejection::ByOffer);
+    }
+    if media.get_or_inherit::<Setup>() == Ok(Some(Setup::HoldConn)) {
+        return Err(Rejection::NoDtlsRole);
+    }
+    if is_data(media.protocol()) {
+        let data = capabilities.data.ok_or(Rejection::NotWanted)?;
+        if !media.formats().any(|format| format == "webrtc-datachannel") {
+            return Err(Rejection::UnknownProtocol);
+        }
+        let (sctp_port, max_message_size) = (data.sctp_port, data.max_message_size);
+        return Ok(Use::Data(DataPlan { sctp_port, max_message_size }));
+    }
+    if !is_rtp(media.protocol()) {
+        return Err(Rejection::UnknownProtocol);
+    }
+    let own = capabilities.rtp.get(media.kind()).ok_or(Rejection::NotWanted)?;
+    rtp::answer(own, media, capabilities.require_rtcp_mux).map(Use::Rtp)
+}
+
+/// RFC 8841 §4.1
+fn is_data(protocol: &str) -> bool {
+    matches!(protocol, "UDP/DTLS/SCTP" | "TCP/DTLS/SCTP")
+}
+
+/// "Any profile in the offer matching one of the following MUST be accepted" (RFC 9429 §5.1.2)
+fn is_rtp(protocol: &str) -> bool {
+    matches!(
+        protocol,
+        "RTP/AVP"
+            | "RTP/AVPF"
+            | "RTP/SAVP"
+            | "RTP/SAVPF"
+            | "UDP/TLS/RTP/SAVP"
+            | "UDP/TLS/RTP/SAVPF"
+            | "TCP/DTLS/RTP/SAVP"
+            | "TCP/DTLS/RTP/SAVPF"
+    )
+}

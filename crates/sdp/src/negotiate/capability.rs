@@ -1,0 +1,40 @@
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::{Codec, Direction};
+
+/// What this side can do.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Capabilities {
+    /// For each media type, such as `audio`, what is sent and received over RTP. None: not wanted.
+    pub rtp: BTreeMap<String, RtpCapability>,
+    /// Data channels, if they are wanted.
+    pub data: Option<DataCapability>,
+    /// Whether sections are refused that do not share one port for RTP and RTCP (RFC 9429 §4.1.1).
+    pub require_rtcp_mux: bool,
+    /// Whether several sections may share a transport (RFC 9143).
+    pub bundle: bool,
+}
+
+/// What is sent and received of one media type.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct RtpCapability {
+    /// The formats in order of preference. An `rtx` or `red` among them stands for one for each format.
+    pub codecs: Vec<Codec>,
+    /// The URIs of the header extensions that are understood.
+    pub extensions: Vec<String>,
+    /// In which directions media may flow.
+    pub direction: Direction,
+    /// Whether several versions of one media may be received or sent at a time (RFC 8853).
+    pub simulcast: bool,
+}
+
+/// How data channels are carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataCapability {
+    /// The SCTP port inside DTLS, by custom 5000.
+    pub sctp_port: u16,
+    /// The most bytes of one message that are taken; zero for any size (RFC 8841 §6).
+    pub max_message_size: u64,
+}

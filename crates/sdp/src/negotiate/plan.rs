@@ -1,0 +1,122 @@
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::{Codec, Direction};
+
+/// What an offer or an answer will say, section by section, to be read, changed or vetoed before it is
+/// written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The media sections in order. An answer has those of its offer.
+    pub sections: Vec<SectionPlan>,
+    /// The mids of each BUNDLE group, the one whose section tells the transport first.
+    pub bundles: Vec<Vec<String>>,
+    pub(super) setup: super::write::SetupRule,
+}
+
+/// What becomes of one media section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SectionPlan {
+    /// The media type.
+    pub kind: String,
+    /// The transport protocol.
+    pub protocol: String,
+    /// The formats of the offer, which a rejected section repeats.
+    pub offered_formats: String,
+    /// The identification tag.
+    pub mid: Option<String>,
+    /// What it is used for, or why not.
+    pub outcome: Result<Use, Rejection>,
+    /// The side that the offer takes in DTLS; in a plan of an offer there is none yet.
+    pub(super) offered_setup: Option<crate::Setup>,
+}
+
+/// What a section is used for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Media over RTP.
+    Rtp(RtpPlan),
+    /// Data channels.
+    Data(DataPlan),
+}
+
+/// Media over RTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RtpPlan {
+    /// The formats by payload type, in order of preference.
+    pub formats: Vec<(u8, Codec)>,
+    /// In which directions media flows, seen from this side.
+    pub direction: Direction,
+    /// The header extensions by number.
+    pub extensions: Vec<(u16, String)>,
+    /// Whether RTP and RTCP share a port.
+    pub rtcp_mux: bool,
+    /// Whether RTCP packets may be of reduced size.
+    pub rtcp_rsize: bool,
+    /// Several versions at a time, if wanted.
+    pub simulcast: Option<SimulcastPlan>,
+}
+
+/// Several versions of one media at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimulcastPlan {
+    /// Whether this side sends or receives them.
+    pub way: crate::Way,
+    /// Their names, for each stream in order of preference, with the names of its alternatives.
+    pub streams: Vec<Vec<String>>,
+}
+
+/// Data channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataPlan {
+    /// This side's SCTP port.
+    pub sctp_port: u16,
+    /// The most bytes of one message that this side takes.
+    pub max_message_size: u64,
+}
+
+/// Why a section is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// The offer itself has it at port zero.
+    ByOffer,
+    /// It is offered only together with others (`a=bundle-only`), which are not accepted.
+    NotBundled,
+    /// This side has no use for its media type.
+    NotWanted,
+    /// Its transport protocol is none of WebRTC.
+    UnknownProtocol,
+    /// No format is common to both sides.
+    NoCommonCodec,
+    /// RTCP would need a port of its own.
+    NoRtcpMux,
+    /// Its DTLS role cannot be answered.
+    NoDtlsRole,
+    /// The application decided so.
+    Vetoed,
+}
+
+impl SectionPlan {
+    /// Rejects the section whatever it was used for.
+    pub fn veto(&mut self) {
+        self.outcome = Err(Rejection::Vetoed);
+    }
+}
+
+impl Plan {
+    /// The BUNDLE groups without the sections that are rejected.
+    pub(super) fn live_bundles(&self) -> Vec<Vec<&str>> {
+        let live: BTreeSet<&str> = self
+            .sections
+            .iter()
+            .filter(|section| section.outcome.is_ok())
+            .filter_map(|section| section.mid.as_deref())
+            .collect();
+        let groups = self.bundles.iter().map(|group| {
+            group.iter().map(String::as_str).filter(|mid| live.contains(mid)).collect::<Vec<_>>()
+        });
+        groups.filter(|group| !group.is_empty()).collect()
+    }
+}
