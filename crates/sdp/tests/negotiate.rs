@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use pinhole_sdp::negotiate::{
-    Capabilities, DataCapability, Plan, Rejection, RtpCapability, Transport, Use, Wanted,
+    BundlePolicy, Capabilities, DataCapability, Plan, Rejection, RtpCapability, Transport, Use,
+    Wanted,
 };
 use pinhole_sdp::{Codec, Description, Direction, Fingerprint, Origin, Profile};
 use proptest::prelude::*;
@@ -50,7 +51,7 @@ fn capabilities(video_codecs: &[Codec]) -> Capabilities {
         rtp: [("audio".to_owned(), audio), ("video".to_owned(), rtp(video_codecs))].into(),
         data: Some(DataCapability { sctp_port: 5000, max_message_size: 262_144 }),
         require_rtcp_mux: true,
-        bundle: true,
+        bundle: BundlePolicy::MaxBundle,
     }
 }
 
@@ -128,7 +129,7 @@ fn what_cannot_be_used_is_rejected_and_says_why() {
         Some(Rejection::NoDtlsRole),
     ];
     assert_eq!(outcomes(&own), expected);
-    own.bundle = false;
+    own.bundle = BundlePolicy::Never;
     assert_eq!(outcomes(&own)[5], Some(Rejection::NotBundled));
     let answer = written(&Plan::answer(&own, &offer));
     assert!(answer.check_answer_to(&offer).is_empty());
@@ -207,6 +208,63 @@ fn an_answer_that_is_none_is_found_out() {
     }
 }
 
+const POLICIES: [BundlePolicy; 5] = [
+    BundlePolicy::Never,
+    BundlePolicy::MaxCompat,
+    BundlePolicy::Balanced,
+    BundlePolicy::MaxBundle,
+    BundlePolicy::MustBundle,
+];
+
+#[test]
+fn each_bundle_policy_has_its_own_transports_and_bundle_only_sections() {
+    for (policy, transports, bundle_only, group) in [
+        (BundlePolicy::Never, [1, 1, 1], [0, 0, 0], None),
+        (BundlePolicy::MaxCompat, [1, 1, 1], [0, 0, 0], Some("BUNDLE 0 1 2")),
+        (BundlePolicy::Balanced, [1, 1, 0], [0, 0, 1], Some("BUNDLE 0 1 2")),
+        (BundlePolicy::MaxBundle, [1, 1, 1], [0, 0, 0], Some("BUNDLE 0 1 2")),
+        (BundlePolicy::MustBundle, [1, 0, 0], [0, 1, 1], Some("BUNDLE 0 1 2")),
+    ] {
+        let own = Capabilities { bundle: policy, ..capabilities(&[h264()]) };
+        let plan = Plan::offer(&own, &wanted(&["audio", "video", "video"]));
+        let names = ["aaaa", "bbbb", "cccc"];
+        let offer = plan.write(Origin::anonymous(1, 1), |index| transport(names[index])).unwrap();
+        let count = |name| -> Vec<usize> {
+            offer.media().map(|media| media.attributes_named(name).count()).collect()
+        };
+        assert_eq!(
+            (count("ice-ufrag"), count("bundle-only")),
+            (transports.into(), bundle_only.into())
+        );
+        assert_eq!(offer.session().attribute("group").and_then(|group| group.value()), group);
+        let last = offer.media().last().unwrap().attribute("ice-ufrag").and_then(|own| own.value());
+        let repeated = policy == BundlePolicy::MaxBundle;
+        assert!(
+            last.is_none() || last == Some(if repeated { "aaaa" } else { "cccc" }),
+            "{policy:?}"
+        );
+    }
+}
+
+/// RFC 9429 §4.1.1: what an answer rejects where the offer does not bundle.
+#[test]
+fn sections_that_cannot_be_bundled_are_rejected_as_the_policy_says() {
+    let never = Capabilities { bundle: BundlePolicy::Never, ..capabilities(&[h264()]) };
+    let offer = written(&Plan::offer(&never, &wanted(&["audio", "video", "video"])));
+    for (policy, accepted) in [
+        (BundlePolicy::Never, [true, true, true]),
+        (BundlePolicy::MaxCompat, [true, true, true]),
+        (BundlePolicy::Balanced, [true, true, false]),
+        (BundlePolicy::MustBundle, [true, false, false]),
+    ] {
+        let own = Capabilities { bundle: policy, ..capabilities(&[h264()]) };
+        let plan = Plan::answer(&own, &offer);
+        let outcomes: Vec<bool> =
+            plan.sections.iter().map(|section| section.outcome.is_ok()).collect();
+        assert_eq!(outcomes, accepted, "{policy:?}");
+    }
+}
+
 /// Any part of what a browser can do.
 fn any_capabilities() -> impl Strategy<Value = Capabilities> {
     let pool = vec![
@@ -226,8 +284,9 @@ fn any_capabilities() -> impl Strategy<Value = Capabilities> {
     let directions =
         [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
     let direction = proptest::sample::select(directions.to_vec());
-    (chosen, direction, any::<[bool; 4]>()).prop_map(
-        |(codecs, direction, [audio, data, bundle, simulcast])| {
+    let policy = proptest::sample::select(POLICIES.to_vec());
+    (chosen, direction, policy, any::<[bool; 3]>()).prop_map(
+        |(codecs, direction, bundle, [audio, data, simulcast])| {
             let mut own = capabilities(&codecs);
             own.bundle = bundle;
             own.data = own.data.filter(|_| data);

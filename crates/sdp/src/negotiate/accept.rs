@@ -1,8 +1,9 @@
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::write::SetupRule;
-use super::{Capabilities, DataPlan, Plan, Rejection, SectionPlan, Use, rtp};
+use super::plan::Part;
+use super::{BundlePolicy, Capabilities, DataPlan, Plan, Rejection, SectionPlan, Use, rtp};
 use crate::{BundleOnly, Description, Group, Media, Setup, TypedAttribute};
 
 impl Plan {
@@ -12,7 +13,11 @@ impl Plan {
     /// The same capabilities and offer give the same answer.
     #[must_use]
     pub fn answer(capabilities: &Capabilities, offer: &Description<'_>) -> Self {
-        let bundles = if capabilities.bundle { offered_bundles(offer) } else { Vec::new() };
+        let bundles = if capabilities.bundle == BundlePolicy::Never {
+            Vec::new()
+        } else {
+            offered_bundles(offer)
+        };
         let is_bundled =
             |mid: Option<&str>| bundles.iter().flatten().any(|own| Some(own.as_str()) == mid);
         let sections = offer.media().map(|media| {
@@ -29,8 +34,9 @@ impl Plan {
                 offered_setup: media.get_or_inherit().ok().flatten(),
             }
         });
-        let sections = sections.collect();
-        Self { sections, bundles, setup: SetupRule::Answer }
+        let mut sections: Vec<SectionPlan> = sections.collect();
+        reject_unbundled(capabilities.bundle, &bundles, &mut sections);
+        Self { sections, bundles, part: Part::Answer }
     }
 }
 
@@ -40,6 +46,31 @@ fn offered_bundles(offer: &Description<'_>) -> Vec<Vec<String>> {
     let groups = session.get_all::<Group<'_>>().flatten();
     let bundles = groups.filter(|group| group.semantics == Group::BUNDLE);
     bundles.map(|group| group.mids.iter().map(ToString::to_string).collect()).collect()
+}
+
+/// What RFC 9429 §4.1.1 has an answerer reject, so as not to need a transport more.
+fn reject_unbundled(policy: BundlePolicy, bundles: &[Vec<String>], sections: &mut [SectionPlan]) {
+    let mut kinds = BTreeSet::new();
+    let mut first: Option<Option<String>> = None;
+    for section in sections.iter_mut().filter(|section| section.outcome.is_ok()) {
+        let is_with_first = match &first {
+            None => true,
+            Some(first) => bundles.iter().any(|group| {
+                let has =
+                    |mid: &Option<String>| mid.as_ref().is_some_and(|mid| group.contains(mid));
+                has(first) && has(&section.mid)
+            }),
+        };
+        first.get_or_insert_with(|| section.mid.clone());
+        let may_stay = match policy {
+            BundlePolicy::Balanced => kinds.insert(section.kind.clone()) || !bundles.is_empty(),
+            BundlePolicy::MustBundle => is_with_first,
+            BundlePolicy::Never | BundlePolicy::MaxCompat | BundlePolicy::MaxBundle => true,
+        };
+        if !may_stay {
+            section.outcome = Err(Rejection::NotBundled);
+        }
+    }
 }
 
 fn outcome(capabilities: &Capabilities, media: &Media<'_>) -> Result<Use, Rejection> {

@@ -13,8 +13,30 @@ pub struct Capabilities {
     pub data: Option<DataCapability>,
     /// Whether sections are refused that do not share one port for RTP and RTCP (RFC 9429 §4.1.1).
     pub require_rtcp_mux: bool,
-    /// Whether several sections may share a transport (RFC 9143).
-    pub bundle: bool,
+    /// Whether several sections may share a transport.
+    pub bundle: BundlePolicy,
+}
+
+/// Which sections may share a transport (RFC 9143), and what an offer does for endpoints that know
+/// nothing of that (RFC 9429 §4.1.1). An answer takes up the groups of the offer, unless the policy is
+/// [`Never`](Self::Never).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum BundlePolicy {
+    /// None.
+    Never,
+    /// All, but each section of an offer has a transport of its own to fall back to.
+    MaxCompat,
+    /// All, but the first section of each media type in an offer has one to fall back to. The others are
+    /// bundle-only. An answer to an offer without groups rejects them.
+    Balanced,
+    /// All, and each section of an offer repeats the first one's transport. Browsers call it so and do
+    /// so, although RFC 9429 has another meaning for it; and Chromium turns down bundle-only sections
+    /// from the third section on, because they have no transport.
+    #[default]
+    MaxBundle,
+    /// All, and each section of an offer but the first is bundle-only. An answer rejects what is not
+    /// bundled with the first.
+    MustBundle,
 }
 
 /// What is sent and received of one media type.

@@ -7,9 +7,8 @@
 //! SignalingState::after(side, kind) ──► whose turn it is
 //! ```
 //!
-//! A plan depends on the capabilities and the offer alone, so that answering again gives the same. An
-//! offer bundles all its sections on the first one's transport, and wants the others only that way
-//! (`max-bundle` of RFC 9429 §4.1.1). What an answer chooses:
+//! A plan depends on the capabilities and the offer alone, so that answering again gives the same. How an
+//! offer treats endpoints that do not bundle is up to the [`BundlePolicy`]. What an answer chooses:
 //!
 //! - formats by the rules of each payload format, in the offer's order and with its payload types;
 //!   retransmissions and redundancy of those formats;
@@ -30,7 +29,6 @@
 //!         ..RtpCapability::default()
 //!     })]
 //!     .into(),
-//!     bundle: true,
 //!     ..Capabilities::default()
 //! };
 //! let transport = |ufrag| Transport {
@@ -63,7 +61,7 @@ mod rtp;
 mod state;
 mod write;
 
-pub use capability::{Capabilities, DataCapability, RtpCapability};
+pub use capability::{BundlePolicy, Capabilities, DataCapability, RtpCapability};
 pub use offer::Wanted;
 pub use plan::{DataPlan, Plan, Rejection, RtpPlan, SectionPlan, SimulcastPlan, Use};
 pub use state::{DescriptionKind, Side, SignalingState, passes_over_offer};

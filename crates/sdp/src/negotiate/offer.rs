@@ -3,10 +3,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::write::SetupRule;
+use super::plan::Part;
 use super::{
-    Capabilities, DataPlan, Plan, Rejection, RtpCapability, RtpPlan, SectionPlan, SimulcastPlan,
-    Use,
+    BundlePolicy, Capabilities, DataPlan, Plan, Rejection, RtpCapability, RtpPlan, SectionPlan,
+    SimulcastPlan, Use,
 };
 use crate::{Codec, Direction, Way};
 
@@ -48,8 +48,9 @@ impl Plan {
             })
             .collect();
         let all = sections.iter().filter_map(|section| section.mid.clone()).collect();
-        let bundles = if capabilities.bundle { Vec::from([all]) } else { Vec::new() };
-        Self { sections, bundles, setup: SetupRule::Offer }
+        let bundles =
+            if capabilities.bundle == BundlePolicy::Never { Vec::new() } else { Vec::from([all]) };
+        Self { sections, bundles, part: Part::Offer(capabilities.bundle) }
     }
 }
 

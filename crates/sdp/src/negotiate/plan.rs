@@ -2,6 +2,7 @@ use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::BundlePolicy;
 use crate::{Codec, Direction};
 
 /// What an offer or an answer will say, section by section, to be read, changed or vetoed before it is
@@ -12,7 +13,16 @@ pub struct Plan {
     pub sections: Vec<SectionPlan>,
     /// The mids of each BUNDLE group, the one whose section tells the transport first.
     pub bundles: Vec<Vec<String>>,
-    pub(super) setup: super::write::SetupRule,
+    pub(super) part: Part,
+}
+
+/// Which part of the exchange a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// An offer, and what it does for endpoints that do not bundle.
+    Offer(BundlePolicy),
+    /// An answer.
+    Answer,
 }
 
 /// What becomes of one media section.
@@ -82,7 +92,8 @@ pub struct DataPlan {
 pub enum Rejection {
     /// The offer itself has it at port zero.
     ByOffer,
-    /// It is offered only together with others (`a=bundle-only`), which are not accepted.
+    /// It is offered only together with others (`a=bundle-only`), which are not accepted; or this side
+    /// wants it only so.
     NotBundled,
     /// This side has no use for its media type.
     NotWanted,

@@ -35,33 +35,35 @@ pub(super) fn answer(
 }
 
 /// What both can do, in the offer's order and with its payload types (RFC 3264 §6.1).
+///
+/// Formats that serve others come after those that they name: RED after what it repeats, RTX after that.
 fn common_formats(own: &RtpCapability, offered: &[(u8, Codec)]) -> Vec<(u8, Codec)> {
     let answer = |codec: &Codec| own.codecs.iter().find_map(|own| own.answer_to(codec));
-    let primaries: BTreeMap<u8, Codec> = offered
+    let mut common: BTreeMap<u8, Codec> = offered
         .iter()
         .filter(|(_, codec)| !codec.is_auxiliary())
         .filter_map(|(number, codec)| Some((*number, answer(codec)?)))
         .collect();
-    let formats = offered.iter().filter_map(|(number, codec)| {
-        let codec = match primaries.get(number) {
-            Some(codec) => codec.clone(),
-            None if codec.is_auxiliary() && serves(codec, &primaries) => {
-                // Its parameters name the offer's payload types, which are the answer's as well.
+    for name in ["red", "rtx"] {
+        let served: Vec<(u8, Codec)> = offered
+            .iter()
+            .filter(|(_, codec)| codec.is(name) && serves(codec, &common))
+            // Its parameters name the offer's payload types, which are the answer's as well.
+            .filter_map(|(number, codec)| {
                 let parameters = codec.parameters.clone();
-                Codec { parameters, ..answer(codec)? }
-            }
-            None => return None,
-        };
-        Some((*number, codec))
-    });
-    formats.collect()
+                Some((*number, Codec { parameters, ..answer(codec)? }))
+            })
+            .collect();
+        common.extend(served);
+    }
+    offered.iter().filter_map(|(number, _)| Some((*number, common.remove(number)?))).collect()
 }
 
 /// Whether the payload types that an auxiliary format is for are among the common ones: `apt=96` of RTX
 /// (RFC 4588 §8.6), `111/111` of RED (RFC 2198 §5). A RED without parameters serves whatever is there.
-fn serves(auxiliary: &Codec, primaries: &BTreeMap<u8, Codec>) -> bool {
+fn serves(auxiliary: &Codec, common: &BTreeMap<u8, Codec>) -> bool {
     let is_common =
-        |text: &str| text.trim().parse().is_ok_and(|number| primaries.contains_key(&number));
+        |text: &str| text.trim().parse().is_ok_and(|number| common.contains_key(&number));
     if auxiliary.is("rtx") {
         return auxiliary.parameter("apt").is_some_and(is_common);
     }

@@ -1,7 +1,8 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Plan, RtpPlan, SectionPlan, SimulcastPlan, Use};
+use super::plan::Part;
+use super::{BundlePolicy, Plan, RtpPlan, SectionPlan, SimulcastPlan, Use};
 use crate::{
     Alternative, Builder, BundleOnly, Candidate, Connection, Description, EndOfCandidates, Extmap,
     Fingerprint, Fmtp, Group, IceOptions, IcePassword, IceUfrag, MaxMessageSize, Mid, Origin, Rid,
@@ -26,28 +27,22 @@ pub struct Transport<'a> {
     pub end_of_candidates: bool,
 }
 
-/// Which side of DTLS this one takes.
+/// How a section gets its transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SetupRule {
-    /// "The offerer SHOULD use actpass" (RFC 8842 §5.2).
-    Offer,
-    /// The client's, unless the offer takes it (RFC 8842 §5.3).
-    Answer,
-}
-
-impl SetupRule {
-    fn setup(self, offered: Option<Setup>) -> Setup {
-        match (self, offered) {
-            (Self::Offer, _) => Setup::ActPass,
-            (Self::Answer, Some(Setup::Active)) => Setup::Passive,
-            (Self::Answer, _) => Setup::Active,
-        }
-    }
+enum Carriage {
+    /// It has one of its own.
+    Own,
+    /// It repeats that of the section with this index.
+    Repeated(usize),
+    /// It has none, and is wanted only bundled.
+    BundleOnly,
+    /// The section that comes first in its group tells it.
+    Along,
 }
 
 impl Plan {
-    /// Writes the description. `transport` gives the transport of the section with an index, and is
-    /// asked once for each section whose transport is its own.
+    /// Writes the description. `transport` gives the transport of the section with an index; it is asked
+    /// for those that have one of their own, and again where others repeat that one.
     ///
     /// # Errors
     /// Where a value of the plan or the transport cannot be written.
@@ -60,18 +55,16 @@ impl Plan {
         let groups = bundles.iter().map(|mids| Group::bundle(mids.iter().copied()));
         let mut builder = Builder::new(origin).attributes(groups);
         for (index, section) in self.sections.iter().enumerate() {
-            let mid = section.mid.as_deref();
-            let rides_along =
-                bundles.iter().any(|mids| mids.iter().skip(1).any(|own| Some(*own) == mid));
-            builder = self.begin(section, rides_along, builder);
+            let carriage = self.carriage(index, section, &bundles);
+            builder = begin(section, carriage, builder);
             let Ok(usage) = &section.outcome else { continue };
-            if !rides_along {
-                builder = with_transport(
-                    builder,
-                    &transport(index),
-                    self.setup.setup(section.offered_setup),
-                );
-            }
+            let setup = self.setup(section.offered_setup);
+            builder = match carriage {
+                Carriage::Own => with_transport(builder, &transport(index), setup),
+                Carriage::Repeated(first) => with_transport(builder, &transport(first), setup),
+                Carriage::BundleOnly => builder.attribute(BundleOnly),
+                Carriage::Along => builder,
+            };
             builder = match usage {
                 Use::Rtp(plan) => with_rtp(builder, plan),
                 Use::Data(plan) => builder
@@ -82,29 +75,57 @@ impl Plan {
         builder.finish()
     }
 
-    /// The `m=` line, `c=` and mid. In an offer, a section that rides along is wanted only that way
-    /// (RFC 9143 §7.2.1); port 9 stands for "the candidates will tell".
-    fn begin(&self, section: &SectionPlan, rides_along: bool, builder: Builder) -> Builder {
-        let bundle_only = rides_along && self.setup == SetupRule::Offer;
-        let formats = match &section.outcome {
-            Ok(Use::Rtp(plan)) => {
-                let numbers: Vec<String> =
-                    plan.formats.iter().map(|(number, _)| number.to_string()).collect();
-                numbers.join(" ")
-            }
-            Ok(Use::Data(_)) => "webrtc-datachannel".to_string(),
-            Err(_) => section.offered_formats.clone(),
+    fn carriage(&self, index: usize, section: &SectionPlan, bundles: &[Vec<&str>]) -> Carriage {
+        let mid = section.mid.as_deref();
+        let group = bundles.iter().find(|mids| mids.iter().any(|own| Some(*own) == mid));
+        let Some(first) = group.and_then(|mids| mids.first().copied()) else {
+            return Carriage::Own;
         };
-        let port = if section.outcome.is_err() || bundle_only { 0 } else { 9 };
-        let mut builder = builder
-            .media(&section.kind, port, &section.protocol, &formats)
-            .field(Connection::UNSPECIFIED)
-            .attributes(section.mid.as_deref().map(Mid));
-        if bundle_only && section.outcome.is_ok() {
-            builder = builder.attribute(BundleOnly);
+        let place =
+            |mid| self.sections.iter().position(|section| section.mid.as_deref() == Some(mid));
+        let first = place(first).unwrap_or(index);
+        let is_first_of_kind = || {
+            let same = |other: &SectionPlan| other.outcome.is_ok() && other.kind == section.kind;
+            self.sections.iter().position(same) == Some(index)
+        };
+        match self.part {
+            _ if first == index => Carriage::Own,
+            Part::Answer => Carriage::Along,
+            Part::Offer(BundlePolicy::Never | BundlePolicy::MaxCompat) => Carriage::Own,
+            Part::Offer(BundlePolicy::Balanced) if is_first_of_kind() => Carriage::Own,
+            Part::Offer(BundlePolicy::MaxBundle) => Carriage::Repeated(first),
+            Part::Offer(BundlePolicy::Balanced | BundlePolicy::MustBundle) => Carriage::BundleOnly,
         }
-        builder
     }
+
+    /// Which side of DTLS this one takes. An offer leaves it open (RFC 8842 §5.2); an answer takes the
+    /// client's, unless the offer does (§5.3).
+    fn setup(&self, offered: Option<Setup>) -> Setup {
+        match (self.part, offered) {
+            (Part::Offer(_), _) => Setup::ActPass,
+            (Part::Answer, Some(Setup::Active)) => Setup::Passive,
+            (Part::Answer, _) => Setup::Active,
+        }
+    }
+}
+
+/// The `m=` line, `c=` and mid. Port 9 stands for "the candidates will tell", zero for a section that is
+/// rejected, or wanted only bundled (RFC 9143 §7.2.1).
+fn begin(section: &SectionPlan, carriage: Carriage, builder: Builder) -> Builder {
+    let formats = match &section.outcome {
+        Ok(Use::Rtp(plan)) => {
+            let numbers: Vec<String> =
+                plan.formats.iter().map(|(number, _)| number.to_string()).collect();
+            numbers.join(" ")
+        }
+        Ok(Use::Data(_)) => "webrtc-datachannel".to_string(),
+        Err(_) => section.offered_formats.clone(),
+    };
+    let is_open = section.outcome.is_ok() && carriage != Carriage::BundleOnly;
+    builder
+        .media(&section.kind, if is_open { 9 } else { 0 }, &section.protocol, &formats)
+        .field(Connection::UNSPECIFIED)
+        .attributes(section.mid.as_deref().map(Mid))
 }
 
 fn with_transport(builder: Builder, transport: &Transport<'_>, setup: Setup) -> Builder {
