@@ -1,0 +1,90 @@
+//! Runs the scenarios: see `--help`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use pinhole_scenarios::{Plan, Verdict, matrix};
+
+/// Whole-system scenarios on a simulated Internet
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Connects every place with every place and prints the table in Markdown
+    Matrix {
+        /// The seed of the NATs' ports
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Runs sessions that are drawn from seeds and holds each against the oracle and the invariants
+    Run {
+        /// How many
+        #[arg(long, default_value_t = 20_000)]
+        seeds: u64,
+        /// The first seed
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// The probability that a packet is lost, on each access
+        #[arg(long, default_value_t = 0.0)]
+        loss: f64,
+        /// Prints what happened on the network
+        #[arg(long)]
+        trace: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Matrix { seed } => {
+            println!("{}", matrix::table(seed));
+            ExitCode::SUCCESS
+        }
+        Command::Run { seeds, from, loss, trace } => run(from, seeds, loss, trace),
+    }
+}
+
+fn run(from: u64, seeds: u64, loss: f64, trace: bool) -> ExitCode {
+    let (mut times, mut no_path, mut wrong) = (Vec::new(), 0_u64, 0_u64);
+    for (done, seed) in (1..).zip(from..from.saturating_add(seeds)) {
+        let plan = Plan::draw(seed, loss);
+        let verdict = if trace { print_trace(&plan) } else { plan.run() };
+        match verdict {
+            Verdict::Direct { round_trips } => times.push(round_trips),
+            Verdict::NoPath => no_path += 1,
+            Verdict::Wrong(reasons) => {
+                wrong += 1;
+                if wrong <= 10 {
+                    println!("{plan}\n  {}", reasons.join("\n  "));
+                    println!("  again: run --seeds 1 --from {seed} --loss {loss} --trace");
+                }
+            }
+        }
+        if done % 10_000 == 0 {
+            eprintln!("{done} of {seeds} sessions, {wrong} wrong");
+        }
+    }
+    times.sort_unstable();
+    let percentile = |share: usize| {
+        let index = times.len().saturating_sub(1) * share / 100;
+        times.get(index).map_or(0.0, |hundredths| *hundredths as f64 / 100.0)
+    };
+    println!(
+        "loss {loss}: {seeds} sessions, {} connected directly (selected after p50 {:.2}, p99 {:.2} round trips), \
+         {no_path} without a direct path, {wrong} wrong",
+        times.len(),
+        percentile(50),
+        percentile(99),
+    );
+    if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn print_trace(plan: &Plan) -> Verdict {
+    let (verdict, trace) = plan.run_traced();
+    println!("{plan}\n{trace}");
+    verdict
+}

@@ -1,0 +1,179 @@
+use std::fmt;
+use std::time::Duration;
+
+use pinhole_ice::Role;
+use pinhole_netsim::{Conditions, Recording, Reordering, Violation};
+use pinhole_sansio::Instant;
+use rand::rngs::ChaCha12Rng;
+use rand::{RngExt, SeedableRng};
+
+use crate::monitor::Mutation;
+use crate::oracle;
+use crate::place::Place;
+use crate::session::{Session, SessionConfig, Side};
+
+/// A whole session made out of one seed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// The network and the agents.
+    pub config: SessionConfig,
+    /// How much later B learns A's credentials than A learns B's; the other way round if negative.
+    pub stagger_ms: i64,
+}
+
+/// How a planned session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As the oracle says: connected directly, in so many hundredths of a round trip from the moment at which both sides
+    /// knew each other.
+    Direct {
+        /// Hundredths of the round-trip time.
+        round_trips: u64,
+    },
+    /// As the oracle says: there is no path, and both sides say so.
+    NoPath,
+    /// Otherwise, or an invariant was violated.
+    Wrong(Vec<String>),
+}
+
+impl Plan {
+    /// Draws everything from the seed, with packets lost with this probability on each access.
+    #[must_use]
+    pub fn draw(seed: u64, loss: f64) -> Self {
+        let mut rng = ChaCha12Rng::seed_from_u64(seed ^ PLAN);
+        let all = Place::all();
+        let mut place = || all[rng.random_range(0..all.len())];
+        let places = [place(), place()];
+        let role = |controlling| if controlling { Role::Controlling } else { Role::Controlled };
+        // One session in ten begins with a conflict.
+        let offerer = rng.random_bool(0.5);
+        let conflict = rng.random_bool(0.1);
+        let roles = [role(offerer), role(offerer == conflict)];
+        let mut access = || Conditions {
+            reordering: Reordering { probability: 0.02, delay: Duration::from_millis(5) },
+            duplication: 0.01,
+            ..Conditions::latency(Duration::from_millis(rng.random_range(1..80)))
+                .with_jitter(Duration::from_millis(rng.random_range(0..10)))
+                .with_loss(loss)
+        };
+        let access = [access(), access()];
+        let mut delay = || Duration::from_millis(rng.random_range(0..300));
+        let signaling = [delay(), delay()];
+        let stagger_ms = rng.random_range(-500..=500);
+        Self {
+            seed,
+            config: SessionConfig { places, roles, access, signaling, mutation: None },
+            stagger_ms,
+        }
+    }
+
+    /// The same session with monitors that are lied to.
+    #[must_use]
+    pub fn with_mutation(mut self, mutation: Mutation) -> Self {
+        self.config.mutation = Some(mutation);
+        self
+    }
+
+    /// The time there and back between the two agents.
+    #[must_use]
+    pub fn round_trip(&self) -> Duration {
+        let [a, b] = &self.config.access;
+        (a.latency + b.latency) * 2
+    }
+
+    /// Runs it and holds it against the oracle.
+    #[must_use]
+    pub fn run(&self) -> Verdict {
+        let mut session = Session::new(&self.config, self.seed);
+        session.world.record(Recording::Off);
+        self.hold_against_oracle(&mut session)
+    }
+
+    /// The same, and what happened on the network, in words.
+    #[must_use]
+    pub fn run_traced(&self) -> (Verdict, String) {
+        let mut session = Session::new(&self.config, self.seed);
+        session.world.record(Recording::Everything);
+        let verdict = self.hold_against_oracle(&mut session);
+        (verdict, session.world.trace().to_string())
+    }
+
+    fn hold_against_oracle(&self, session: &mut Session) -> Verdict {
+        self.drive(session).unwrap_or_else(|violation| Verdict::Wrong(vec![violation.to_string()]))
+    }
+
+    fn drive(&self, session: &mut Session) -> Result<Verdict, Box<Violation>> {
+        let (first, second) =
+            if self.stagger_ms >= 0 { (Side::A, Side::B) } else { (Side::B, Side::A) };
+        session.tell_credentials(first);
+        session.run_until(Duration::from_millis(self.stagger_ms.unsigned_abs()), |_| false)?;
+        session.tell_credentials(second);
+        let begun = session.world.now();
+
+        let [a, b] = self.config.places;
+        let expected = oracle::is_direct(a, b);
+        let limit = if expected { CONNECT_LIMIT } else { FAIL_LIMIT };
+        session.run_until(limit, |session| session.is_selected() || session.has_failed())?;
+        let mut wrong = Vec::new();
+        if session.is_selected() != expected {
+            wrong.push(format!("direct path: {expected}; selected: {}", session.is_selected()));
+        }
+        let verdict =
+            if expected { self.use_path(session, begun, &mut wrong)? } else { Verdict::NoPath };
+        session.close();
+        session.run_until(Duration::from_secs(60), |_| false)?;
+        wrong.extend(session.violations());
+        Ok(if wrong.is_empty() { verdict } else { Verdict::Wrong(wrong) })
+    }
+
+    /// Sends data both ways for a while, and compares the two sides' views (I7).
+    fn use_path(
+        &self,
+        session: &mut Session,
+        begun: Instant,
+        wrong: &mut Vec<String>,
+    ) -> Result<Verdict, Box<Violation>> {
+        let selected =
+            [Side::A, Side::B].map(|side| session.node(side).selected).into_iter().flatten().max();
+        for _ in 0..20 {
+            session.send(Side::A);
+            session.send(Side::B);
+            session.run_until(Duration::from_millis(700), |_| false)?;
+        }
+        let [a, b] = [Side::A, Side::B].map(|side| session.node(side).selected_addresses());
+        let mirrored = b.map(|(local, remote)| (remote, local));
+        if a != mirrored {
+            wrong.push(format!("I7: A uses {a:?}, B uses {b:?}"));
+        }
+        for side in [Side::A, Side::B] {
+            if session.node(side).received == 0 {
+                wrong.push(format!("{side:?} received none of twenty datagrams"));
+            }
+        }
+        let took = selected.map_or(CONNECT_LIMIT, |at| at - begun);
+        let round_trips = took.as_millis() * 100 / self.round_trip().as_millis().max(1);
+        Ok(Verdict::Direct { round_trips: u64::try_from(round_trips).unwrap_or(u64::MAX) })
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SessionConfig { places: [a, b], roles: [role_a, role_b], .. } = &self.config;
+        write!(
+            f,
+            "seed {}: {a} ({role_a}) - {b} ({role_b}), round trip {:?}, stagger {} ms",
+            self.seed,
+            self.round_trip(),
+            self.stagger_ms
+        )
+    }
+}
+
+/// Keeps the plan's draws apart from the agents' and the world's, which grow from the same seed.
+const PLAN: u64 = 0x5eed_91a5;
+/// Where there is a path, it is found in this time.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+/// Where there is none, both sides know after this time: RFC 8863's patience, and a last check that began late.
+const FAIL_LIMIT: Duration = Duration::from_secs(100);

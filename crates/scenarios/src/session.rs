@@ -1,0 +1,221 @@
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pinhole_ice::{Config, Role, State};
+use pinhole_netsim::{Conditions, HostId, Seed, Violation, World};
+use pinhole_sansio::Instant;
+use rand::rngs::ChaCha12Rng;
+use rand::{Rng, SeedableRng};
+
+use crate::monitor::Mutation;
+use crate::node::{AgentNode, STUN_PORT, Signal, StunServer};
+use crate::place::Place;
+
+/// One of the two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The offerer.
+    A,
+    /// The answerer.
+    B,
+}
+
+/// What a session is like.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// Where A and B sit.
+    pub places: [Place; 2],
+    /// Their roles; equal ones are a conflict.
+    pub roles: [Role; 2],
+    /// The access of each agent's host.
+    pub access: [Conditions; 2],
+    /// How long signaling takes, from A to B and from B to A.
+    pub signaling: [Duration; 2],
+    /// What the monitors are told wrongly.
+    pub mutation: Option<Mutation>,
+}
+
+impl SessionConfig {
+    /// A at one place and B at the other, with a perfect network of 100 ms there and back, and instant signaling.
+    #[must_use]
+    pub fn quiet(places: [Place; 2]) -> Self {
+        Self {
+            places,
+            roles: [Role::Controlling, Role::Controlled],
+            access: [
+                Conditions::latency(Duration::from_millis(25)),
+                Conditions::latency(Duration::from_millis(25)),
+            ],
+            signaling: [Duration::ZERO; 2],
+            mutation: None,
+        }
+    }
+}
+
+/// Two agents in a world, a STUN server, and signaling.
+pub struct Session {
+    /// The world.
+    pub world: World,
+    agents: [HostId<AgentNode>; 2],
+    signaling: [Duration; 2],
+    /// What is on its way, for each receiver in the order in which it was sent.
+    pending: [VecDeque<(Instant, Signal)>; 2],
+}
+
+impl Session {
+    /// Builds the world of one seed. Checks start with [`exchange_credentials`](Self::exchange_credentials).
+    #[must_use]
+    pub fn new(config: &SessionConfig, seed: u64) -> Self {
+        let mut world = World::new(Seed::from(seed));
+        let mut rng = ChaCha12Rng::seed_from_u64(seed);
+        let server = add_stun_servers(&mut world);
+        let [a, b] = [0, 1].map(|index| {
+            let place = config.places[index];
+            let name = ["a", "b"][index];
+            let network = place.build(&mut world, name);
+            let mut agent_seed = [0; 32];
+            rng.fill_bytes(&mut agent_seed);
+            let agent =
+                Config { stun_servers: server.to_vec(), ..Config::new(config.roles[index]) };
+            let host = world
+                .host(name)
+                .on(network)
+                .family(place.family())
+                .link(config.access[index].clone());
+            host.start_with(|addresses| {
+                AgentNode::new(agent, agent_seed, config.mutation, addresses)
+            })
+        });
+        Self { world, agents: [a, b], signaling: config.signaling, pending: Default::default() }
+    }
+
+    /// The node of one side.
+    #[must_use]
+    pub fn node(&self, side: Side) -> &AgentNode {
+        self.world.node(self.agents[side as usize])
+    }
+
+    /// Tells one side the other's credentials, now.
+    pub fn tell_credentials(&mut self, to: Side) {
+        let from = [Side::B, Side::A][to as usize];
+        let credentials = self.node(from).agent.local_credentials().clone();
+        self.with(to, |node, now| {
+            node.agent.set_remote_credentials(credentials, now).expect("told once")
+        });
+    }
+
+    /// Tells both sides the other's credentials, now.
+    pub fn exchange_credentials(&mut self) {
+        self.tell_credentials(Side::A);
+        self.tell_credentials(Side::B);
+    }
+
+    /// Sends application data from one side. `false` where there is no route.
+    pub fn send(&mut self, from: Side) -> bool {
+        self.with(from, |node, now| node.send(b"application data", now))
+    }
+
+    /// Ends both sides' sessions.
+    pub fn close(&mut self) {
+        for side in [Side::A, Side::B] {
+            self.with(side, |node, _| node.close());
+        }
+    }
+
+    /// Lets things happen until `done`, asked after each of them, or until `limit` has passed; whether it was done.
+    ///
+    /// # Errors
+    /// When a machine breaks the simulator's contract: a deadline that stays due, a spin.
+    pub fn run_until(
+        &mut self,
+        limit: Duration,
+        mut done: impl FnMut(&Self) -> bool,
+    ) -> Result<bool, Box<Violation>> {
+        let end = self.world.now() + limit;
+        loop {
+            self.carry_signals();
+            if done(self) {
+                return Ok(true);
+            }
+            let signal = self.pending.iter().filter_map(|queue| Some(queue.front()?.0)).min();
+            let next = [signal, self.world.next_event_at()].into_iter().flatten().min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                self.world.try_run_until(end)?;
+                return Ok(done(self));
+            };
+            if signal == Some(next) {
+                self.world.try_run_until(next)?;
+                self.deliver_signals();
+            } else {
+                self.world.step()?;
+            }
+        }
+    }
+
+    /// Whether both sides have selected a pair.
+    #[must_use]
+    pub fn is_selected(&self) -> bool {
+        [Side::A, Side::B].iter().all(|side| self.node(*side).selected.is_some())
+    }
+
+    /// Whether both sides have given up.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        [Side::A, Side::B].iter().all(|side| self.node(*side).agent.state() == State::Failed)
+    }
+
+    /// What the monitors of both sides saw.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        let of = |side| {
+            self.node(side).monitor.violations().iter().map(move |what| format!("{side:?}: {what}"))
+        };
+        of(Side::A).chain(of(Side::B)).collect()
+    }
+
+    fn carry_signals(&mut self) {
+        let now = self.world.now();
+        for from in [0, 1] {
+            let to = 1 - from;
+            if self.world.node(self.agents[from]).signals.is_empty() {
+                continue;
+            }
+            let signals =
+                self.world.with(self.agents[from], |node, _| std::mem::take(&mut node.signals));
+            let arrival = now + self.signaling[from];
+            self.pending[to].extend(signals.into_iter().map(|signal| (arrival, signal)));
+        }
+    }
+
+    fn deliver_signals(&mut self) {
+        let now = self.world.now();
+        for to in [Side::A, Side::B] {
+            while self.pending[to as usize].front().is_some_and(|(at, _)| *at <= now) {
+                let Some((_, signal)) = self.pending[to as usize].pop_front() else { break };
+                self.with(to, |node, now| match signal {
+                    Signal::Candidate(candidate) => node.agent.add_remote_candidate(candidate, now),
+                    Signal::End => node.agent.end_of_remote_candidates(now),
+                });
+            }
+        }
+    }
+
+    fn with<T>(&mut self, side: Side, act: impl FnOnce(&mut AgentNode, Instant) -> T) -> T {
+        self.world.with(self.agents[side as usize], |node, now| {
+            let result = act(node, now);
+            node.collect(now);
+            result
+        })
+    }
+}
+
+/// A STUN server on the core, at an address of each family.
+fn add_stun_servers(world: &mut World) -> [SocketAddr; 2] {
+    let host = world.host("stun").family(pinhole_netsim::Family::Dual);
+    let server =
+        host.link(Conditions::latency(Duration::from_millis(5))).start(StunServer::default());
+    let addresses = world.addresses(server);
+    let [first, second] = addresses[..] else { unreachable!("one address of each family") };
+    [first, second].map(|ip| SocketAddr::new(ip, STUN_PORT))
+}
