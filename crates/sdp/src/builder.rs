@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use crate::text::rank;
 use crate::write::{attribute_line, checked, field_line};
 use crate::{
-    Description, Direction, Limits, Origin, SessionName, Timing, TypedAttribute, TypedField,
+    Description, Direction, Fragment, Origin, SessionName, Timing, TypedAttribute, TypedField,
     WriteError,
 };
 
@@ -29,11 +29,17 @@ impl Builder {
     /// they are given.
     #[must_use]
     pub fn new(origin: Origin<'_>) -> Self {
-        let new = Self { done: String::new(), section: Vec::new(), failed: None };
-        new.add(rank('v'), Ok("v=0".to_string()))
+        Self::fragment()
+            .add(rank('v'), Ok("v=0".to_string()))
             .field(origin)
             .field(SessionName("-"))
             .field(Timing::default())
+    }
+
+    /// Nothing yet: for a [`Fragment`], which has `a=` and `m=` lines only.
+    #[must_use]
+    pub fn fragment() -> Self {
+        Self { done: String::new(), section: Vec::new(), failed: None }
     }
 
     /// Adds a line to the section, at its place. In place of the `o=`, `s=` or `t=` line of before.
@@ -89,12 +95,24 @@ impl Builder {
     /// # Errors
     /// The first line that could not be written, or the first place where the text is not one that
     /// [`Description::parse`] takes, because a value was not what it should be.
-    pub fn finish(mut self) -> Result<Description<'static>, WriteError> {
+    pub fn finish(self) -> Result<Description<'static>, WriteError> {
+        Ok(Description::parse(&self.text()?)?.into_owned())
+    }
+
+    /// The fragment, of a builder that began with [`Builder::fragment`].
+    ///
+    /// # Errors
+    /// As [`Builder::finish`], for [`Fragment::parse`].
+    pub fn finish_fragment(self) -> Result<Fragment<'static>, WriteError> {
+        Ok(Fragment::parse(&self.text()?)?.into_owned())
+    }
+
+    fn text(mut self) -> Result<String, WriteError> {
         self.close_section();
-        if let Some(error) = self.failed {
-            return Err(error);
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok(self.done),
         }
-        Ok(Description::parse_within(&self.done, &Limits::default())?.into_owned())
     }
 
     fn add(mut self, rank: usize, line: Result<String, WriteError>) -> Self {

@@ -2,7 +2,7 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::{fmt, str};
 
-use crate::text::{Index, Span};
+use crate::text::{Form, Index, Span};
 use crate::{Error, Limits, Line, Media, Section};
 
 /// A session description (RFC 8866): a text, and where its lines and media sections are.
@@ -13,6 +13,7 @@ use crate::{Error, Limits, Line, Media, Section};
 pub struct Description<'a> {
     pub(crate) text: Cow<'a, [u8]>,
     pub(crate) index: Index,
+    pub(crate) form: Form,
     pub(crate) limits: Limits,
 }
 
@@ -38,16 +39,19 @@ impl<'a> Description<'a> {
         text: &'a (impl AsRef<[u8]> + ?Sized),
         limits: &Limits,
     ) -> Result<Self, Error> {
-        let text = text.as_ref();
-        let index = Index::build(text, limits)?;
-        Ok(Self { text: Cow::Borrowed(text), index, limits: *limits })
+        Self::parse_form(text.as_ref(), Form::Description, limits)
+    }
+
+    pub(crate) fn parse_form(text: &'a [u8], form: Form, limits: &Limits) -> Result<Self, Error> {
+        let index = Index::build(text, form, limits)?;
+        Ok(Self { text: Cow::Borrowed(text), index, form, limits: *limits })
     }
 
     /// The same description with a text of its own.
     #[must_use]
     pub fn into_owned(self) -> Description<'static> {
         let text = Cow::Owned(self.text.into_owned());
-        Description { text, index: self.index, limits: self.limits }
+        Description { text, index: self.index, form: self.form, limits: self.limits }
     }
 
     /// The text, byte for byte.

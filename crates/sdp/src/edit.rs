@@ -131,7 +131,7 @@ impl Description<'_> {
 
     /// Takes the edited text, or leaves everything as it was.
     fn commit(&mut self, text: Vec<u8>) -> Result<(), WriteError> {
-        self.index = Index::build(&text, &self.limits)?;
+        self.index = Index::build(&text, self.form, &self.limits)?;
         self.text = Cow::Owned(text);
         Ok(())
     }

@@ -10,6 +10,7 @@
 //! - A [`Media`] section answers what an ICE agent wants to know: [`Media::ice`],
 //!   [`Media::candidates`].
 //! - [`negotiate`] makes offers and answers from what a side can do.
+//! - A [`Fragment`] carries trickled candidates (RFC 8840 §9), over SIP or WHIP.
 //! - [`Builder`] writes a description, and refuses values that would smuggle in another line.
 //! - An [`Error`] knows its line, its column, what was expected there and which section says so;
 //!   [`Error::pointing_at`] shows it under the text.
@@ -61,6 +62,8 @@
 //! # Deliberately absent
 //! - Character sets other than UTF-8: their bytes are kept and shown as bytes, and not converted
 //!   (RFC 8866 §6.10).
+//! - Attribute names without regard to case, which RFC 8840 §9.2 asks of the readers of fragments: RFC
+//!   8866 §5.13 has them case-sensitive, and every sender writes them in lower case.
 //! - Acting on an attribute. This crate tells what a text says (RFC 8866 §7).
 
 #![forbid(unsafe_code)]
@@ -78,6 +81,7 @@ mod decimal;
 mod description;
 mod edit;
 mod field;
+mod fragment;
 mod ice;
 mod media;
 pub mod negotiate;
@@ -94,6 +98,7 @@ pub use decimal::Decimal;
 pub use description::Description;
 pub use edit::Place;
 pub use field::{Bandwidth, Connection, Origin, SessionName, Timing};
+pub use fragment::Fragment;
 pub use ice::IceDescription;
 pub use media::Media;
 pub use section::Section;

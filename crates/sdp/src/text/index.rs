@@ -22,6 +22,15 @@ pub(crate) struct MediaSpan {
     pub(crate) formats: Span,
 }
 
+/// What kind of text it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A session description: it begins with `v=0`.
+    Description,
+    /// A part of one that trickles candidates: `a=` and `m=` lines only (RFC 8840 §9).
+    Fragment,
+}
+
 /// Where the lines of a text are, and which of them open a media section.
 ///
 /// Each line costs 8 bytes: its content, without the ending.
@@ -58,7 +67,7 @@ impl Span {
 
 impl Index {
     /// Finds the lines and media sections of `text` in one pass.
-    pub(crate) fn build(text: &[u8], limits: &Limits) -> Result<Self, Error> {
+    pub(crate) fn build(text: &[u8], form: Form, limits: &Limits) -> Result<Self, Error> {
         let most = limits.bytes.min(u32::MAX as usize);
         if text.len() > most {
             return Err(Error::too_large(0, Limit::Bytes, most));
@@ -66,7 +75,7 @@ impl Index {
         let mut index = Self::default();
         index.lines.reserve_exact(text.len().div_ceil(TYPICAL_LINE).min(limits.lines));
         let mut rest = text;
-        let mut begun = false;
+        let mut begun = form == Form::Fragment;
         while !rest.is_empty() {
             let number = index.lines.len();
             if number == limits.lines {
@@ -78,6 +87,9 @@ impl Index {
                 if !begun {
                     return Err(Error::expected(number, 0, "v=0", "RFC 8866 §5.1"));
                 }
+            }
+            if form == Form::Fragment && !matches!(body, [] | [b'a' | b'm', ..]) {
+                return Err(Error::expected(number, 0, "an a= or m= line", "RFC 8840 §9.2"));
             }
             index.add(text.len() - rest.len(), body, limits)?;
             rest = after;

@@ -8,7 +8,7 @@ mod order;
 mod reader;
 
 pub use error::{Error, ErrorKind, Pointer};
-pub(crate) use index::{Index, MediaSpan, Span};
+pub(crate) use index::{Form, Index, MediaSpan, Span};
 pub use limits::{Limit, Limits};
 pub use line::{Attribute, Line};
 pub(crate) use order::rank;
