@@ -265,6 +265,18 @@ fn sections_that_cannot_be_bundled_are_rejected_as_the_policy_says() {
     }
 }
 
+#[test]
+fn a_description_shows_what_its_side_can_do() {
+    let own = capabilities(&[video("VP8", ""), h264()]);
+    let mut versions = Wanted::new("video");
+    versions.versions = vec!["f".to_owned()];
+    let wanted = [Wanted::new("audio"), versions, Wanted::new("video"), Wanted::new("application")];
+    let shown = Capabilities::shown_by(&written(&Plan::offer(&own, &wanted)));
+    assert_eq!(shown.rtp["video"], own.rtp["video"]);
+    assert_eq!(shown.rtp["audio"].codecs, own.rtp["audio"].codecs);
+    assert_eq!(shown.data, own.data);
+}
+
 /// Any part of what a browser can do.
 fn any_capabilities() -> impl Strategy<Value = Capabilities> {
     let pool = vec![

@@ -32,8 +32,7 @@ enum Profile {
 }
 
 impl H264ProfileLevel {
-    /// "If no profile-level-id is present, the Baseline profile, without additional constraints at Level
-    /// 1, MUST be inferred." (RFC 6184 §8.1)
+    /// What is meant where none is told (RFC 6184 §8.1): Baseline without constraints at level 1.
     const DEFAULT: Self = Self { profile_idc: 0x42, constraints: 0, level_idc: 10 };
 
     /// Reads six hexadecimal digits.

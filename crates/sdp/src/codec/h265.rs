@@ -17,8 +17,8 @@ pub(super) fn answer(own: &Codec, offered: &Codec) -> Option<String> {
     alike.then(|| with_parameter(own, "level-id", &level.to_string()))
 }
 
-/// "When profile-id is not present, a value of 1 (i.e., the Main profile) MUST be inferred." (§7.1)
+/// The profile where none is told (§7.1): Main.
 const MAIN_PROFILE: u32 = 1;
 
-/// "If no level-id is present, a value of 93 (i.e., Level 3.1) MUST be inferred." (§7.1)
+/// The level where none is told (§7.1): 3.1.
 const LEVEL_3_1: u32 = 93;

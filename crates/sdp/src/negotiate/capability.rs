@@ -1,8 +1,11 @@
 use alloc::collections::BTreeMap;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::{Codec, Direction};
+use crate::{
+    Codec, Description, Direction, Extmap, MaxMessageSize, Media, SctpPort, Simulcast,
+    TypedAttribute,
+};
 
 /// What this side can do.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -16,6 +19,42 @@ pub struct Capabilities {
     /// Whether several sections may share a transport.
     pub bundle: BundlePolicy,
 }
+
+impl Capabilities {
+    /// What an earlier description of this side shows that it can do: for each media type, what the
+    /// first section of it says.
+    #[must_use]
+    pub fn shown_by(description: &Description<'_>) -> Self {
+        let mut shown = Self::default();
+        for media in description.media() {
+            if let Ok(Some(SctpPort(sctp_port))) = media.get() {
+                let size = media.get().ok().flatten().unwrap_or(DEFAULT_MESSAGE_SIZE);
+                shown.data.get_or_insert(DataCapability { sctp_port, max_message_size: size.0 });
+            } else if !shown.rtp.contains_key(media.kind()) {
+                shown.rtp.insert(media.kind().to_string(), RtpCapability::shown_by(&media));
+            }
+        }
+        shown
+    }
+}
+
+impl RtpCapability {
+    fn shown_by(media: &Media<'_>) -> Self {
+        let extensions = media.get_all::<Extmap<'_>>().flatten();
+        Self {
+            codecs: media.codecs().into_iter().map(|(_, codec)| codec).collect(),
+            extensions: extensions.map(|extension| extension.uri.to_string()).collect(),
+            direction: media
+                .direction()
+                .or_else(|| media.session().direction())
+                .unwrap_or_default(),
+            simulcast: media.has(Simulcast::NAME),
+        }
+    }
+}
+
+/// Where the attribute is absent, "the default value is 64K" (RFC 8841 §6.1).
+const DEFAULT_MESSAGE_SIZE: MaxMessageSize = MaxMessageSize(65_536);
 
 /// Which sections may share a transport (RFC 9143), and what an offer does for endpoints that know
 /// nothing of that (RFC 9429 §4.1.1). An answer takes up the groups of the offer, unless the policy is

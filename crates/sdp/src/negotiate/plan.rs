@@ -87,25 +87,33 @@ pub struct DataPlan {
 }
 
 /// Why a section is not used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
     /// The offer itself has it at port zero.
+    #[error("the offer itself rejects it")]
     ByOffer,
     /// It is offered only together with others (`a=bundle-only`), which are not accepted; or this side
     /// wants it only so.
+    #[error("it is not bundled with the others")]
     NotBundled,
     /// This side has no use for its media type.
+    #[error("its media type is not wanted")]
     NotWanted,
     /// Its transport protocol is none of WebRTC.
+    #[error("its transport protocol is unknown")]
     UnknownProtocol,
     /// No format is common to both sides.
+    #[error("no codec is common to both sides")]
     NoCommonCodec,
     /// RTCP would need a port of its own.
+    #[error("its RTCP needs a port of its own")]
     NoRtcpMux,
     /// Its DTLS role cannot be answered.
+    #[error("its part of the DTLS connection cannot be answered")]
     NoDtlsRole,
     /// The application decided so.
+    #[error("the application decided so")]
     Vetoed,
 }
 
