@@ -1,5 +1,6 @@
 //! Reads session descriptions: a summary, what is wrong with them, what differs.
 
+mod answer;
 mod check;
 mod diff;
 mod input;
@@ -42,6 +43,15 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<String>,
     },
+    /// Answer an offer; exit code 0 if a section is accepted
+    Answer {
+        /// A description of the own side: what it can do, and its ICE credentials and fingerprint
+        #[arg(long, value_name = "FILE")]
+        caps: String,
+        /// The offer
+        #[arg(value_name = "OFFER")]
+        offer: String,
+    },
     /// Show what two descriptions say differently, whatever their order and blanks; exit code 1 if
     /// anything
     Diff {
@@ -59,6 +69,7 @@ fn main() -> ExitCode {
         Command::Inspect { files } => inspect::run(files, &mut out),
         Command::Check { profile, files } => check::run(files, *profile, &mut out),
         Command::RoundTrip { files } => round_trip::run(files, &mut out),
+        Command::Answer { caps, offer } => answer::run(caps, offer, &mut out),
         Command::Diff { a, b } => diff::run(a, b, &mut out),
     };
     match outcome.and_then(|good| out.flush().map(|()| good)) {

@@ -113,6 +113,31 @@ fn diff_sees_meaning_and_not_order() {
 }
 
 #[test]
+fn answer_takes_what_both_can_do_and_says_why_not() {
+    let folder = Folder::new("answer");
+    let own = OFFER.replace("opus/48000/2", "OPUS/48000/2").replace("sendonly", "sendrecv");
+    let own = folder.file("own.sdp", &own);
+    let (good, said) = run(&["answer", "--caps", &own, "-"], OFFER);
+    assert!(good, "{said}");
+    for wanted in [
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n",
+        "a=recvonly\r\n",
+        "a=setup:active\r\n",
+        "section 1, application, is rejected: the offer itself rejects it\n",
+    ] {
+        assert!(said.contains(wanted), "{wanted} is missing in\n{said}");
+    }
+    let answer = folder.file("answer.sdp", said.split("section 1").next().unwrap());
+    let (good, said) = run(&["check", "--profile", "webrtc", &answer], "");
+    assert!(good, "{said}");
+    let (good, said) = run(&["answer", "--caps", &own, "-"], &OFFER.replace("opus", "sonus"));
+    assert!(!good && said.contains("section 0, audio, is rejected: no codec is common"), "{said}");
+    let bare = folder.file("bare.sdp", "v=0\r\n");
+    let (good, said) = run(&["answer", "--caps", &bare, "-"], OFFER);
+    assert!(!good && said.contains("bare.sdp has no ICE credentials"), "{said}");
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let (good, said) = run(&["inspect", "/nonexistent/offer.sdp"], "");
     assert!(!good && said.contains("/nonexistent/offer.sdp: No such file"), "{said}");
