@@ -59,6 +59,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # What is accepted
+//! [`Description::parse`] takes the following, and [`Profile::Strict`] finds it:
+//!
+//! | what | who sends it | how it is read |
+//! |---|---|---|
+//! | LF, or CR CR LF, or no ending at the end | many | as the end of the line |
+//! | blank lines, letters that are unknown | copies by hand, old extensions | kept, and passed over |
+//! | no `t=`, no `o=`, an empty `s=`, lines in another order | cameras, PBXs | kept; a field is found wherever it stands |
+//! | blanks at the end of a line, or after the colon | phones, studio devices | not part of the value |
+//! | an `m=` line without formats | gateways | as one with none |
+//! | bytes that are not UTF-8 | cameras | as bytes: [`Line::bytes`] |
+//! | `-`, `_`, `=`, `#` in ICE credentials | older media servers | as part of them |
+//! | fingerprints in lower case | media servers | as in upper case |
+//! | `a=simulcast:send rid=1;2`, `a=sctpmap` | older browsers | by [`Simulcast`], by [`Sctpmap`] |
+//! | ICE and DTLS attributes for the whole session | Firefox, lite servers | by [`Media::ice`], [`Media::get_or_inherit`] |
+//! | an attribute that is unknown, or breaks its own grammar | everybody | kept; an error for those who ask for it |
+//!
+//! It refuses what makes lines and sections ambiguous: another first line than `v=0`, a line that is not
+//! `<letter>=<value>`, NUL and CR within a line, an `m=` line without type, port (to 65535) and protocol.
+//!
 //! # Deliberately absent
 //! - Character sets other than UTF-8: their bytes are kept and shown as bytes, and not converted
 //!   (RFC 8866 §6.10).
