@@ -172,7 +172,10 @@ class Session {
       this.early.push(candidate);
       return;
     }
-    log(candidate.candidate ? `theirs: ${candidate.candidate}` : "theirs: no more candidates");
+    const { candidate: line, sdpMid, sdpMLineIndex } = candidate;
+    // Whoever names no section means the first one, which in most calls carries them all.
+    if (line && sdpMid === undefined && sdpMLineIndex === undefined) candidate = { ...candidate, sdpMLineIndex: 0 };
+    log(line ? `theirs: ${line}` : "theirs: no more candidates");
     await this.pc.addIceCandidate(candidate).catch((error) => log(`passed over: ${error.message}`));
   }
 

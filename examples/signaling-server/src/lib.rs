@@ -17,6 +17,9 @@
 //! | `{"type":"bye"}` | likewise: the call is over; an optional `reason` says why |
 //! | closes the connection | the others get `{"type":"peer-left","peer":"<you>"}` |
 //!
+//! A candidate without `sdpMid` and `sdpMLineIndex` belongs to the first media section; an empty one
+//! without them ends the candidates of all.
+//!
 //! With a field `to`, an offer, answer, candidate or bye goes to that peer only. Messages from one peer
 //! to another arrive in the order in which they were sent.
 //!
