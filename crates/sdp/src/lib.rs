@@ -60,7 +60,7 @@
 //! ```
 //!
 //! # What is accepted
-//! [`Description::parse`] takes the following, and [`Profile::Strict`] finds it:
+//! [`Description::parse`] takes the following. What of it the RFCs do not allow, [`Profile::Strict`] finds:
 //!
 //! | what | who sends it | how it is read |
 //! |---|---|---|

@@ -84,7 +84,7 @@ fn a_pbx_offers_keys_in_the_description_and_an_address_in_each_section() {
 #[test]
 fn a_media_server_answers_lite_with_ice_for_the_session() {
     let text = "v=0\r\no=- 10 1 IN IP4 203.0.113.8\r\ns=-\r\nt=0 0\r\na=ice-lite\r\na=group:BUNDLE a v\r\n\
-        a=ice-ufrag:serv\r\na=ice-pwd:servservservservservse\r\na=fingerprint:sha-256 0a:1b\r\na=setup:passive\r\n\
+        a=ice-ufrag:serv\r\na=ice-pwd:servservservservservse\r\na=fingerprint:sha-256 0A:1B\r\na=setup:passive\r\n\
         m=audio 7 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 203.0.113.8\r\na=mid:a\r\na=rtcp-mux\r\n\
         a=rtpmap:111 opus/48000/2\r\na=candidate:1 1 udp 2130706431 203.0.113.8 10000 typ host\r\n\
         a=end-of-candidates\r\nm=video 7 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 203.0.113.8\r\na=mid:v\r\n\

@@ -61,6 +61,8 @@ fn a_value_that_is_not_to_the_letter_is_found_by_the_strict_profile() {
         ("t=0 0\r\na=ice-ufrag:ab_d\r\n", (5, 15)),
         ("t=0 0\r\na=ice-pwd:short\r\n", (5, 11)),
         ("t=0 0\r\na=setup:actpass!\r\n", (5, 16)),
+        ("t=0 0\r\na=setup: actpass\r\n", (5, 9)),
+        ("t=0 0\r\na=fingerprint:sha-1 0A:0b\r\n", (5, 25)),
     ] {
         assert_eq!(
             found(format!("{before_times}{rest}").as_bytes(), Profile::Strict),
@@ -82,6 +84,7 @@ fn m_lines_and_attributes_of_sections_are_held_to_their_grammar() {
         ("m=audio 9 RTP/AVP 0\r\na=mid:1\r\na=mid:1\r\n", vec![(8, 3)]),
         ("m=audio 9 RTP/AVP 0\r\na=mid:1\r\nm=audio 9 RTP/AVP 0\r\na=mid:1\r\n", vec![(9, 7)]),
         ("m=audio 9 RTP/AVP 0\r\na=rtpmap:200 x/1\r\n", vec![(7, 10)]),
+        ("m=audio 9 RTP/AVP 0\r\na=simulcast:send rid=1\r\n", vec![(7, 18)]),
         ("m=audio 9/2 RTP/SAVPF/X 0 97\r\na=unknown:\t any thing \r\n", vec![]),
     ] {
         assert_eq!(

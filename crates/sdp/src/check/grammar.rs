@@ -7,8 +7,8 @@ use core::str;
 use crate::attribute::registry::{Level, known};
 use crate::value::parse_value;
 use crate::{
-    Attribute, Bandwidth, Connection, Description, Error, Fmtp, IcePassword, IceUfrag, Line, Mid,
-    Origin, Reader, Rtpmap, Section, Timing, TypedAttribute, ValueError,
+    Attribute, Bandwidth, Connection, Description, Error, Fingerprint, IcePassword, IceUfrag, Line,
+    Mid, Origin, Reader, Section, Simulcast, SourceFilter, Timing, TypedAttribute, ValueError,
 };
 
 pub(super) fn check(description: &Description<'_>, found: &mut Vec<Error>) {
@@ -158,11 +158,8 @@ fn check_attribute(attribute: &Attribute<'_>) -> Result<(), Error> {
         return Ok(());
     };
     (known.check)(attribute)?;
-    match attribute.name() {
-        IceUfrag::NAME | IcePassword::NAME => check_ice_chars(attribute),
-        Rtpmap::NAME | Fmtp::NAME => check_blanks_before(line, after_name + 1),
-        _ => Ok(()),
-    }
+    check_no_blank_before(attribute, after_name + 1)?;
+    check_leniencies(attribute)
 }
 
 /// How long the name is with the blanks that [`Attribute::name`] leaves off.
@@ -171,22 +168,41 @@ fn line_name_length(line: Line<'_>) -> usize {
     content.iter().position(|byte| *byte == b':').unwrap_or(content.len())
 }
 
-fn check_blanks_before(line: Line<'_>, column: usize) -> Result<(), Error> {
+/// RFC 4570 §3 alone has a blank after the colon.
+fn check_no_blank_before(attribute: &Attribute<'_>, column: usize) -> Result<(), Error> {
+    let line = attribute.line();
     match line.bytes().get(column) {
-        Some(b' ' | b'\t') => Err(at(line, column, "no blank after the colon", "RFC 8866 §9")),
+        Some(b' ' | b'\t') if attribute.name() != SourceFilter::NAME => {
+            Err(at(line, column, "no blank after the colon", "RFC 8866 §9"))
+        }
         _ => Ok(()),
     }
 }
 
-/// RFC 8839 §5.1: `ice-char`, and nothing else that is sent in the field.
-fn check_ice_chars(attribute: &Attribute<'_>) -> Result<(), Error> {
+/// What the types take although their grammars do not have it.
+fn check_leniencies(attribute: &Attribute<'_>) -> Result<(), Error> {
     let value = attribute.value().unwrap_or("");
-    let is_ice_char = |c: char| c.is_ascii_alphanumeric() || c == '+' || c == '/';
-    match value.find(|c| !is_ice_char(c)) {
+    let refused = match attribute.name() {
+        IceUfrag::NAME | IcePassword::NAME => {
+            let is_ice_char = |c: char| c.is_ascii_alphanumeric() || c == '+' || c == '/';
+            let place = value.find(|c| !is_ice_char(c));
+            place.map(|place| (place, "a letter, a digit, + or /", "RFC 8839 §5.4"))
+        }
+        Fingerprint::NAME => {
+            let bytes = value.find(' ').unwrap_or(0);
+            let lower = value.char_indices().skip(bytes).find(|(_, c)| c.is_ascii_lowercase());
+            lower.map(|(place, _)| (place, "hexadecimal digits in upper case", "RFC 8122 §5"))
+        }
+        Simulcast::NAME => {
+            value.find("rid=").map(|place| (place, "names without rid=", "RFC 8853 §5.1"))
+        }
+        _ => None,
+    };
+    match refused {
         None => Ok(()),
-        Some(place) => {
+        Some((place, what, section)) => {
             let column = 3 + attribute.name().len() + place;
-            Err(at(attribute.line(), column, "a letter, a digit, + or /", "RFC 8839 §5.4"))
+            Err(at(attribute.line(), column, what, section))
         }
     }
 }
