@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 use std::{env, fs};
 
-use pinhole_sdp::{Description, Error};
+use pinhole_sdp::negotiate::{Capabilities, Plan, Transport};
+use pinhole_sdp::{Description, Error, Fingerprint, Origin};
 
 #[test]
 fn every_description_of_a_real_endpoint_is_accepted_and_written_back_byte_for_byte() {
@@ -30,6 +31,30 @@ fn what_real_endpoints_say_about_ice_is_understood() {
         }
     }
     assert!(understood > 300, "only {understood} sections");
+}
+
+/// Each one as an offer to a side that can do what it shows itself: the answer is one to it.
+#[test]
+fn what_real_endpoints_say_is_answered() {
+    let Some(files) = corpus("wild/dev") else { return };
+    let mut accepted = 0;
+    for (path, text) in files {
+        let offer = Description::parse(&text).unwrap();
+        let plan = Plan::answer(&Capabilities::shown_by(&offer), &offer);
+        let transport = |_| Transport {
+            ufrag: "8hhY",
+            password: "asd88fgpdd777uzjYhagZg",
+            options: "trickle",
+            fingerprint: Fingerprint::sha256([7; 32]),
+            candidates: Vec::new(),
+            end_of_candidates: false,
+        };
+        let answer = plan.write(Origin::anonymous(1, 1), transport).unwrap();
+        let wrong = answer.check_answer_to(&offer);
+        assert!(wrong.is_empty(), "{}: {wrong:?}\n{answer}", path.display());
+        accepted += plan.sections.iter().filter(|section| section.outcome.is_ok()).count();
+    }
+    assert!(accepted > 500, "only {accepted} sections");
 }
 
 #[test]
