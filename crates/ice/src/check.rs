@@ -22,6 +22,8 @@ pub(crate) struct Check {
     pub(crate) priority: Priority,
     pub(crate) five_tuple: FiveTuple,
     pub(crate) sent: Instant,
+    /// The latest transmission.
+    pub(crate) last_sent: Instant,
     pub(crate) timing: Timing,
     pub(crate) request: Payload,
 }
@@ -31,6 +33,8 @@ pub(crate) struct Check {
 pub(crate) enum Purpose {
     /// Whether the pair works.
     Connectivity,
+    /// The same, now that the peer has shown that its side is open (RFC 8445 §7.3.1.4).
+    Triggered,
     /// The same, with USE-CANDIDATE.
     Nomination,
     /// Whether the peer still wants to receive (RFC 7675).
@@ -83,8 +87,8 @@ impl Check {
     }
 }
 
-/// All checks on their way; at most one that is retransmitted and one that was cancelled for each pair, and the
-/// consent checks of the last 30 s.
+/// All checks on their way: for each pair one that is retransmitted, those that were cancelled for it in the last 8 s
+/// (at most two a second), and the consent checks of the last 30 s.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight(Vec<Check>);
 
@@ -111,16 +115,22 @@ impl InFlight {
         Some(self.0.remove(index))
     }
 
-    /// Stops the retransmissions for a pair; an answer still counts (RFC 8445 §7.3.1.4). One that was
-    /// cancelled earlier is forgotten, so that a peer cannot make the table grow.
+    /// Stops the retransmissions for a pair; an answer still counts (RFC 8445 §7.3.1.4).
     pub(crate) fn cancel(&mut self, pair: PairId, now: Instant) {
-        self.0.retain(|check| check.pair != pair || !check.is_cancelled());
         for check in self.0.iter_mut().filter(|check| check.pair == pair) {
             if let Timing::Retransmitted(schedule) = &check.timing {
                 let was_retransmitted = schedule.transmissions() > 1;
                 check.timing = Timing::Cancelled { until: now + CANCELLED_WAIT, was_retransmitted };
             }
         }
+    }
+
+    /// Whether a triggered check of the pair was sent less than `recent` ago, and may still be answered.
+    pub(crate) fn has_triggered(&self, pair: PairId, recent: Duration, now: Instant) -> bool {
+        self.0.iter().any(|check| {
+            let on_its_way = check.purpose == Purpose::Triggered && !check.is_cancelled();
+            check.pair == pair && on_its_way && now < check.last_sent + recent
+        })
     }
 
     /// Forgets all that is on its way for a pair.
@@ -137,6 +147,7 @@ impl InFlight {
         if let Timing::Retransmitted(schedule) = &mut check.timing
             && schedule.advance(now) == Step::Retransmit
         {
+            check.last_sent = now;
             return Some(Due::Retransmit(check.transmit()));
         }
         Some(Due::TimedOut(self.0.remove(index)))

@@ -15,6 +15,15 @@ pub(crate) struct Checklist {
     next_id: u32,
 }
 
+/// A pair to check, and why (§6.1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The peer's check, a conflict or a nomination asked for it.
+    Triggered(PairId),
+    /// It is its turn.
+    Ordinary(PairId),
+}
+
 /// What it takes to make a pair.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewPair {
@@ -69,14 +78,14 @@ impl Checklist {
     }
 
     /// Takes the pair to check now: the first triggered one, else the best that is Waiting (§6.1.4.2).
-    pub(crate) fn next(&mut self, events: &mut Events) -> Option<PairId> {
+    pub(crate) fn next(&mut self, events: &mut Events) -> Option<Next> {
         if let Some(id) = self.triggered.pop_front() {
-            return Some(id);
+            return Some(Next::Triggered(id));
         }
         if self.best_waiting().is_none() {
             self.unfreeze(events);
         }
-        self.best_waiting()
+        self.best_waiting().map(Next::Ordinary)
     }
 
     /// Whether [`next`](Self::next) would give a pair.
@@ -231,13 +240,13 @@ mod tests {
         // RFC 8445 §6.1.4.2, step 2.
         let (mut list, mut events) = (Checklist::default(), Events::default());
         let [first, second] = [9, 8].map(|p| list.insert(pair(p, 0, p.into()), 100).unwrap());
-        assert_eq!(list.next(&mut events), Some(first));
+        assert_eq!(list.next(&mut events), Some(Next::Ordinary(first)));
         list.set_state(first, PairState::InProgress, &mut events);
         assert!(!list.has_next());
         assert_eq!(list.next(&mut events), None);
         list.set_state(first, PairState::Failed, &mut events);
         assert!(list.has_next());
-        assert_eq!(list.next(&mut events), Some(second));
+        assert_eq!(list.next(&mut events), Some(Next::Ordinary(second)));
     }
 
     #[test]
@@ -247,7 +256,7 @@ mod tests {
             [9, 1].map(|p| list.insert(pair(p, u16::from(p), p.into()), 100).unwrap());
         list.trigger(worst);
         list.trigger(worst);
-        assert_eq!(list.next(&mut events), Some(worst));
-        assert_eq!(list.next(&mut events), Some(best));
+        assert_eq!(list.next(&mut events), Some(Next::Triggered(worst)));
+        assert_eq!(list.next(&mut events), Some(Next::Ordinary(best)));
     }
 }

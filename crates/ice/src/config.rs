@@ -22,7 +22,7 @@ pub struct Config {
     pub ta: Duration,
     /// Retransmission of connectivity checks (RFC 8445 §14.3).
     pub checks: Retransmission,
-    /// Retransmission of requests to STUN servers. Four requests in 5.5 s by default: a server that is
+    /// Retransmission of requests to STUN servers. Five requests in 9.5 s by default: a server that is
     /// silent so long would be of no use to the session.
     pub gathering: Retransmission,
     /// The most pairs on the checklist; 100 (RFC 8445 §6.1.2.5).
@@ -46,7 +46,7 @@ impl Config {
             stun_servers: Vec::new(),
             ta: Duration::from_millis(50),
             checks: Retransmission::default(),
-            gathering: Retransmission { rc: 4, rm: 4, ..Retransmission::default() },
+            gathering: Retransmission { rc: 5, rm: 4, ..Retransmission::default() },
             max_pairs: 100,
             max_remote_candidates: 100,
             patience: Duration::from_millis(39_500),

@@ -77,8 +77,9 @@ impl Consent {
         due
     }
 
-    pub(crate) fn deadline(&self) -> Instant {
-        self.next_check.min(self.expires)
+    /// When a check is due, no earlier than `may_send`, or consent ends.
+    pub(crate) fn deadline(&self, may_send: Instant) -> Instant {
+        self.next_check.max(may_send).min(self.expires)
     }
 }
 

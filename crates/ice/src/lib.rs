@@ -66,6 +66,8 @@
 //! - *ALTERNATE-SERVER* and RFC 3489 in checks: RFC 8445 §7.3 forbids both.
 //! - *Failing the checklist with its nominated pair* (RFC 8445 §7.2.5.3.4, MUST): when the check that nominates goes
 //!   unanswered, the next best valid pair is nominated instead. The peer loses nothing by it, and the session lives.
+//! - *Triggering a check of a pair whose triggered check was sent within the last RTO* (§7.3.1.4, MUST): the two sides'
+//!   checks would set each other off, each cancelling the one before.
 //! - *Waiting for answers to checks of pairs that went with the nomination* (§8.1.2): a late answer is dropped.
 //! - *Names in candidates*: ignored, as RFC 8839 §5.1 asks. A browser that hides its addresses behind mDNS names is
 //!   found by its own checks.

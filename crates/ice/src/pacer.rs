@@ -6,7 +6,7 @@ use pinhole_sansio::Instant;
 use pinhole_stun::Retransmission;
 
 /// Lets one STUN transaction start each Ta, checks and gathering alike (RFC 8445 §14.2). Retransmissions of checks
-/// wait for their turn too, so that an agent that was asleep wakes up without a burst.
+/// and checks for consent wait for their turn too, so that an agent that was asleep wakes up without a burst.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pacer {
     interval: Duration,

@@ -7,6 +7,7 @@ use rand::Rng;
 use super::Agent;
 use crate::candidate::Priority;
 use crate::check::{Check, Due, Purpose, Timing};
+use crate::checklist::Next;
 use crate::event::Event;
 use crate::pacer::check_retransmission;
 use crate::pair::{PairFailure, PairId, PairState};
@@ -43,13 +44,17 @@ impl Agent {
         if self.remote.session.is_none() {
             return false;
         }
-        let Some(pair) = self.checklist.next(&mut self.events) else { return false };
+        let Some(next) = self.checklist.next(&mut self.events) else { return false };
         self.asked_last = false;
-        let nominates = self.role == Role::Controlling && self.conclusion.nominating == Some(pair);
-        let purpose = if nominates { Purpose::Nomination } else { Purpose::Connectivity };
+        let nominating = self.conclusion.nominating.filter(|_| self.role == Role::Controlling);
+        let (pair, purpose) = match next {
+            Next::Triggered(pair) if nominating == Some(pair) => (pair, Purpose::Nomination),
+            Next::Triggered(pair) => (pair, Purpose::Triggered),
+            Next::Ordinary(pair) => (pair, Purpose::Connectivity),
+        };
         self.send_check(pair, purpose, now);
         // The pair of a nomination stays Succeeded: it is valid whatever becomes of this check.
-        if !nominates {
+        if purpose != Purpose::Nomination {
             self.checklist.set_state(pair, PairState::InProgress, &mut self.events);
         }
         true
@@ -84,6 +89,7 @@ impl Agent {
             priority,
             five_tuple,
             sent: now,
+            last_sent: now,
             timing,
             request,
         };

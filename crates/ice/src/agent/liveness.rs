@@ -56,20 +56,24 @@ impl Agent {
     pub(super) fn handle_consent(&mut self, now: Instant) {
         while let Some((id, step)) = self.next_consent_step(now) {
             match step {
-                ConsentStep::Ask => self.send_check(id, Purpose::Consent, now),
+                ConsentStep::Ask => {
+                    self.send_check(id, Purpose::Consent, now);
+                    self.pacer.started(now);
+                }
                 ConsentStep::GiveUp => self.fail_pair(id, PairFailure::ConsentLost),
             }
         }
     }
 
     fn next_consent_step(&mut self, now: Instant) -> Option<(PairId, ConsentStep)> {
-        let Self { checklist, conclusion, config, rng, .. } = self;
+        let Self { checklist, conclusion, config, rng, pacer, .. } = self;
         checklist.iter_mut().filter(|pair| conclusion.is_in_use(pair)).find_map(|pair| {
             let consent = &mut pair.valid.as_mut()?.consent;
             if !consent.is_fresh(now) {
                 return Some((pair.id, ConsentStep::GiveUp));
             }
-            consent.is_due(config.consent, rng, now).then_some((pair.id, ConsentStep::Ask))
+            let asks = pacer.is_open(now) && consent.is_due(config.consent, rng, now);
+            asks.then_some((pair.id, ConsentStep::Ask))
         })
     }
 
@@ -82,7 +86,9 @@ impl Agent {
 
     pub(super) fn consent_deadline(&self) -> Option<Instant> {
         let in_use = self.checklist.iter().filter(|pair| self.conclusion.is_in_use(pair));
-        in_use.filter_map(|pair| Some(pair.valid.as_ref()?.consent.deadline())).min()
+        in_use
+            .filter_map(|pair| Some(pair.valid.as_ref()?.consent.deadline(self.pacer.next())))
+            .min()
     }
 
     /// When the last hope ends, if there is none but time: no pair is valid or on its way.

@@ -133,6 +133,9 @@ impl Agent {
         match pair.state {
             PairState::Succeeded if nominates => self.nominated(id),
             PairState::Succeeded => {}
+            // It was sent after the peer's first check; another one now would only cross the next one of the peer's.
+            PairState::InProgress
+                if self.in_flight.has_triggered(id, self.config.checks.rto, now) => {}
             PairState::InProgress | PairState::Waiting | PairState::Frozen | PairState::Failed => {
                 self.in_flight.cancel(id, now);
                 self.checklist.set_state(id, PairState::Waiting, &mut self.events);
