@@ -30,8 +30,10 @@ pub struct Monitor {
 pub enum Mutation {
     /// Every request is seen twice (I1).
     DoubleRequests,
-    /// Answers are not seen, so that data is sent without consent (I3) and nobody ever answered (I19).
+    /// Answers are not seen, so that data goes without consent (I3) and comes from strangers (I4).
     UnseenAnswers,
+    /// Every datagram is seen a thousand times as long as it is (I19).
+    Shouting,
     /// Every pair that succeeds is seen to fail and to succeed again (I10).
     FlickeringPairs,
     /// Every role is seen to switch thrice (I9).
@@ -65,7 +67,8 @@ impl Monitor {
             self.violated("I18", now, "it sends after its end");
         }
         let remote = transmit.five_tuple.remote;
-        self.count_unanswered(remote, transmit.payload.len(), servers, now);
+        let volume = if self.mutation == Some(Mutation::Shouting) { 1_000 } else { 1 };
+        self.count_unanswered(remote, transmit.payload.len() * volume, servers, now);
         let Ok(message) = Message::parse(&transmit.payload) else {
             return self.sent_data(remote, now);
         };

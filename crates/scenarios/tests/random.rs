@@ -1,0 +1,60 @@
+//! Sessions drawn from seeds, with every invariant watched; and that the watching bites.
+
+use pinhole_scenarios::{Mutation, Plan, Verdict};
+
+#[test]
+fn sessions_end_as_the_oracle_says() {
+    for seed in 0..2_000 {
+        let plan = Plan::draw(seed, 0.0);
+        if let Verdict::Wrong(reasons) = plan.run() {
+            panic!("{plan}\n{}", reasons.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn a_session_replays_to_the_byte() {
+    for seed in 0..20 {
+        let plan = Plan::draw(seed, 0.1);
+        assert_eq!(plan.run_traced(), plan.run_traced(), "{plan}");
+    }
+}
+
+#[test]
+fn loss_breaks_no_invariant() {
+    for seed in 0..1_000 {
+        let plan = Plan::draw(seed, 0.1);
+        let Verdict::Wrong(reasons) = plan.run() else { continue };
+        // Whether it connects in time is not asked here.
+        let broken: Vec<_> = reasons.iter().filter(|reason| reason.contains(" at ")).collect();
+        assert!(broken.is_empty(), "{plan}\n{broken:?}");
+    }
+}
+
+#[test]
+fn every_checker_notices_what_it_is_there_for() {
+    for (mutation, invariants) in [
+        (Mutation::DoubleRequests, &["I1"][..]),
+        (Mutation::UnseenAnswers, &["I3", "I4"]),
+        (Mutation::FlickeringPairs, &["I10"]),
+        (Mutation::SwitchingRoles, &["I9"]),
+        (Mutation::ClosedEarly, &["I18"]),
+        (Mutation::ForeignData, &["I4"]),
+        (Mutation::Shouting, &["I19"]),
+    ] {
+        let found: Vec<String> = (0..40)
+            .filter_map(|seed| match Plan::draw(seed, 0.0).with_mutation(mutation).run() {
+                Verdict::Wrong(reasons) => Some(reasons),
+                Verdict::Direct { .. } | Verdict::NoPath => None,
+            })
+            .flatten()
+            .collect();
+        for invariant in invariants {
+            let name = format!(": {invariant} at ");
+            assert!(
+                found.iter().any(|reason| reason.contains(&name)),
+                "{mutation:?} hides {invariant}: {found:?}"
+            );
+        }
+    }
+}
