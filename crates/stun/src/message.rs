@@ -25,11 +25,23 @@ pub struct Message<'a> {
     bytes: &'a [u8],
     header: &'a [u8; HEADER_LENGTH],
     attributes: &'a [u8],
-    /// Where in `attributes` the first of the three seals begins, or their end.
-    open: u16,
-    sha1: Option<u16>,
-    sha256: Option<u16>,
-    fingerprint: Option<u16>,
+    /// The attributes before the first seal.
+    open: &'a [u8],
+    seals: Seals,
+}
+
+/// Where the attributes begin that vouch for the ones before them, counted from the first attribute;
+/// [`Seals::NONE`] for those that are not there.
+#[derive(Clone, Copy)]
+struct Seals {
+    sha1: u16,
+    sha256: u16,
+    fingerprint: u16,
+}
+
+impl Seals {
+    /// No attribute begins here: it is no multiple of four.
+    const NONE: u16 = u16::MAX;
 }
 
 impl<'a> Message<'a> {
@@ -38,10 +50,11 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`ParseError`]: the bytes are not STUN, or malformed. RFC 8489 §6.3 has such a message
     /// discarded silently.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let message = Self::parse_structure(bytes)?;
-        message.check_fingerprint()?;
-        Ok(message)
+        // What is not STUN is refused here, in the caller's code.
+        let (header, attributes) = split_header(bytes)?;
+        Self::parse_attributes(bytes, header, attributes, true)
     }
 
     /// Checks everything that [`Message::parse`] checks, but for the value of FINGERPRINT: for
@@ -49,30 +62,22 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     /// [`ParseError`], as for [`Message::parse`].
+    #[inline]
     pub fn parse_structure(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let Some((header, attributes)) = bytes.split_first_chunk::<HEADER_LENGTH>() else {
-            return Err(ParseError::Short(bytes.len()));
-        };
-        let open = check_header(header, attributes.len())?;
-        let mut message =
-            Self { bytes, header, attributes, open, sha1: None, sha256: None, fingerprint: None };
-        message.scan()?;
-        Ok(message)
+        let (header, attributes) = split_header(bytes)?;
+        Self::parse_attributes(bytes, header, attributes, false)
     }
 
     /// Checks the value of FINGERPRINT, if there is one.
     ///
     /// # Errors
     /// [`ParseError::Fingerprint`].
+    #[inline]
     pub fn check_fingerprint(&self) -> Result<(), ParseError> {
-        let Some(at) = self.fingerprint else { return Ok(()) };
-        let (before, _) = self.bytes.split_at(HEADER_LENGTH + usize::from(at));
-        let Seal { value, .. } = self.seal(at);
-        let Ok(found) = value.try_into().map(u32::from_be_bytes) else {
-            return Err(ParseError::FingerprintLength(value.len()));
-        };
-        let expected = fingerprint(before);
-        if found == expected { Ok(()) } else { Err(ParseError::Fingerprint { found, expected }) }
+        match self.seal(self.seals.fingerprint) {
+            Some(seal) => self.compare_fingerprint(seal),
+            None => Ok(()),
+        }
     }
 
     /// The message's class.
@@ -88,6 +93,7 @@ impl<'a> Message<'a> {
     }
 
     /// The message's transaction id.
+    #[inline]
     #[must_use]
     pub fn transaction_id(&self) -> TransactionId {
         let [_, _, _, _, _, _, _, _, id @ ..] = *self.header;
@@ -105,6 +111,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`AttributeError`]: the attribute is there and its value is malformed. Its length has been
     /// compared with the bounds of the [registry](AttributeType::bounds) before its value is read.
+    #[inline]
     pub fn get<A: Attribute<'a>>(&self) -> Result<Option<A>, AttributeError> {
         let Some(value) = self.raw(A::KIND) else { return Ok(None) };
         const { A::KIND.bounds() }.check(A::KIND, value.len())?;
@@ -112,13 +119,15 @@ impl<'a> Message<'a> {
     }
 
     /// The value of the first attribute of this type; `None` if there is none before the integrity.
+    #[inline]
     #[must_use]
     pub fn raw(&self, kind: AttributeType) -> Option<&'a [u8]> {
-        let mut reader = Reader::new(self.attributes.get(..usize::from(self.open))?);
-        while let Some(attribute) = next_attribute(&mut reader) {
-            if attribute.kind == kind {
-                return Some(attribute.value);
+        let mut reader = Reader::new(self.open);
+        while let Some(head) = next_head(&mut reader) {
+            if head.kind == kind {
+                return reader.take(head.length);
             }
+            reader.take(head.padded_length())?;
         }
         None
     }
@@ -126,19 +135,19 @@ impl<'a> Message<'a> {
     /// Whether the message ends in a FINGERPRINT.
     #[must_use]
     pub fn has_fingerprint(&self) -> bool {
-        self.fingerprint.is_some()
+        self.seals.fingerprint != Seals::NONE
     }
 
     /// Whether the message carries MESSAGE-INTEGRITY, right or wrong.
     #[must_use]
     pub fn has_integrity(&self) -> bool {
-        self.sha1.is_some()
+        self.seals.sha1 != Seals::NONE
     }
 
     /// Whether the message carries MESSAGE-INTEGRITY-SHA256, right or wrong.
     #[must_use]
     pub fn has_integrity_sha256(&self) -> bool {
-        self.sha256.is_some()
+        self.seals.sha256 != Seals::NONE
     }
 
     /// Compares MESSAGE-INTEGRITY, in constant time (RFC 8489 §14.5).
@@ -146,7 +155,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`IntegrityError`]: there is none, it has not 20 bytes, or it does not match.
     pub fn verify(&self, key: &IntegrityKey) -> Result<(), IntegrityError> {
-        let seal = self.seal(self.sha1.ok_or(IntegrityError::Missing)?);
+        let seal = self.seal(self.seals.sha1).ok_or(IntegrityError::Missing)?;
         seal.check_length(20)?;
         seal.compare(&key.sha1([&self.header_up_to(seal)[..], seal.covered]))
     }
@@ -158,7 +167,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`IntegrityError`]: there is none, it has not 32 bytes, or it does not match.
     pub fn verify_sha256(&self, key: &IntegrityKey) -> Result<(), IntegrityError> {
-        let seal = self.seal(self.sha256.ok_or(IntegrityError::Missing)?);
+        let seal = self.seal(self.seals.sha256).ok_or(IntegrityError::Missing)?;
         seal.check_length(32)?;
         seal.compare(&key.sha256([&self.header_up_to(seal)[..], seal.covered]))
     }
@@ -182,38 +191,37 @@ impl<'a> Message<'a> {
         self.bytes
     }
 
-    /// Walks the attributes once, and keeps where the seals are.
+    fn parse_attributes(
+        bytes: &'a [u8],
+        header: &'a [u8; HEADER_LENGTH],
+        attributes: &'a [u8],
+        with_fingerprint: bool,
+    ) -> Result<Self, ParseError> {
+        let Some(seals) = scan(attributes) else { return Err(overrun(attributes)) };
+        let first = seals.sha1.min(seals.sha256).min(seals.fingerprint);
+        let open = attributes.get(..usize::from(first)).unwrap_or(attributes);
+        let message = Self { bytes, header, attributes, open, seals };
+        if with_fingerprint {
+            message.check_fingerprint()?;
+        }
+        Ok(message)
+    }
+
+    fn compare_fingerprint(&self, seal: Seal<'_>) -> Result<(), ParseError> {
+        let Ok(found) = seal.value.try_into().map(u32::from_be_bytes) else {
+            return Err(ParseError::FingerprintLength(seal.value.len()));
+        };
+        let (before, _) = self.bytes.split_at(HEADER_LENGTH + seal.covered.len());
+        let expected = fingerprint(before);
+        if found == expected { Ok(()) } else { Err(ParseError::Fingerprint { found, expected }) }
+    }
+
+    /// The seal that begins here.
     #[inline]
-    fn scan(&mut self) -> Result<(), ParseError> {
-        let mut stage = Stage::Open;
-        let mut reader = Reader::new(self.attributes);
-        while !reader.is_empty() {
-            let left = reader.rest();
-            let Some(attribute) = next_attribute(&mut reader) else { return Err(overrun(left)) };
-            let next = Stage::of(attribute.kind);
-            if next > stage {
-                self.note_seal(next, left.len());
-                stage = next;
-            }
-        }
-        Ok(())
-    }
-
-    fn note_seal(&mut self, stage: Stage, left: usize) {
-        let at = u16::try_from(self.attributes.len() - left).unwrap_or(u16::MAX);
-        self.open = self.open.min(at);
-        match stage {
-            Stage::Open => {}
-            Stage::Sha1 => self.sha1 = Some(at),
-            Stage::Sha256 => self.sha256 = Some(at),
-            Stage::Fingerprint => self.fingerprint = Some(at),
-        }
-    }
-
-    fn seal(&self, at: u16) -> Seal<'a> {
-        let (covered, rest) = self.attributes.split_at(usize::from(at));
-        let value = next_attribute(&mut Reader::new(rest)).map_or(&[][..], |seal| seal.value);
-        Seal { covered, value }
+    fn seal(&self, at: u16) -> Option<Seal<'a>> {
+        let (covered, rest) = self.attributes.split_at_checked(usize::from(at))?;
+        let RawAttribute { value, .. } = next_attribute(&mut Reader::new(rest))?;
+        Some(Seal { covered, value })
     }
 
     fn message_type(&self) -> u16 {
@@ -356,7 +364,7 @@ pub enum ParseError {
         /// The attribute's type.
         kind: AttributeType,
         /// The length that it claims.
-        length: u16,
+        length: usize,
         /// The bytes that are left for its value.
         left: usize,
     },
@@ -373,9 +381,12 @@ pub enum ParseError {
     },
 }
 
-/// The length of the attributes, which the header and the datagram agree about.
+/// The header, and the attributes, if the header is right.
 #[inline]
-fn check_header(header: &[u8; HEADER_LENGTH], actual: usize) -> Result<u16, ParseError> {
+fn split_header(bytes: &[u8]) -> Result<(&[u8; HEADER_LENGTH], &[u8]), ParseError> {
+    let Some((header, attributes)) = bytes.split_first_chunk::<HEADER_LENGTH>() else {
+        return Err(ParseError::Short(bytes.len()));
+    };
     let [first, _, l0, l1, c0, c1, c2, c3, ..] = *header;
     if first >= 0x40 {
         return Err(ParseError::FirstByte(first));
@@ -388,30 +399,83 @@ fn check_header(header: &[u8; HEADER_LENGTH], actual: usize) -> Result<u16, Pars
     if !claimed.is_multiple_of(4) {
         return Err(ParseError::Unaligned(claimed));
     }
+    let actual = attributes.len();
     if usize::from(claimed) != actual {
         return Err(ParseError::Length { claimed, actual });
     }
-    Ok(claimed)
+    Ok((header, attributes))
+}
+
+/// Walks the attributes once, and keeps where the seals are; `None` if one of the attributes reaches
+/// past the end.
+#[inline]
+fn scan(attributes: &[u8]) -> Option<Seals> {
+    let mut seals = Seals { sha1: Seals::NONE, sha256: Seals::NONE, fingerprint: Seals::NONE };
+    let mut stage = Stage::Open;
+    let mut reader = Reader::new(attributes);
+    loop {
+        let left = reader.rest().len();
+        // Lengths are multiples of four, so that there are four bytes or none.
+        let Some(head) = next_head(&mut reader) else { return Some(seals) };
+        reader.take(head.padded_length())?;
+        if !head.kind.is_seal() {
+            continue;
+        }
+        let next = Stage::of(head.kind);
+        if next > stage {
+            stage = next;
+            let at = u16::try_from(attributes.len() - left).ok()?;
+            match next {
+                Stage::Open => {}
+                Stage::Sha1 => seals.sha1 = at,
+                Stage::Sha256 => seals.sha256 = at,
+                Stage::Fingerprint => seals.fingerprint = at,
+            }
+        }
+    }
+}
+
+/// Type and length of an attribute.
+#[derive(Clone, Copy)]
+struct Head {
+    kind: AttributeType,
+    length: usize,
+}
+
+impl Head {
+    /// The length of the value and its padding. It cannot overflow, the length has sixteen bits.
+    #[inline]
+    fn padded_length(self) -> usize {
+        (self.length + 3) & !3
+    }
+}
+
+/// Type and length of the attribute at the front; `None` at the end.
+#[inline]
+fn next_head(reader: &mut Reader<'_>) -> Option<Head> {
+    let [k0, k1, l0, l1] = reader.array()?;
+    let kind = AttributeType::new(u16::from_be_bytes([k0, k1]));
+    Some(Head { kind, length: usize::from(u16::from_be_bytes([l0, l1])) })
 }
 
 /// The attribute at the front, with its padding consumed; `None` at the end, or if it does not fit.
 #[inline]
 fn next_attribute<'a>(reader: &mut Reader<'a>) -> Option<RawAttribute<'a>> {
-    let [k0, k1, l0, l1] = reader.array()?;
-    let length = usize::from(u16::from_be_bytes([l0, l1]));
-    let padded = reader.take(length.next_multiple_of(4))?;
-    let (value, _) = padded.split_at_checked(length)?;
-    Some(RawAttribute { kind: AttributeType::new(u16::from_be_bytes([k0, k1])), value })
+    let head = next_head(reader)?;
+    let padded = reader.take(head.padded_length())?;
+    let (value, _) = padded.split_at_checked(head.length)?;
+    Some(RawAttribute { kind: head.kind, value })
 }
 
-/// The error for the attribute at the front, which does not fit.
-///
-/// There are at least four bytes, since the length of all attributes and of each one is a
-/// multiple of four.
+/// The error for the first attribute that does not fit.
 #[cold]
-fn overrun(left: &[u8]) -> ParseError {
-    let mut reader = Reader::new(left);
-    let kind = AttributeType::new(reader.u16().unwrap_or(0));
-    let length = reader.u16().unwrap_or(0);
-    ParseError::Attribute { kind, length, left: reader.rest().len() }
+fn overrun(attributes: &[u8]) -> ParseError {
+    let mut reader = Reader::new(attributes);
+    loop {
+        let head = next_head(&mut reader).expect("an attribute that does not fit has a head");
+        if reader.take(head.padded_length()).is_none() {
+            let (kind, left) = (head.kind, reader.rest().len());
+            return ParseError::Attribute { kind, length: head.length, left };
+        }
+    }
 }
