@@ -134,10 +134,10 @@ mod tests {
             0x84, 0x93, 0xfb, 0xc5, 0x3b, 0xa5, 0x82, 0xfb, 0x4c, 0x04, 0x4c, 0x45, 0x6b, 0xdc,
             0x40, 0xeb,
         ];
-        let expected = IntegrityKey::new(&key).sha1([&b"text"[..]]);
+        let expected = IntegrityKey::new(&key).sha1(b"text");
         for realm in ["realm", "\"realm\"", "realm\0"] {
             let derived = credentials.key(realm, Algorithm::MD5).unwrap();
-            assert_eq!(derived.sha1([&b"text"[..]]), expected);
+            assert_eq!(derived.sha1(b"text"), expected);
         }
     }
 

@@ -45,14 +45,24 @@ impl IntegrityKey {
         Self::new(&joined::<Sha256>(&[username, realm, password]))
     }
 
-    /// HMAC-SHA1 over a message that consists of these parts.
-    pub(crate) fn sha1<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> [u8; 20] {
-        mac(&self.sha1, parts)
+    /// HMAC-SHA1 over a message.
+    pub(crate) fn sha1(&self, message: &[u8]) -> [u8; 20] {
+        self.sha1.clone().chain_update(message).finalize().into_bytes().into()
     }
 
-    /// HMAC-SHA256 over a message that consists of these parts.
-    pub(crate) fn sha256<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> [u8; 32] {
-        mac(&self.sha256, parts)
+    /// HMAC-SHA256 over a message.
+    pub(crate) fn sha256(&self, message: &[u8]) -> [u8; 32] {
+        self.sha256.clone().chain_update(message).finalize().into_bytes().into()
+    }
+
+    /// Compares `tag` with the HMAC-SHA1 over header and attributes, in constant time.
+    pub(crate) fn is_sha1(&self, header: &[u8], attributes: &[u8], tag: &[u8]) -> bool {
+        self.sha1.clone().chain_update(header).chain_update(attributes).verify_slice(tag).is_ok()
+    }
+
+    /// Compares `tag` with the HMAC-SHA256 over header and attributes, in constant time.
+    pub(crate) fn is_sha256(&self, header: &[u8], attributes: &[u8], tag: &[u8]) -> bool {
+        self.sha256.clone().chain_update(header).chain_update(attributes).verify_slice(tag).is_ok()
     }
 }
 
@@ -82,20 +92,6 @@ pub enum IntegrityError {
 #[must_use]
 pub fn userhash(username: &str, realm: &str) -> [u8; 32] {
     joined::<Sha256>(&[username, realm]).into()
-}
-
-fn mac<'p, M: Mac + Clone, const N: usize>(
-    prepared: &M,
-    parts: impl IntoIterator<Item = &'p [u8]>,
-) -> [u8; N]
-where
-    hmac::digest::Output<M>: Into<[u8; N]>,
-{
-    let mut mac = prepared.clone();
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
 }
 
 /// The hash of the parts with a colon between them.

@@ -1,7 +1,5 @@
 use core::fmt;
 
-use subtle::ConstantTimeEq;
-
 use crate::attribute::{Attribute, AttributeError};
 use crate::fingerprint::fingerprint;
 use crate::header::{
@@ -157,7 +155,8 @@ impl<'a> Message<'a> {
     pub fn verify(&self, key: &IntegrityKey) -> Result<(), IntegrityError> {
         let seal = self.seal(self.seals.sha1).ok_or(IntegrityError::Missing)?;
         seal.check_length(20)?;
-        seal.compare(&key.sha1([&self.header_up_to(seal)[..], seal.covered]))
+        let header = self.header_up_to(seal);
+        outcome(key.is_sha1(&header, seal.covered, seal.value))
     }
 
     /// Compares MESSAGE-INTEGRITY-SHA256, in constant time (RFC 8489 §14.6).
@@ -169,7 +168,8 @@ impl<'a> Message<'a> {
     pub fn verify_sha256(&self, key: &IntegrityKey) -> Result<(), IntegrityError> {
         let seal = self.seal(self.seals.sha256).ok_or(IntegrityError::Missing)?;
         seal.check_length(32)?;
-        seal.compare(&key.sha256([&self.header_up_to(seal)[..], seal.covered]))
+        let header = self.header_up_to(seal);
+        outcome(key.is_sha256(&header, seal.covered, seal.value))
     }
 
     /// The comprehension-required attributes that are not in `known`, each as often as it stands
@@ -256,10 +256,10 @@ impl Seal<'_> {
             Err(IntegrityError::Length(self.value.len()))
         }
     }
+}
 
-    fn compare(&self, expected: &[u8]) -> Result<(), IntegrityError> {
-        if self.value.ct_eq(expected).into() { Ok(()) } else { Err(IntegrityError::Mismatch) }
-    }
+fn outcome(is_right: bool) -> Result<(), IntegrityError> {
+    if is_right { Ok(()) } else { Err(IntegrityError::Mismatch) }
 }
 
 impl PartialEq for Message<'_> {

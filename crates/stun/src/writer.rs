@@ -117,7 +117,7 @@ impl<'b> MessageWriter<'b> {
     /// # Errors
     /// [`WriteError`]: it does not fit, or comes after integrity or FINGERPRINT.
     pub fn integrity(&mut self, key: &IntegrityKey) -> Result<&mut Self, WriteError> {
-        self.seal(AttributeType::MESSAGE_INTEGRITY, Last::Sha1, |before| key.sha1([before]))
+        self.seal(AttributeType::MESSAGE_INTEGRITY, Last::Sha1, |before| key.sha1(before))
     }
 
     /// Appends MESSAGE-INTEGRITY-SHA256, whole (RFC 8489 §14.6).
@@ -126,7 +126,7 @@ impl<'b> MessageWriter<'b> {
     /// [`WriteError`]: it does not fit, or comes after itself or FINGERPRINT.
     pub fn integrity_sha256(&mut self, key: &IntegrityKey) -> Result<&mut Self, WriteError> {
         let kind = AttributeType::MESSAGE_INTEGRITY_SHA256;
-        self.seal(kind, Last::Sha256, |before| key.sha256([before]))
+        self.seal(kind, Last::Sha256, |before| key.sha256(before))
     }
 
     /// Appends FINGERPRINT (RFC 8489 §14.7).
