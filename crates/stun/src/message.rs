@@ -35,6 +35,9 @@ struct Seals {
     sha1: u16,
     sha256: u16,
     fingerprint: u16,
+    /// A bit for each type in the message, by its six lowest bits: most look-ups of a type that is not
+    /// there end here.
+    present: u64,
 }
 
 impl Seals {
@@ -120,6 +123,9 @@ impl<'a> Message<'a> {
     #[inline]
     #[must_use]
     pub fn raw(&self, kind: AttributeType) -> Option<&'a [u8]> {
+        if self.seals.present & presence(kind) == 0 {
+            return None;
+        }
         let mut reader = Reader::new(self.open);
         while let Some(head) = next_head(&mut reader) {
             if head.kind == kind {
@@ -410,7 +416,8 @@ fn split_header(bytes: &[u8]) -> Result<(&[u8; HEADER_LENGTH], &[u8]), ParseErro
 /// past the end.
 #[inline]
 fn scan(attributes: &[u8]) -> Option<Seals> {
-    let mut seals = Seals { sha1: Seals::NONE, sha256: Seals::NONE, fingerprint: Seals::NONE };
+    let mut seals =
+        Seals { sha1: Seals::NONE, sha256: Seals::NONE, fingerprint: Seals::NONE, present: 0 };
     let mut stage = Stage::Open;
     let mut reader = Reader::new(attributes);
     loop {
@@ -418,7 +425,9 @@ fn scan(attributes: &[u8]) -> Option<Seals> {
         // Lengths are multiples of four, so that there are four bytes or none.
         let Some(head) = next_head(&mut reader) else { return Some(seals) };
         reader.take(head.padded_length())?;
-        if !head.kind.is_seal() {
+        let bit = presence(head.kind);
+        seals.present |= bit;
+        if bit & SEALS == 0 {
             continue;
         }
         let next = Stage::of(head.kind);
@@ -434,6 +443,17 @@ fn scan(attributes: &[u8]) -> Option<Seals> {
         }
     }
 }
+
+/// The bit of [`Seals::present`] for this type.
+#[inline]
+const fn presence(kind: AttributeType) -> u64 {
+    1 << (kind.value() % 64)
+}
+
+/// The bits of the seals; other types may have the same ones.
+const SEALS: u64 = presence(AttributeType::MESSAGE_INTEGRITY)
+    | presence(AttributeType::MESSAGE_INTEGRITY_SHA256)
+    | presence(AttributeType::FINGERPRINT);
 
 /// Type and length of an attribute.
 #[derive(Clone, Copy)]
