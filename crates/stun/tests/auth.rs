@@ -5,7 +5,7 @@ use core::cell::Cell;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use pinhole_sansio::Instant;
+use pinhole_sansio::{Datagram, FiveTuple, Instant, Transport};
 use pinhole_stun::attribute::{
     Algorithm, AlternateDomain, AlternateServer, ErrorCode, Nonce, UserHash, Username,
 };
@@ -14,8 +14,9 @@ use pinhole_stun::auth::{
     Redirections, Rejection, Seal, ShortTermClient, User, Verdict, check_short_term,
 };
 use pinhole_stun::{
-    AttributeType, Class, Credentials, IntegrityError, IntegrityKey, Message, MessageWriter,
-    Method, RawAttribute, TransactionId, response, userhash,
+    AttributeType, Class, ClientTransaction, Credentials, Failure, IntegrityError, IntegrityKey,
+    Message, MessageWriter, Method, RawAttribute, Retransmission, TransactionId, response,
+    userhash,
 };
 
 const LIFETIME: Duration = Duration::from_secs(600);
@@ -512,4 +513,48 @@ fn sealed(bytes: &[u8], key: &IntegrityKey) -> Vec<u8> {
     }
     writer.integrity_sha256(key).unwrap();
     writer.finish().to_vec()
+}
+
+/// Checklist 1a, line 11: with the transaction around it. Forged answers do not end it, the real one
+/// does; forged ones alone end it as what they are; and over TCP the first one ends it.
+#[test]
+fn line_11_a_transaction_survives_forged_answers_and_names_them_at_the_end() {
+    let (server, mut client, now) = (server(), client(), Instant::ZERO);
+    log_in(&server, &mut client, now);
+    let (bytes, attempt) = request(&client, 1);
+    let request = Message::parse(&bytes).unwrap();
+    let path = FiveTuple::udp(address(), "192.0.2.9:3478".parse().unwrap());
+    let start =
+        |five_tuple| ClientTransaction::new(five_tuple, &request, Retransmission::default(), now);
+    let mut buffer = [0; 64];
+    let forged = response::error(&request, ErrorCode::bare(400), &mut buffer).unwrap().finish();
+
+    let mut transaction = start(path);
+    for _ in 0..100 {
+        let datagram = Datagram { five_tuple: path, payload: forged };
+        let response = transaction.handle_datagram(datagram, now).unwrap();
+        assert_eq!(client.judge(&response, attempt), Verdict::Discard);
+        transaction.distrust();
+    }
+    let mut honest = transaction.clone();
+    let (answer, _) = serve(&server, &bytes, address(), now);
+    let datagram = Datagram { five_tuple: path, payload: &answer };
+    let response = honest.handle_datagram(datagram, now).unwrap();
+    assert_eq!(client.judge(&response, attempt), Verdict::Accept);
+
+    let mut sent = 0;
+    while let Some(deadline) = transaction.poll_timeout() {
+        sent += usize::from(transaction.poll_transmit().is_some());
+        transaction.handle_timeout(deadline);
+    }
+    assert_eq!(sent, 7, "retransmissions go on");
+    assert_eq!(transaction.poll_event(), Some(Failure::IntegrityViolated));
+
+    let over_tcp = FiveTuple { transport: Transport::Tcp, ..path };
+    let mut transaction = start(over_tcp);
+    let datagram = Datagram { five_tuple: over_tcp, payload: forged };
+    assert!(transaction.handle_datagram(datagram, now).is_some());
+    transaction.distrust();
+    assert_eq!(transaction.poll_event(), Some(Failure::IntegrityViolated));
+    assert_eq!(transaction.poll_timeout(), None);
 }

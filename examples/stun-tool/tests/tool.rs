@@ -1,8 +1,10 @@
 //! The commands as a user runs them, against our own server and against tools of others.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_types, missing_docs)]
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::Duration;
 
 const TOOL: &str = env!("CARGO_BIN_EXE_stun-tool");
 
@@ -242,4 +244,34 @@ fn the_classic_client_gets_a_right_answer() {
     if let Some(text) = others("stun", &[&address]) {
         assert!(text.contains("Open"), "{text}");
     }
+}
+
+/// RFC 8489 §6.2.2, over a real connection.
+#[test]
+fn over_tcp_pieces_are_put_together_and_other_protocols_are_cut_off() {
+    let server = Server::start(&[]);
+    let connect = || {
+        let stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    };
+    let request = [[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2].as_slice(), &[7; 10]].concat();
+
+    let mut stream = connect();
+    for byte in &request {
+        stream.write_all(&[*byte]).unwrap();
+    }
+    stream.write_all(&request.repeat(2)).unwrap();
+    let mut answers = [0; 3 * 32];
+    stream.read_exact(&mut answers).unwrap();
+    for answer in answers.chunks(32) {
+        assert_eq!(answer[..2], [0x01, 0x01]);
+        assert_eq!(answer[8..20], request[8..20]);
+    }
+
+    let mut stream = connect();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let closed = stream.read(&mut answers);
+    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
 }
