@@ -25,13 +25,14 @@ pub struct Message<'a> {
     attributes: &'a [u8],
     /// The attributes before the first seal.
     open: &'a [u8],
-    seals: Seals,
+    layout: Layout,
 }
 
-/// Where the attributes begin that vouch for the ones before them, counted from the first attribute;
-/// [`Seals::NONE`] for those that are not there.
+/// What one walk over the attributes finds out: where the seals begin, which are the attributes that
+/// vouch for those before them, counted from the first attribute ([`Layout::NONE`] for those that
+/// are not there).
 #[derive(Clone, Copy)]
-struct Seals {
+struct Layout {
     sha1: u16,
     sha256: u16,
     fingerprint: u16,
@@ -40,7 +41,7 @@ struct Seals {
     present: u64,
 }
 
-impl Seals {
+impl Layout {
     /// No attribute begins here: it is no multiple of four.
     const NONE: u16 = u16::MAX;
 }
@@ -75,7 +76,7 @@ impl<'a> Message<'a> {
     /// [`ParseError::Fingerprint`].
     #[inline]
     pub fn check_fingerprint(&self) -> Result<(), ParseError> {
-        match self.seal(self.seals.fingerprint) {
+        match self.seal(self.layout.fingerprint) {
             Some(seal) => self.compare_fingerprint(seal),
             None => Ok(()),
         }
@@ -123,7 +124,7 @@ impl<'a> Message<'a> {
     #[inline]
     #[must_use]
     pub fn raw(&self, kind: AttributeType) -> Option<&'a [u8]> {
-        if self.seals.present & presence(kind) == 0 {
+        if self.layout.present & presence(kind) == 0 {
             return None;
         }
         let mut reader = Reader::new(self.open);
@@ -139,19 +140,19 @@ impl<'a> Message<'a> {
     /// Whether the message ends in a FINGERPRINT.
     #[must_use]
     pub fn has_fingerprint(&self) -> bool {
-        self.seals.fingerprint != Seals::NONE
+        self.layout.fingerprint != Layout::NONE
     }
 
     /// Whether the message carries MESSAGE-INTEGRITY, right or wrong.
     #[must_use]
     pub fn has_integrity(&self) -> bool {
-        self.seals.sha1 != Seals::NONE
+        self.layout.sha1 != Layout::NONE
     }
 
     /// Whether the message carries MESSAGE-INTEGRITY-SHA256, right or wrong.
     #[must_use]
     pub fn has_integrity_sha256(&self) -> bool {
-        self.seals.sha256 != Seals::NONE
+        self.layout.sha256 != Layout::NONE
     }
 
     /// Compares MESSAGE-INTEGRITY, in constant time (RFC 8489 §14.5).
@@ -159,7 +160,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`IntegrityError`]: there is none, it has not 20 bytes, or it does not match.
     pub fn verify(&self, key: &IntegrityKey) -> Result<(), IntegrityError> {
-        let seal = self.seal(self.seals.sha1).ok_or(IntegrityError::Missing)?;
+        let seal = self.seal(self.layout.sha1).ok_or(IntegrityError::Missing)?;
         seal.check_length(20)?;
         let header = self.header_up_to(seal);
         outcome(key.is_sha1(&header, seal.covered, seal.value))
@@ -172,7 +173,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`IntegrityError`]: there is none, it has not 32 bytes, or it does not match.
     pub fn verify_sha256(&self, key: &IntegrityKey) -> Result<(), IntegrityError> {
-        let seal = self.seal(self.seals.sha256).ok_or(IntegrityError::Missing)?;
+        let seal = self.seal(self.layout.sha256).ok_or(IntegrityError::Missing)?;
         seal.check_length(32)?;
         let header = self.header_up_to(seal);
         outcome(key.is_sha256(&header, seal.covered, seal.value))
@@ -203,10 +204,10 @@ impl<'a> Message<'a> {
         attributes: &'a [u8],
         with_fingerprint: bool,
     ) -> Result<Self, ParseError> {
-        let Some(seals) = scan(attributes) else { return Err(overrun(attributes)) };
-        let first = seals.sha1.min(seals.sha256).min(seals.fingerprint);
+        let Some(layout) = scan(attributes) else { return Err(overrun(attributes)) };
+        let first = layout.sha1.min(layout.sha256).min(layout.fingerprint);
         let open = attributes.get(..usize::from(first)).unwrap_or(attributes);
-        let message = Self { bytes, header, attributes, open, seals };
+        let message = Self { bytes, header, attributes, open, layout };
         if with_fingerprint {
             message.check_fingerprint()?;
         }
@@ -415,18 +416,18 @@ fn split_header(bytes: &[u8]) -> Result<(&[u8; HEADER_LENGTH], &[u8]), ParseErro
 /// Walks the attributes once, and keeps where the seals are; `None` if one of the attributes reaches
 /// past the end.
 #[inline]
-fn scan(attributes: &[u8]) -> Option<Seals> {
-    let mut seals =
-        Seals { sha1: Seals::NONE, sha256: Seals::NONE, fingerprint: Seals::NONE, present: 0 };
+fn scan(attributes: &[u8]) -> Option<Layout> {
+    let mut layout =
+        Layout { sha1: Layout::NONE, sha256: Layout::NONE, fingerprint: Layout::NONE, present: 0 };
     let mut stage = Stage::Open;
     let mut reader = Reader::new(attributes);
     loop {
         let left = reader.rest().len();
         // Lengths are multiples of four, so that there are four bytes or none.
-        let Some(head) = next_head(&mut reader) else { return Some(seals) };
+        let Some(head) = next_head(&mut reader) else { return Some(layout) };
         reader.take(head.padded_length())?;
         let bit = presence(head.kind);
-        seals.present |= bit;
+        layout.present |= bit;
         if bit & SEALS == 0 {
             continue;
         }
@@ -436,15 +437,15 @@ fn scan(attributes: &[u8]) -> Option<Seals> {
             let at = u16::try_from(attributes.len() - left).ok()?;
             match next {
                 Stage::Open => {}
-                Stage::Sha1 => seals.sha1 = at,
-                Stage::Sha256 => seals.sha256 = at,
-                Stage::Fingerprint => seals.fingerprint = at,
+                Stage::Sha1 => layout.sha1 = at,
+                Stage::Sha256 => layout.sha256 = at,
+                Stage::Fingerprint => layout.fingerprint = at,
             }
         }
     }
 }
 
-/// The bit of [`Seals::present`] for this type.
+/// The bit of [`Layout::present`] for this type.
 #[inline]
 const fn presence(kind: AttributeType) -> u64 {
     1 << (kind.value() % 64)
