@@ -8,6 +8,9 @@ use crate::header::{
 use crate::integrity::{IntegrityError, IntegrityKey};
 use crate::reader::Reader;
 use crate::registry::AttributeType;
+use crate::walk::{
+    Attributes, Layout, RawAttribute, next_attribute, next_head, overrun, presence, scan,
+};
 
 /// A STUN message in the bytes of a datagram or a stream frame, checked once.
 ///
@@ -26,24 +29,6 @@ pub struct Message<'a> {
     /// The attributes before the first seal.
     open: &'a [u8],
     layout: Layout,
-}
-
-/// What one walk over the attributes finds out: where the seals begin, which are the attributes that
-/// vouch for those before them, counted from the first attribute ([`Layout::NONE`] for those that
-/// are not there).
-#[derive(Clone, Copy)]
-struct Layout {
-    sha1: u16,
-    sha256: u16,
-    fingerprint: u16,
-    /// A bit for each type in the message, by its six lowest bits: most look-ups of a type that is not
-    /// there end here.
-    present: u64,
-}
-
-impl Layout {
-    /// No attribute begins here: it is no multiple of four.
-    const NONE: u16 = u16::MAX;
 }
 
 impl<'a> Message<'a> {
@@ -105,7 +90,7 @@ impl<'a> Message<'a> {
     /// The attributes that count, in their order.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        Attributes { rest: self.attributes, stage: Stage::Open }
+        Attributes::new(self.attributes)
     }
 
     /// The first attribute of the type `A`; `None` if there is none before the integrity.
@@ -186,9 +171,7 @@ impl<'a> Message<'a> {
         known: &'k [AttributeType],
     ) -> impl Iterator<Item = AttributeType> + Clone + use<'a, 'k> {
         self.attributes().map(|attribute| attribute.kind).filter(move |kind| {
-            kind.is_comprehension_required()
-                && Stage::of(*kind) == Stage::Open
-                && !known.contains(kind)
+            kind.is_comprehension_required() && !kind.is_seal() && !known.contains(kind)
         })
     }
 
@@ -284,63 +267,6 @@ impl fmt::Debug for Message<'_> {
     }
 }
 
-/// An attribute as it stands in a message: any type, any value, without its padding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RawAttribute<'a> {
-    /// The attribute's type.
-    pub kind: AttributeType,
-    /// The attribute's value.
-    pub value: &'a [u8],
-}
-
-/// The attributes of a message that count; see [`Message::attributes`].
-#[derive(Clone, Debug)]
-pub struct Attributes<'a> {
-    rest: &'a [u8],
-    stage: Stage,
-}
-
-impl<'a> Iterator for Attributes<'a> {
-    type Item = RawAttribute<'a>;
-
-    fn next(&mut self) -> Option<RawAttribute<'a>> {
-        let mut reader = Reader::new(self.rest);
-        while let Some(attribute) = next_attribute(&mut reader) {
-            self.rest = reader.rest();
-            let stage = Stage::of(attribute.kind);
-            if self.stage == Stage::Open || stage > self.stage {
-                self.stage = stage;
-                return Some(attribute);
-            }
-        }
-        self.rest = &[];
-        None
-    }
-}
-
-/// How far a message has been sealed. A seal counts only after weaker ones, and whatever is no
-/// stronger than the last seal does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    Open,
-    Sha1,
-    Sha256,
-    Fingerprint,
-}
-
-impl Stage {
-    /// The stage that begins with an attribute of this type.
-    #[inline]
-    fn of(kind: AttributeType) -> Self {
-        match kind {
-            AttributeType::MESSAGE_INTEGRITY => Self::Sha1,
-            AttributeType::MESSAGE_INTEGRITY_SHA256 => Self::Sha256,
-            AttributeType::FINGERPRINT => Self::Fingerprint,
-            _ => Self::Open,
-        }
-    }
-}
-
 /// Why bytes are no STUN message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -411,92 +337,4 @@ fn split_header(bytes: &[u8]) -> Result<(&[u8; HEADER_LENGTH], &[u8]), ParseErro
         return Err(ParseError::Length { claimed, actual });
     }
     Ok((header, attributes))
-}
-
-/// Walks the attributes once, and keeps where the seals are; `None` if one of the attributes reaches
-/// past the end.
-#[inline]
-fn scan(attributes: &[u8]) -> Option<Layout> {
-    let mut layout =
-        Layout { sha1: Layout::NONE, sha256: Layout::NONE, fingerprint: Layout::NONE, present: 0 };
-    let mut stage = Stage::Open;
-    let mut reader = Reader::new(attributes);
-    loop {
-        let left = reader.rest().len();
-        // Lengths are multiples of four, so that there are four bytes or none.
-        let Some(head) = next_head(&mut reader) else { return Some(layout) };
-        reader.take(head.padded_length())?;
-        let bit = presence(head.kind);
-        layout.present |= bit;
-        if bit & SEALS == 0 {
-            continue;
-        }
-        let next = Stage::of(head.kind);
-        if next > stage {
-            stage = next;
-            let at = u16::try_from(attributes.len() - left).ok()?;
-            match next {
-                Stage::Open => {}
-                Stage::Sha1 => layout.sha1 = at,
-                Stage::Sha256 => layout.sha256 = at,
-                Stage::Fingerprint => layout.fingerprint = at,
-            }
-        }
-    }
-}
-
-/// The bit of [`Layout::present`] for this type.
-#[inline]
-const fn presence(kind: AttributeType) -> u64 {
-    1 << (kind.value() % 64)
-}
-
-/// The bits of the seals; other types may have the same ones.
-const SEALS: u64 = presence(AttributeType::MESSAGE_INTEGRITY)
-    | presence(AttributeType::MESSAGE_INTEGRITY_SHA256)
-    | presence(AttributeType::FINGERPRINT);
-
-/// Type and length of an attribute.
-#[derive(Clone, Copy)]
-struct Head {
-    kind: AttributeType,
-    length: usize,
-}
-
-impl Head {
-    /// The length of the value and its padding. It cannot overflow, the length has sixteen bits.
-    #[inline]
-    fn padded_length(self) -> usize {
-        (self.length + 3) & !3
-    }
-}
-
-/// Type and length of the attribute at the front; `None` at the end.
-#[inline]
-fn next_head(reader: &mut Reader<'_>) -> Option<Head> {
-    let [k0, k1, l0, l1] = reader.array()?;
-    let kind = AttributeType::new(u16::from_be_bytes([k0, k1]));
-    Some(Head { kind, length: usize::from(u16::from_be_bytes([l0, l1])) })
-}
-
-/// The attribute at the front, with its padding consumed; `None` at the end, or if it does not fit.
-#[inline]
-fn next_attribute<'a>(reader: &mut Reader<'a>) -> Option<RawAttribute<'a>> {
-    let head = next_head(reader)?;
-    let padded = reader.take(head.padded_length())?;
-    let (value, _) = padded.split_at_checked(head.length)?;
-    Some(RawAttribute { kind: head.kind, value })
-}
-
-/// The error for the first attribute that does not fit.
-#[cold]
-fn overrun(attributes: &[u8]) -> ParseError {
-    let mut reader = Reader::new(attributes);
-    loop {
-        let head = next_head(&mut reader).expect("an attribute that does not fit has a head");
-        if reader.take(head.padded_length()).is_none() {
-            let (kind, left) = (head.kind, reader.rest().len());
-            return ParseError::Attribute { kind, length: head.length, left };
-        }
-    }
 }

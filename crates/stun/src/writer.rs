@@ -1,8 +1,9 @@
 use crate::fingerprint::fingerprint;
 use crate::header::{Class, HEADER_LENGTH, MAGIC_COOKIE, Method, TransactionId, message_type};
 use crate::integrity::IntegrityKey;
-use crate::message::{Message, RawAttribute};
+use crate::message::Message;
 use crate::registry::AttributeType;
+use crate::walk::RawAttribute;
 
 /// Writes one message into the caller's buffer, attribute by attribute, without a heap.
 ///

@@ -53,25 +53,32 @@ pub(crate) fn describe(
             let TransmitCounter { request, response } = TransmitCounter::decode(value, id)?;
             format!("request {request}, response {response}")
         }
-        AttributeType::PRIORITY => integer(value).to_string(),
-        AttributeType::LIFETIME | AttributeType::CACHE_TIMEOUT => format!("{} s", integer(value)),
-        AttributeType::CHANNEL_NUMBER => format!("{:#06x}", integer(value) >> 16),
-        AttributeType::REQUESTED_TRANSPORT => match integer(value) >> 24 {
+        _ => number(kind, integer(value)).unwrap_or_else(|| hex(value)),
+    })
+}
+
+/// What the integer that is the whole value means; `None` for types whose values are none.
+fn number(kind: AttributeType, value: u64) -> Option<String> {
+    Some(match kind {
+        AttributeType::PRIORITY => value.to_string(),
+        AttributeType::LIFETIME | AttributeType::CACHE_TIMEOUT => format!("{} s", value),
+        AttributeType::CHANNEL_NUMBER => format!("{:#06x}", value >> 16),
+        AttributeType::REQUESTED_TRANSPORT => match value >> 24 {
             17 => "UDP".into(),
             6 => "TCP".into(),
             other => format!("protocol {other}"),
         },
         AttributeType::REQUESTED_ADDRESS_FAMILY | AttributeType::ADDITIONAL_ADDRESS_FAMILY => {
-            match integer(value) >> 24 {
+            match value >> 24 {
                 1 => "IPv4".into(),
                 2 => "IPv6".into(),
                 other => format!("family {other}"),
             }
         }
         AttributeType::ICE_CONTROLLED | AttributeType::ICE_CONTROLLING => {
-            format!("tie-breaker {:#018x}", integer(value))
+            format!("tie-breaker {:#018x}", value)
         }
-        _ => hex(value),
+        _ => return None,
     })
 }
 
