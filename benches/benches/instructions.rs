@@ -3,6 +3,8 @@
 //! It needs valgrind, and gungraun's runner: `cargo install gungraun-runner` in the version of `Cargo.lock`.
 //! `cargo run --release` prints the table from it.
 
+#![allow(non_snake_case)] // two underscores between row and column
+
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use pinhole_benches::cases::{Operation, case};
 

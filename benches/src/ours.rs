@@ -1,9 +1,7 @@
 //! pinhole-stun.
 
 use pinhole_stun::attribute::{IceControlled, Priority, UseCandidate, Username, XorMappedAddress};
-use pinhole_stun::{
-    AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId,
-};
+use pinhole_stun::{Class, IntegrityKey, Message, MessageWriter, Method, TransactionId};
 
 use crate::Check;
 
