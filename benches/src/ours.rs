@@ -1,7 +1,7 @@
 //! pinhole-stun.
 
-use pinhole_stun::attribute::{IceControlled, Priority, UseCandidate, Username, XorMappedAddress};
-use pinhole_stun::{Class, IntegrityKey, Message, MessageWriter, Method, TransactionId};
+use pinhole_stun::attribute::{IceControlled, Priority, Username, XorMappedAddress};
+use pinhole_stun::{AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId};
 
 use crate::Check;
 
@@ -18,12 +18,26 @@ pub fn verify(bytes: &[u8], key: &IntegrityKey) -> Option<Check> {
     read(&message)
 }
 
+/// All four in one walk.
 fn read(message: &Message<'_>) -> Option<Check> {
+    let id = message.transaction_id();
+    let (mut username, mut priority, mut tie_breaker, mut nominated) = (None, None, None, false);
+    for attribute in message.unsealed() {
+        match attribute.kind {
+            AttributeType::USERNAME => username = username.or(attribute.decode::<Username<'_>>(id).ok()?),
+            AttributeType::PRIORITY => priority = priority.or(attribute.decode::<Priority>(id).ok()?),
+            AttributeType::ICE_CONTROLLED => {
+                tie_breaker = tie_breaker.or(attribute.decode::<IceControlled>(id).ok()?);
+            }
+            AttributeType::USE_CANDIDATE => nominated = true,
+            _ => {}
+        }
+    }
     Some(Check {
-        username: message.get::<Username<'_>>().ok()??.0.len(),
-        priority: message.get::<Priority>().ok()??.0,
-        tie_breaker: message.get::<IceControlled>().ok()??.0,
-        nominated: message.get::<UseCandidate>().ok()?.is_some(),
+        username: username?.0.len(),
+        priority: priority?.0,
+        tie_breaker: tie_breaker?.0,
+        nominated,
     })
 }
 

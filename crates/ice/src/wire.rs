@@ -68,17 +68,33 @@ pub(crate) struct ReceivedCheck {
 }
 
 impl ReceivedCheck {
-    /// `None` when PRIORITY is missing or an attribute is malformed (RFC 8445 §7.1.1).
+    /// `None` when PRIORITY is missing or an attribute is malformed (RFC 8445 §7.1.1). One walk; of several the first counts.
     pub(crate) fn read(message: &Message<'_>) -> Option<Self> {
-        let PriorityAttribute(priority) = message.get().ok()??;
-        let controlling = message.get::<IceControlling>().ok()?;
-        let controlled = message.get::<IceControlled>().ok()?;
+        let id = message.transaction_id();
+        let (mut priority, mut controlling, mut controlled, mut use_candidate) =
+            (None, None, None, None);
+        for attribute in message.unsealed() {
+            match attribute.kind {
+                AttributeType::PRIORITY => priority = priority.or(attribute.decode(id).ok()?),
+                AttributeType::ICE_CONTROLLING => {
+                    controlling = controlling.or(attribute.decode(id).ok()?)
+                }
+                AttributeType::ICE_CONTROLLED => {
+                    controlled = controlled.or(attribute.decode(id).ok()?)
+                }
+                AttributeType::USE_CANDIDATE => {
+                    use_candidate = use_candidate.or(attribute.decode(id).ok()?)
+                }
+                _ => {}
+            }
+        }
+        let PriorityAttribute(priority) = priority?;
         let role = match (controlling, controlled) {
             (Some(IceControlling(number)), _) => Some((Role::Controlling, TieBreaker(number))),
             (None, Some(IceControlled(number))) => Some((Role::Controlled, TieBreaker(number))),
             (None, None) => None,
         };
-        let use_candidate = message.get::<UseCandidate>().ok()?.is_some();
+        let use_candidate = use_candidate.is_some_and(|UseCandidate| true);
         Some(Self { priority: Priority(priority), use_candidate, role })
     }
 }

@@ -156,6 +156,57 @@ fn data_from_an_address_that_was_not_validated_is_dropped() {
     assert_eq!(node.dropped, [DropReason::NotValidated; 4]);
 }
 
+/// Says that everybody is at the same address, which nobody is at.
+#[derive(Default)]
+struct LyingServer(Vec<Transmit>);
+
+const LIE: &str = "198.51.100.9:9";
+
+impl Node for LyingServer {
+    fn handle_datagram(&mut self, datagram: Datagram<'_>, _now: Instant) {
+        let request = Message::parse(datagram.payload).unwrap();
+        let mut buffer = [0; 64];
+        let mut writer =
+            MessageWriter::response_to(&request, Class::SuccessResponse, &mut buffer).unwrap();
+        writer.attribute(&XorMappedAddress(LIE.parse().unwrap())).unwrap();
+        let payload = writer.finish().into();
+        self.0.push(Transmit { five_tuple: datagram.five_tuple, payload });
+    }
+    fn handle_timeout(&mut self, _now: Instant) {}
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.0.pop()
+    }
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+}
+
+#[test]
+fn line_14_a_lying_server_makes_us_offer_an_address_and_send_nothing_there() {
+    // RFC 8489 §16.2.
+    let mut world = World::new(1);
+    world.record(pinhole_netsim::Recording::Everything);
+    let liar = world.host("liar").start(LyingServer::default());
+    let server = SocketAddr::new(world.addresses(liar)[0], 3_478);
+    let core = world.core();
+    let with_server =
+        |config: pinhole_ice::Config| pinhole_ice::Config { stun_servers: vec![server], ..config };
+    let mut session =
+        Session::between(world, (core, with_server(controlling())), (core, controlled()));
+    session.exchange_credentials();
+    assert!(session.run_until_selected(Duration::from_secs(5)));
+    session.world.run_for(Duration::from_secs(60));
+    let a = session.world.node(session.a);
+    assert!(
+        a.agent.local_candidates().any(|candidate| candidate.address.to_string() == LIE),
+        "it is offered"
+    );
+    let trace = session.world.trace().to_string();
+    let from_a = format!("{} -> {LIE}", address(&session, session.a));
+    assert!(trace.contains(&format!("{} -> ", address(&session, session.a))));
+    assert!(!trace.contains(&from_a), "and A never sends there");
+}
+
 #[test]
 fn every_first_byte_is_a_decision() {
     // CHECKLIST 16: {valid peer, stranger} times 256 first bytes.

@@ -21,9 +21,10 @@ impl Clock {
         Instant::ZERO + self.origin.elapsed()
     }
 
-    /// The moment to sleep until for a machine's deadline.
-    pub(crate) fn deadline(self, at: Instant) -> tokio::time::Instant {
-        self.origin + at.saturating_duration_since(Instant::ZERO).min(FAR)
+    /// Sleeps until a machine's deadline. Cancel-safe.
+    pub async fn sleep_until(self, deadline: Instant) {
+        let after = deadline.saturating_duration_since(Instant::ZERO).min(FAR);
+        tokio::time::sleep_until(self.origin + after).await;
     }
 }
 

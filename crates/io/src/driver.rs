@@ -23,7 +23,7 @@ async fn keep_deadlines(shared: Arc<Shared>) {
         let deadline = shared.poll_timeout();
         let due = async {
             match deadline {
-                Some(at) => tokio::time::sleep_until(shared.clock.deadline(at)).await,
+                Some(at) => shared.clock.sleep_until(at).await,
                 None => pending().await,
             }
         };

@@ -97,5 +97,5 @@ pub use reader::Reader;
 pub use registry::{AttributeType, Bounds};
 pub use transaction::{ClientTransaction, Failure, Retransmission, RtoEstimator, Schedule, Step};
 pub use uri::{Host, Scheme, Uri, UriError, UriTransport};
-pub use walk::{Attributes, RawAttribute};
+pub use walk::{Attributes, RawAttribute, UnsealedAttributes};
 pub use writer::{MessageWriter, WriteError};

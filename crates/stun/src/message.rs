@@ -9,7 +9,8 @@ use crate::integrity::{IntegrityError, IntegrityKey};
 use crate::reader::Reader;
 use crate::registry::AttributeType;
 use crate::walk::{
-    Attributes, Layout, RawAttribute, next_attribute, next_head, overrun, presence, scan,
+    Attributes, Layout, RawAttribute, UnsealedAttributes, next_attribute, next_head, overrun,
+    presence, scan,
 };
 
 /// A STUN message in the bytes of a datagram or a stream frame, checked once.
@@ -91,6 +92,14 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes::new(self.attributes)
+    }
+
+    /// The attributes before the integrity and FINGERPRINT, in their order: for those who take several of them in one
+    /// walk, with [`RawAttribute::decode`].
+    #[inline]
+    #[must_use]
+    pub fn unsealed(&self) -> UnsealedAttributes<'a> {
+        UnsealedAttributes::new(self.open)
     }
 
     /// The first attribute of the type `A`; `None` if there is none before the integrity.

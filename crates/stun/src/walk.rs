@@ -1,5 +1,7 @@
 //! The walk over the attributes: which there are, which of them count, and where the seals are.
 
+use crate::attribute::{Attribute, AttributeError};
+use crate::header::TransactionId;
 use crate::message::ParseError;
 use crate::reader::Reader;
 use crate::registry::AttributeType;
@@ -11,6 +13,22 @@ pub struct RawAttribute<'a> {
     pub kind: AttributeType,
     /// The attribute's value.
     pub value: &'a [u8],
+}
+
+impl<'a> RawAttribute<'a> {
+    /// The attribute as the type `A`, in a message with this transaction id: for those who take several attributes in
+    /// one walk. `Ok(None)` if it is of another type.
+    ///
+    /// # Errors
+    /// As [`Message::get`](crate::Message::get).
+    #[inline]
+    pub fn decode<A: Attribute<'a>>(self, id: TransactionId) -> Result<Option<A>, AttributeError> {
+        if self.kind != A::KIND {
+            return Ok(None);
+        }
+        const { A::KIND.bounds() }.check(A::KIND, self.value.len())?;
+        A::decode(self.value, id).map(Some)
+    }
 }
 
 /// The attributes of a message that count; see [`Message::attributes`](crate::Message::attributes).
@@ -29,6 +47,7 @@ impl<'a> Attributes<'a> {
 impl<'a> Iterator for Attributes<'a> {
     type Item = RawAttribute<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<RawAttribute<'a>> {
         let mut reader = Reader::new(self.rest);
         while let Some(attribute) = next_attribute(&mut reader) {
@@ -41,6 +60,25 @@ impl<'a> Iterator for Attributes<'a> {
         }
         self.rest = &[];
         None
+    }
+}
+
+/// The attributes before the first seal; see [`Message::unsealed`](crate::Message::unsealed).
+#[derive(Clone, Debug)]
+pub struct UnsealedAttributes<'a>(Reader<'a>);
+
+impl<'a> UnsealedAttributes<'a> {
+    pub(crate) const fn new(open: &'a [u8]) -> Self {
+        Self(Reader::new(open))
+    }
+}
+
+impl<'a> Iterator for UnsealedAttributes<'a> {
+    type Item = RawAttribute<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<RawAttribute<'a>> {
+        next_attribute(&mut self.0)
     }
 }
 

@@ -312,7 +312,7 @@ fn line_10_a_nonce_with_altered_bits_is_stale() {
     let downgraded = without(&answer, AttributeType::PASSWORD_ALGORITHMS);
     let message = Message::parse(&downgraded).unwrap();
     let Nonce(nonce) = message.get().unwrap().unwrap();
-    let altered = nonce.replacen("obMatJos2gAAA", "obMatJos2AAAA", 1);
+    let altered = nonce.replacen("obMatJos2AAAB", "obMatJos2AAAA", 1);
     assert_ne!(altered, nonce);
     let downgraded = rewrite(&downgraded, |attribute| {
         let is_nonce = attribute.kind == AttributeType::NONCE;

@@ -16,7 +16,9 @@ use serde_json::json;
 use tokio::net::UdpSocket;
 
 use crate::Failure;
-use crate::net::{self, Clock};
+use pinhole_io::Clock;
+
+use crate::net;
 
 /// The options of `stun-tool binding`.
 #[derive(Args)]

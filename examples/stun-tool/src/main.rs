@@ -52,6 +52,9 @@ enum Failure {
     #[error("{0}")]
     Usage(String),
     /// Exit code 3.
+    #[error("{uri}: {reason}")]
+    Lookup { uri: String, reason: pinhole_io::LookupError },
+    /// Exit code 3.
     #[error("{what}: {reason}")]
     Network { what: String, reason: std::io::Error },
 }
@@ -61,7 +64,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Unanswered(_) => 1,
             Self::Uri { .. } | Self::Scheme { .. } | Self::Usage(_) => 2,
-            Self::Network { .. } => 3,
+            Self::Lookup { .. } | Self::Network { .. } => 3,
         })
     }
 }

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use tokio::net::UdpSocket;
 
 use crate::Failure;
-use crate::net::{self, Clock};
+use pinhole_io::Clock;
+
+use crate::net;
 
 /// The options of `stun-tool nat`.
 #[derive(Args)]

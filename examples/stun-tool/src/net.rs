@@ -1,84 +1,47 @@
-//! The clock, the generator, names and sockets: everything that the libraries do not touch.
+//! Names and sockets.
 
 use std::net::SocketAddr;
 
-use pinhole_sansio::{Instant, Transport};
-use pinhole_stun::Uri;
-use pinhole_stun::resolve::{Answer, Query, Resolver};
-use rand::TryRng;
-use rand::rngs::SysRng;
-use tokio::net::{UdpSocket, lookup_host};
+use pinhole_io::{LookupError, Resolver, resolve_numeric};
+use pinhole_sansio::Transport;
+use pinhole_stun::resolve::ServerAddress;
+use pinhole_stun::{Host, Uri};
+use tokio::net::UdpSocket;
 
 use crate::Failure;
 
 /// The longest datagram there is.
 pub(crate) const MAX_DATAGRAM: usize = 65_535;
 
-/// The system's monotonic clock, read as time since the program began.
-#[derive(Clone, Copy)]
-pub(crate) struct Clock(tokio::time::Instant);
-
-impl Clock {
-    pub(crate) fn start() -> Self {
-        Self(tokio::time::Instant::now())
-    }
-
-    pub(crate) fn now(self) -> Instant {
-        Instant::ZERO + self.0.elapsed()
-    }
-
-    /// Sleeps until then.
-    pub(crate) async fn sleep_until(self, deadline: Instant) {
-        tokio::time::sleep_until(self.0 + (deadline - Instant::ZERO)).await;
-    }
-}
-
 /// Thirty-two bytes from the operating system.
 pub(crate) fn seed() -> Result<[u8; 32], Failure> {
-    let mut seed = [0; 32];
-    SysRng.try_fill_bytes(&mut seed).map_err(|error| {
-        let reason = std::io::Error::other(error);
-        Failure::Network { what: "random bytes".into(), reason }
-    })?;
-    Ok(seed)
+    let network = |reason| Failure::Network { what: "random bytes".into(), reason };
+    pinhole_io::seed().map_err(network)
 }
 
-/// The server that a `stun:` URI leads to, over UDP.
-///
-/// The system's resolver knows addresses only; so SRV records count as absent, and RFC 8489 §8.1 falls
-/// back on A and AAAA.
+/// The server that a `stun:` URI leads to, over UDP. The name servers are read only where there is a name to look up.
 pub(crate) async fn resolve(text: &str, ipv6: bool) -> Result<SocketAddr, Failure> {
     let uri: Uri = text.parse().map_err(|reason| Failure::Uri { uri: text.into(), reason })?;
-    let mut resolver = Resolver::new(&uri, &[Transport::Udp], seed()?)
-        .map_err(|reason| Failure::Scheme { uri: text.into(), reason })?;
-    let mut found = Vec::new();
-    loop {
-        if let Some(query) = resolver.poll_query() {
-            resolver.handle_answer(look_up(query).await?);
-        } else if let Some(server) = resolver.poll_server() {
-            found.push(server.address);
-        } else {
-            break;
+    let found = match uri.host {
+        Host::Ip(_) => resolve_numeric(&uri, &[Transport::Udp]),
+        Host::Name(_) => look_up(&uri).await,
+    };
+    let found = found.map_err(|reason| {
+        if let LookupError::Uri(reason) = reason {
+            return Failure::Scheme { uri: text.into(), reason };
         }
-    }
-    let of_family = found.iter().find(|address| address.is_ipv6() == ipv6);
-    of_family.or(found.first().filter(|_| !ipv6)).copied().ok_or_else(|| {
+        Failure::Lookup { uri: text.into(), reason }
+    })?;
+    let addresses = || found.iter().map(|server| server.address);
+    let of_family = addresses().find(|address| address.is_ipv6() == ipv6);
+    of_family.or(addresses().next().filter(|_| !ipv6)).ok_or_else(|| {
         let reason = std::io::Error::other("no address of this family");
         Failure::Network { what: uri.host.to_string(), reason }
     })
 }
 
-async fn look_up(query: Query) -> Result<Answer, Failure> {
-    match query {
-        Query::Naptr(_) => Ok(Answer::Naptr(Vec::new())),
-        Query::Srv(_) => Ok(Answer::Srv(Vec::new())),
-        Query::Addresses(name) => {
-            let addresses = lookup_host((name.as_str(), 0)).await;
-            let addresses =
-                addresses.map_err(|reason| Failure::Network { what: name.clone(), reason })?;
-            Ok(Answer::Addresses(addresses.map(|address| address.ip()).collect()))
-        }
-    }
+async fn look_up(uri: &Uri) -> Result<Vec<ServerAddress>, LookupError> {
+    Resolver::system()?.resolve(uri, &[Transport::Udp]).await
 }
 
 /// A socket on the address from which the system reaches `server`.

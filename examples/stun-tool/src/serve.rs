@@ -15,7 +15,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::Failure;
-use crate::net::{self, Clock};
+use pinhole_io::Clock;
+
+use crate::net;
 
 /// The options of `stun-tool serve`.
 #[derive(Args)]

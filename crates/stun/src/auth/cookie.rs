@@ -19,8 +19,9 @@ const PREFIX: &str = "obMatJos2";
 pub(crate) const COOKIE_LENGTH: usize = 13;
 
 impl SecurityFeatures {
-    const PASSWORD_ALGORITHMS: u8 = 0x80;
-    const USERNAME_ANONYMITY: u8 = 0x40;
+    /// "Bit 0 is the rightmost bit, and Bit 23 is the leftmost bit" (RFC 8489 §18.1 as erratum 6290 corrects it).
+    const PASSWORD_ALGORITHMS: u8 = 1 << 0;
+    const USERNAME_ANONYMITY: u8 = 1 << 1;
 
     /// The features that a nonce announces; `None` if it does not start with the nonce cookie, as
     /// those of servers older than RFC 8489.
@@ -29,10 +30,10 @@ impl SecurityFeatures {
         let encoded = nonce.strip_prefix(PREFIX)?.as_bytes().first_chunk::<4>()?;
         let mut bits = [0; 3];
         STANDARD.decode_slice(encoded, &mut bits).ok()?;
-        let [first, ..] = bits;
+        let [.., last] = bits;
         Some(Self {
-            password_algorithms: first & Self::PASSWORD_ALGORITHMS != 0,
-            username_anonymity: first & Self::USERNAME_ANONYMITY != 0,
+            password_algorithms: last & Self::PASSWORD_ALGORITHMS != 0,
+            username_anonymity: last & Self::USERNAME_ANONYMITY != 0,
         })
     }
 
@@ -45,7 +46,7 @@ impl SecurityFeatures {
         let (prefix, bits) = cookie.split_at_mut(PREFIX.len());
         prefix.copy_from_slice(PREFIX.as_bytes());
         STANDARD
-            .encode_slice([algorithms | anonymity, 0, 0], bits)
+            .encode_slice([0, 0, algorithms | anonymity], bits)
             .expect("three bytes make four characters");
         cookie
     }
@@ -56,10 +57,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cookie_of_the_sample_announces_userhash_alone_or_nothing() {
-        // RFC 8489 B.1: "obMatJos2AAAC...", whose bits are 22 and 23 and mean nothing here.
+    fn the_cookie_of_the_sample_announces_username_anonymity() {
+        // RFC 8489 B.1, whose request carries USERHASH.
         let features = SecurityFeatures::of_nonce("obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA");
-        assert_eq!(features, Some(SecurityFeatures::default()));
+        let expected = SecurityFeatures { password_algorithms: false, username_anonymity: true };
+        assert_eq!(features, Some(expected));
         assert_eq!(SecurityFeatures::of_nonce("f//499k954d6OL34oL9FSTvy64sA"), None);
         assert_eq!(SecurityFeatures::of_nonce("obMatJos2A"), None);
         assert_eq!(SecurityFeatures::of_nonce("obMatJos2\u{e9}\u{e9}"), None);
