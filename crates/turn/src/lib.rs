@@ -1,0 +1,17 @@
+//! TURN (RFC 8656) without sockets, clocks or global randomness.
+//!
+//! # The codec
+//! - [`attribute`] holds the attributes of TURN, each as good as those of `pinhole-stun`.
+//! - [`ChannelNumber`] and [`ChannelData`] are the four-byte framing of channels.
+
+#![forbid(unsafe_code)]
+#![no_std]
+
+extern crate alloc;
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+pub mod attribute;
+mod channel;
+
+pub use channel::{CHANNEL_HEADER_LENGTH, ChannelData, ChannelNumber, channel_header};
