@@ -3,6 +3,10 @@
 //! # The codec
 //! - [`attribute`] holds the attributes of TURN, each as good as those of `pinhole-stun`.
 //! - [`ChannelNumber`] and [`ChannelData`] are the four-byte framing of channels.
+//!
+//! # The server
+//! - [`policy`] tells which peers may be relayed to, and why not.
+//! - [`credential`] makes and checks credentials that expire by themselves.
 
 #![forbid(unsafe_code)]
 #![no_std]
@@ -13,5 +17,7 @@ extern crate std;
 
 pub mod attribute;
 mod channel;
+pub mod credential;
+pub mod policy;
 
 pub use channel::{CHANNEL_HEADER_LENGTH, ChannelData, ChannelNumber, channel_header};

@@ -1,0 +1,220 @@
+//! Peer policy: CHECKLIST 32 and 33, its table 1e, and invariant T14.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use pinhole_turn::policy::{Action, Policy, Range, Reason, Rule, SPECIAL_PURPOSE};
+use proptest::prelude::*;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn rule(text: &str) -> Rule {
+    text.parse().unwrap()
+}
+
+/// Every spelling of an IPv4 address that line 32 names.
+fn encodings(address: Ipv4Addr) -> [IpAddr; 8] {
+    let bits = u128::from(address.to_bits());
+    [
+        0xffff_0000_0000 | bits,
+        bits,
+        (0x64_ff9b << 96) | bits,
+        (0x64_ff9b_0001 << 80) | bits,
+        (0x2002 << 112) | (bits << 80) | 1,
+        (0x2001 << 112) | (bits ^ 0xffff_ffff),
+        (0xfe80 << 112) | (0x5efe << 32) | bits,
+        (0x2600 << 112) | (0x0200_5efe << 32) | bits,
+    ]
+    .map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits)))
+}
+
+/// Table 1e.
+#[test]
+fn the_measured_peers_are_refused_by_default() {
+    let policy = Policy::default();
+    for text in [
+        "0.0.0.0",
+        "0.1.2.3",
+        "127.0.0.1",
+        "127.255.255.254",
+        "::",
+        "::1",
+        "169.254.169.254",
+        "fe80::1",
+        "fc00::1",
+        "::ffff:127.0.0.1",
+        "::ffff:0.0.0.0",
+        "::127.0.0.1",
+        "2002:7f00:1::",
+        "64:ff9b::7f00:1",
+        "::ffff:169.254.169.254",
+        "2001::1",
+        "ff02::1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "240.0.0.1",
+        "10.0.0.1",
+        "100.64.0.1",
+        "192.0.2.1",
+        "2001:db8::1",
+        "239.255.255.250",
+        "64:ff9b:1::8.8.8.8",
+        "fec0::1",
+        "4000::1",
+    ] {
+        let decision = policy.decide(ip(text));
+        assert_eq!(decision.action, Action::Deny, "{decision}");
+    }
+}
+
+#[test]
+fn global_addresses_are_allowed_by_default() {
+    let policy = Policy::default();
+    for text in [
+        "8.8.8.8",
+        "::ffff:8.8.8.8",
+        "64:ff9b::8.8.8.8",
+        "2606:4700::1111",
+        "1.1.1.1",
+        "192.0.0.9",
+        "223.255.255.255",
+        "2001:4:112::1",
+    ] {
+        let decision = policy.decide(ip(text));
+        assert_eq!(decision.action, Action::Allow, "{decision}");
+    }
+}
+
+#[test]
+fn every_refusal_names_its_rule() {
+    let policy = Policy::default().with_rule(rule("deny 8.8.0.0/16")).with_own(ip("1.1.1.1"));
+    for (peer, text) in [
+        ("127.0.0.1", "127.0.0.1 is refused: 127.0.0.0/8 is loopback (RFC 1122)"),
+        ("::ffff:8.8.8.8", "8.8.8.8 is refused: rule 1, deny 8.8.0.0/16"),
+        ("64:ff9b::8.8.8.8", "8.8.8.8 is refused: rule 1, deny 8.8.0.0/16"),
+        ("1.1.1.1", "1.1.1.1 is refused: it is the server's own"),
+        ("2001::1", "2001::1 is refused: Teredo is a tunnel (RFC 8656 §21.4)"),
+        ("9.9.9.9", "9.9.9.9 is allowed: a global unicast address"),
+    ] {
+        assert_eq!(policy.decide(ip(peer)).to_string(), text);
+    }
+}
+
+/// RFC 8656 §21.4, line 33.
+#[test]
+fn no_rule_opens_teredo_or_6to4() {
+    let policy = Policy::default().with_rule(rule("allow ::/0")).with_rule(rule("allow 0.0.0.0/0"));
+    for text in ["2001::1", "2002:808:808::1", "2001:0:4136:e378:8000:63bf:f7f7:f7f7"] {
+        assert!(matches!(policy.decide(ip(text)).reason, Reason::Tunnel(_)), "{text}");
+    }
+    assert!(policy.allows(ip("fe80::1")) && policy.allows(ip("127.0.0.1")));
+}
+
+#[test]
+fn the_first_rule_that_matches_decides() {
+    let policy = Policy::default()
+        .with_rule(rule("deny 10.1.0.0/16"))
+        .with_rule(rule("allow 10.0.0.0/8"))
+        .with_rule(rule("allow 127.0.0.1"));
+    assert!(policy.allows(ip("10.2.0.1")) && policy.allows(ip("::ffff:10.2.0.1")));
+    assert!(policy.allows(ip("64:ff9b::10.2.0.1")));
+    assert!(!policy.allows(ip("10.1.0.1")) && !policy.allows(ip("::ffff:10.1.0.1")));
+    assert!(policy.allows(ip("127.0.0.1")) && !policy.allows(ip("127.0.0.2")));
+}
+
+fn parts(range: Range) -> (IpAddr, u8) {
+    let text = range.to_string();
+    let (network, prefix) = text.split_once('/').unwrap();
+    (ip(network), prefix.parse().unwrap())
+}
+
+#[test]
+fn a_wider_block_comes_after_those_in_it() {
+    for (at, outer) in SPECIAL_PURPOSE.iter().enumerate() {
+        for inner in &SPECIAL_PURPOSE[at + 1..] {
+            let (network, prefix) = parts(inner.range);
+            let hides = outer.range.contains(network) && parts(outer.range).1 <= prefix;
+            assert!(!hides, "{outer} hides {inner}");
+        }
+    }
+}
+
+#[test]
+fn rules_that_cannot_be_read_are_refused() {
+    for text in ["", "allow", "open 10.0.0.0/8", "allow 10.0.0.1/8", "deny 10.0.0.0/40"] {
+        assert!(text.parse::<Rule>().is_err(), "{text}");
+    }
+    assert_eq!(rule("allow  10.0.0.0/8").to_string(), "allow 10.0.0.0/8");
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let v4 = (any::<u32>(), 0u8..=32).prop_map(|(bits, prefix)| (IpAddr::V4(bits.into()), prefix));
+    let v6 =
+        (any::<u128>(), 0u8..=128).prop_map(|(bits, prefix)| (IpAddr::V6(bits.into()), prefix));
+    let range = prop_oneof![v4, v6].prop_map(|(address, prefix)| Range::new(address, prefix));
+    let action = prop_oneof![Just(Action::Allow), Just(Action::Deny)];
+    let rule = (action, range).prop_map(|(action, range)| Rule { action, range: range.unwrap() });
+    proptest::collection::vec(rule, 0..6)
+        .prop_map(|rules| rules.into_iter().fold(Policy::default(), Policy::with_rule))
+}
+
+proptest! {
+    /// T14: no spelling of an address gets further than the address.
+    #[test]
+    fn an_encoding_is_allowed_only_if_the_address_is(policy in any_policy(), bits in any::<u32>()) {
+        let address = Ipv4Addr::from_bits(bits);
+        let allowed = policy.allows(IpAddr::V4(address));
+        let [mapped, rest @ ..] = encodings(address);
+        prop_assert_eq!(policy.allows(mapped), allowed);
+        for encoding in rest {
+            prop_assert!(allowed || !policy.allows(encoding), "{}", encoding);
+        }
+    }
+
+    /// By default, a translated address is as good as the address.
+    #[test]
+    fn nat64_is_transparent_by_default(bits in any::<u32>()) {
+        let [_, _, nat64, ..] = encodings(Ipv4Addr::from_bits(bits));
+        let policy = Policy::default();
+        prop_assert_eq!(policy.allows(nat64), policy.allows(IpAddr::V4(bits.into())));
+    }
+}
+
+/// Line 32: a range is an interval of the integers. Ten million pairs in a release build.
+#[test]
+fn a_range_is_an_interval_of_integers() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64; // the seed
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        u128::from(mixed ^ (mixed >> 31))
+    };
+    let count = if cfg!(debug_assertions) { 200_000 } else { 10_000_000 };
+    for _ in 0..count {
+        let base = (next() << 64) | next();
+        let prefix = u8::try_from(next() % 129).unwrap();
+        // Near the range's ends, or anywhere.
+        let flipped = u32::try_from(next() % 128).unwrap();
+        let probe = if next() % 4 == 0 { (next() << 64) | next() } else { base ^ (1 << flipped) };
+        let size = 1u128.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+        let first = base.checked_div(size).map_or(0, |blocks| blocks * size);
+        let last = first.wrapping_add(size).wrapping_sub(1);
+        let range = Range::new(IpAddr::V6(base.into()), prefix).unwrap();
+        assert_eq!(
+            range.contains(IpAddr::V6(probe.into())),
+            first <= probe && probe <= last,
+            "{range} {probe:x}"
+        );
+        if prefix <= 32 {
+            let (base, probe) = ((base >> 96) as u32, (probe >> 96) as u32);
+            let size = 1u64 << (32 - prefix);
+            let first = u64::from(base) / size * size;
+            let range = Range::new(IpAddr::V4(base.into()), prefix).unwrap();
+            let inside = (first..first + size).contains(&u64::from(probe));
+            assert_eq!(range.contains(IpAddr::V4(probe.into())), inside, "{range} {probe:x}");
+        }
+    }
+}
