@@ -5,6 +5,7 @@
 //! - [`ChannelNumber`] and [`ChannelData`] are the four-byte framing of channels.
 //!
 //! # The server
+//! - [`server`] is the machine.
 //! - [`policy`] tells which peers may be relayed to, and why not.
 //! - [`credential`] makes and checks credentials that expire by themselves.
 
@@ -18,6 +19,8 @@ extern crate std;
 pub mod attribute;
 mod channel;
 pub mod credential;
+mod indication;
 pub mod policy;
+pub mod server;
 
 pub use channel::{CHANNEL_HEADER_LENGTH, ChannelData, ChannelNumber, channel_header};

@@ -1,0 +1,124 @@
+//! What stands in front of relayed bytes, so that they themselves are not copied.
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::ops::{Deref, Range};
+
+use pinhole_stun::{AttributeType, Class, HEADER_LENGTH, MessageWriter, Method, TransactionId};
+
+use crate::attribute::XorPeerAddress;
+use crate::{ChannelNumber, channel_header};
+
+/// The bytes to send in front of a payload: the four of ChannelData, or the 36 (IPv4) or 48 (IPv6) of
+/// a Send or Data indication.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    bytes: [u8; Self::MAX],
+    length: u8,
+}
+
+impl Header {
+    /// No header is longer: keep as many bytes free in front of a receive buffer, and a datagram can be
+    /// sent on from where it lies.
+    pub const MAX: usize = 48;
+
+    /// In front of `length` bytes for or from a channel; `None` for more than ChannelData can carry.
+    #[must_use]
+    pub fn channel(number: ChannelNumber, length: usize) -> Option<Self> {
+        let header = channel_header(number, length)?;
+        let mut bytes = [0; Self::MAX];
+        bytes.first_chunk_mut().map(|front| *front = header)?;
+        Some(Self { bytes, length: 4 })
+    }
+
+    /// In front of the value of DATA, and of its padding, in a Send or Data indication; `None` for more
+    /// bytes than a STUN message can carry.
+    #[must_use]
+    pub(crate) fn indication(
+        method: Method,
+        id: TransactionId,
+        peer: SocketAddr,
+        length: usize,
+    ) -> Option<Self> {
+        let mut bytes = [0; Self::MAX];
+        let mut writer = MessageWriter::new(&mut bytes, Class::Indication, method, id).ok()?;
+        writer.attribute(&XorPeerAddress(peer)).ok()?;
+        let before = writer.length();
+
+        let total = before + DATA_HEADER_LENGTH - HEADER_LENGTH + length.next_multiple_of(4);
+        let [t0, t1] = u16::try_from(total).ok()?.to_be_bytes();
+        let [_, _, field @ ..] = bytes.first_chunk_mut::<4>()?;
+        *field = [t0, t1];
+        let [k0, k1] = AttributeType::DATA.value().to_be_bytes();
+        let [l0, l1] = u16::try_from(length).ok()?.to_be_bytes();
+        *bytes.get_mut(before..)?.first_chunk_mut()? = [k0, k1, l0, l1];
+        let length = u8::try_from(before + DATA_HEADER_LENGTH).ok()?;
+        Some(Self { bytes, length })
+    }
+}
+
+/// Type and length of DATA.
+const DATA_HEADER_LENGTH: usize = 4;
+
+impl Deref for Header {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length.into()).unwrap_or(&self.bytes)
+    }
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Header({} bytes)", self.length)
+    }
+}
+
+/// How many bytes of padding follow `length` bytes.
+pub(crate) const fn padding(length: usize) -> u8 {
+    (length.wrapping_neg() & 3) as u8
+}
+
+/// Where in `whole` its part `part` lies.
+pub(crate) fn range_of(whole: &[u8], part: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr()).min(whole.len());
+    start..(start + part.len()).min(whole.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribute::Data;
+    use pinhole_stun::Message;
+    use std::vec::Vec;
+
+    const ID: TransactionId = TransactionId::new([7; 12]);
+
+    #[test]
+    fn header_payload_and_padding_make_an_indication() {
+        for (peer, expected) in [("192.0.2.1:7", 36), ("[2001:db8::1]:7", 48)] {
+            let peer = peer.parse().unwrap();
+            for length in [0, 1, 2, 3, 4, 1_200] {
+                let payload = std::vec![0xa5; length];
+                let header = Header::indication(Method::DATA, ID, peer, length).unwrap();
+                assert_eq!(header.len(), expected);
+                let padding = std::vec![0; padding(length).into()];
+                let bytes: Vec<u8> = [&header[..], &payload, &padding].concat();
+                let message = Message::parse(&bytes).unwrap();
+                assert_eq!(message.get::<XorPeerAddress>(), Ok(Some(XorPeerAddress(peer))));
+                assert_eq!(message.get::<Data<'_>>(), Ok(Some(Data(&payload))));
+                let Data(data) = message.get::<Data<'_>>().unwrap().unwrap();
+                assert_eq!(range_of(&bytes, data), expected..expected + length);
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_has_no_header() {
+        let peer = "192.0.2.1:7".parse().unwrap();
+        assert!(Header::indication(Method::SEND, ID, peer, 65_516).is_some());
+        assert!(Header::indication(Method::SEND, ID, peer, 65_520).is_none());
+        assert!(Header::channel(ChannelNumber::FIRST, 65_535).is_some());
+        assert!(Header::channel(ChannelNumber::FIRST, 65_536).is_none());
+    }
+}

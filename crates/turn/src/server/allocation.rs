@@ -1,0 +1,158 @@
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use pinhole_sansio::{FiveTuple, Instant};
+use pinhole_stun::TransactionId;
+use pinhole_stun::attribute::Family;
+
+use super::peers::Peers;
+use super::request::Reply;
+use super::{RelayId, Traffic};
+use crate::attribute::ReservationToken;
+
+/// What a client has on the server (RFC 8656 §3.2).
+#[derive(Debug)]
+pub(super) struct Allocation {
+    pub(super) client: FiveTuple,
+    pub(super) owner: Box<str>,
+    pub(super) expires: Instant,
+    /// What a retransmission of the Allocate request is told again.
+    pub(super) grant: Grant,
+    pub(super) v4: Option<u16>,
+    pub(super) v6: Option<u16>,
+    pub(super) peers: Peers,
+    pub(super) traffic: Traffic,
+    /// Until every relayed address is open, or has failed.
+    pub(super) opening: Option<Box<Opening>>,
+}
+
+/// What the Allocate request has brought.
+#[derive(Debug)]
+pub(super) struct Grant {
+    pub(super) request: TransactionId,
+    pub(super) lifetime: Duration,
+    pub(super) token: Option<ReservationToken>,
+    /// The family of a dual allocation that could not be had, and the code that says why.
+    pub(super) missing: Option<(Family, u16)>,
+}
+
+/// An Allocate request whose answer waits for the driver.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) reply: Reply,
+    pub(super) unopened: Vec<Family>,
+    pub(super) ask: Ask,
+    /// How many ports others held.
+    pub(super) failures: u32,
+}
+
+/// Which port of a relay host is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    Any,
+    Even,
+    /// An even port, and the next one for later.
+    Pair,
+    /// The one that was reserved, which is taken already.
+    Reserved(u16),
+}
+
+impl Allocation {
+    pub(super) const fn port(&self, family: Family) -> Option<u16> {
+        match family {
+            Family::Ipv4 => self.v4,
+            Family::Ipv6 => self.v6,
+        }
+    }
+
+    pub(super) const fn set_port(&mut self, family: Family, port: Option<u16>) {
+        match family {
+            Family::Ipv4 => self.v4 = port,
+            Family::Ipv6 => self.v6 = port,
+        }
+    }
+
+    /// Whether the allocation answers requests and carries data at this instant.
+    pub(super) fn is_live(&self, now: Instant) -> bool {
+        self.opening.is_none() && now < self.expires
+    }
+}
+
+pub(super) const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
+
+/// All allocations, each found by its number in constant time.
+#[derive(Debug, Default)]
+pub(super) struct Allocations {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// How often the slot has been emptied; tells a late answer from one to its present holder.
+    generation: u32,
+    allocation: Option<Box<Allocation>>,
+}
+
+/// Where an allocation is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) slot: u32,
+    pub(super) generation: u32,
+}
+
+impl Key {
+    pub(super) const fn relay(self, family: Family) -> RelayId {
+        RelayId { slot: self.slot, generation: self.generation, family }
+    }
+}
+
+impl From<RelayId> for Key {
+    fn from(relay: RelayId) -> Self {
+        Self { slot: relay.slot, generation: relay.generation }
+    }
+}
+
+impl Allocations {
+    pub(super) fn insert(&mut self, allocation: Allocation) -> Option<Key> {
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                let slot = u32::try_from(self.slots.len()).ok()?;
+                self.slots.push(Slot::default());
+                slot
+            }
+        };
+        let place = self.slots.get_mut(usize::try_from(slot).ok()?)?;
+        place.allocation = Some(Box::new(allocation));
+        Some(Key { slot, generation: place.generation })
+    }
+
+    #[inline]
+    pub(super) fn get(&self, key: Key) -> Option<&Allocation> {
+        let slot = self.slots.get(usize::try_from(key.slot).ok()?)?;
+        slot.allocation.as_deref().filter(|_| slot.generation == key.generation)
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Allocation> {
+        let slot = self.slots.get_mut(usize::try_from(key.slot).ok()?)?;
+        slot.allocation.as_deref_mut().filter(|_| slot.generation == key.generation)
+    }
+
+    pub(super) fn remove(&mut self, key: Key) -> Option<Box<Allocation>> {
+        let slot = self.slots.get_mut(usize::try_from(key.slot).ok()?)?;
+        if slot.generation != key.generation {
+            return None;
+        }
+        let allocation = slot.allocation.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        self.free.push(key.slot);
+        Some(allocation)
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+}

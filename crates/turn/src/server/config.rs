@@ -1,0 +1,116 @@
+use alloc::string::String;
+use core::net::IpAddr;
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+use pinhole_stun::attribute::Family;
+use pinhole_stun::auth::Offer;
+use pinhole_stun::binding::Rate;
+
+use crate::policy::Policy;
+
+/// What a [`Server`](super::Server) is told once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The realm; up to eight bytes keep a challenge as small as it can be.
+    pub realm: String,
+    /// Where IPv4 relayed addresses are opened; `None` refuses the family with 440.
+    pub relay_v4: Option<RelayHost>,
+    /// The same for IPv6.
+    pub relay_v6: Option<RelayHost>,
+    /// The ports of relayed addresses: "the range 49152 - 65535" (RFC 8656 §7.2).
+    pub ports: RangeInclusive<u16>,
+    /// Which peers are relayed to, besides which no relay host is.
+    pub policy: Policy,
+    /// The lifetime of an allocation whose client asks for none, or for less: 600 s (RFC 8656 §3.2).
+    pub default_lifetime: Duration,
+    /// The longest lifetime: "no more than 3600 seconds" (RFC 8656 §7.2).
+    pub max_lifetime: Duration,
+    /// Whether no lifetime reaches beyond the expiry of the credentials that it was asked for with.
+    pub end_with_credentials: bool,
+    /// How long a nonce is valid: "at least once every hour" a new one (RFC 8656 §5).
+    pub nonce_lifetime: Duration,
+    /// The password algorithms on offer.
+    pub offer: Offer,
+    /// How many answers a source gets that has not proved its address; `None` for any number.
+    pub rate: Option<Rate>,
+    /// Whether the driver can set DF on a datagram; without, DONT-FRAGMENT is answered with 420.
+    pub dont_fragment: bool,
+    /// What one client and all of them may hold.
+    pub limits: Limits,
+}
+
+/// An address of the server's on which relayed addresses are opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayHost {
+    /// The address to bind.
+    pub bind: IpAddr,
+    /// The address that peers reach it at, where a NAT with the same ports stands between.
+    pub external: IpAddr,
+}
+
+impl From<IpAddr> for RelayHost {
+    /// A host that peers reach at the address that is bound.
+    fn from(address: IpAddr) -> Self {
+        Self { bind: address, external: address }
+    }
+}
+
+/// Bounds of what is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Allocations of one user, reserved ports included; more get a 486.
+    pub allocations_per_user: u32,
+    /// Allocations in all; more get a 486.
+    pub allocations: u32,
+    /// Permissions of one allocation; more get a 508.
+    pub permissions: usize,
+    /// Channels of one allocation; more get a 508.
+    pub channels: usize,
+    /// How many ports are tried when others hold some of them, before a 508.
+    pub port_attempts: u32,
+}
+
+impl Config {
+    /// A server in this realm, without a relay host yet, and with the defaults of the RFCs.
+    #[must_use]
+    pub fn new(realm: &str) -> Self {
+        Self {
+            realm: realm.into(),
+            relay_v4: None,
+            relay_v6: None,
+            ports: 49_152..=65_535,
+            policy: Policy::default(),
+            default_lifetime: Duration::from_secs(600),
+            max_lifetime: Duration::from_secs(3_600),
+            end_with_credentials: true,
+            nonce_lifetime: Duration::from_secs(3_600),
+            offer: Offer::default(),
+            rate: Some(Rate::default()),
+            dont_fragment: false,
+            limits: Limits::default(),
+        }
+    }
+
+    /// The host of this family's relayed addresses.
+    #[must_use]
+    pub const fn relay(&self, family: Family) -> Option<RelayHost> {
+        match family {
+            Family::Ipv4 => self.relay_v4,
+            Family::Ipv6 => self.relay_v6,
+        }
+    }
+}
+
+impl Default for Limits {
+    /// Enough for a call of many streams, too little for a scan.
+    fn default() -> Self {
+        Self {
+            allocations_per_user: 64,
+            allocations: 100_000,
+            permissions: 64,
+            channels: 64,
+            port_attempts: 16,
+        }
+    }
+}

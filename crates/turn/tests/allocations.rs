@@ -1,0 +1,74 @@
+//! Relayed data costs no heap allocation, and refused data none either.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, unsafe_code)]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use common::{Caller, PEER, World, addr, config};
+use pinhole_sansio::Datagram;
+use pinhole_turn::server::Received;
+
+/// Counts the allocations of the thread that runs a test.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations<T>(work: impl FnOnce() -> T) -> usize {
+    let before = COUNT.get();
+    std::hint::black_box(work());
+    COUNT.get() - before
+}
+
+#[test]
+fn relaying_in_both_directions_allocates_nothing() {
+    assert_eq!(allocations(|| vec![1, 2, 3]), 1, "the count counts");
+    let (mut world, mut alice) = (World::new(config()), Caller::alice());
+    let relayed = alice.allocate(&mut world);
+    assert_eq!(alice.bind(&mut world, 0x4000, PEER), 0);
+    assert_eq!(alice.permit(&mut world, &["198.51.100.8:1"]), 0);
+    let relay = world.relay_at(relayed);
+    let mut channel_data = [7; 176];
+    channel_data[..4].copy_from_slice(&[0x40, 0, 0, 172]);
+    let mut send = vec![0, 0x16, 0, 12 + 176, 0x21, 0x12, 0xa4, 0x42];
+    send.extend([7; 12]);
+    send.extend([0, 0x12, 0, 8, 0, 1, 0, 0, 0xe7, 0x21, 0xc0, 0x45, 0, 0x13, 0, 172]);
+    send.extend([7; 172]);
+    let (peer, other, stranger) = (addr(PEER), addr("198.51.100.8:1"), addr("198.51.100.9:1"));
+
+    let now = world.now;
+    let count = allocations(|| {
+        for payload in [&channel_data[..], &send] {
+            let datagram = Datagram { five_tuple: alice.path.reversed(), payload };
+            let received = world.server.handle_client_datagram(datagram, now);
+            assert!(matches!(received, Received::ToPeer(route) if route.payload.len() == 172));
+        }
+        let server = &mut world.server;
+        assert_eq!(server.handle_peer_datagram(relay, peer, 172, now).unwrap().header.len(), 4);
+        assert_eq!(server.handle_peer_datagram(relay, other, 172, now).unwrap().header.len(), 36);
+        assert!(server.handle_peer_datagram(relay, stranger, 172, now).is_err());
+        let datagram = Datagram { five_tuple: alice.path, payload: &channel_data };
+        assert!(matches!(server.handle_client_datagram(datagram, now), Received::Dropped(_)));
+    });
+    assert_eq!(count, 0);
+}
