@@ -40,6 +40,9 @@ use pinhole_benches::cases::{Operation, case};
 #[bench::refuse__is(case("refuse", "is"))]
 #[bench::refuse__rtc_stun(case("refuse", "rtc_stun"))]
 #[bench::refuse__stun_codec(case("refuse", "stun_codec"))]
+#[bench::channel__floor(case("channel", "floor"))]
+#[bench::channel__ours(case("channel", "ours"))]
+#[bench::channel__stun_types(case("channel", "stun_types"))]
 fn measure(mut work: Operation) -> Operation {
     work();
     work

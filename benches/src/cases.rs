@@ -6,12 +6,17 @@ use pinhole_stun::IntegrityKey;
 use rtc_stun::message::Message as RtcMessage;
 
 use crate::peers::{is, rtc_stun as rtc, stun_codec, stun_types};
-use crate::{CHECK, PASSWORD, floor, ours, rtp};
+use crate::{CHECK, PASSWORD, channel_data, floor, ours, rtp};
 
 /// The rows of the table.
-pub const OPERATIONS: [&str; 5] = ["parse", "verify", "build", "success", "refuse"];
+pub const OPERATIONS: [&str; 6] = ["parse", "verify", "build", "success", "refuse", "channel"];
 /// The columns of the table.
 pub const CODECS: [&str; 6] = ["floor", "ours", "stun_types", "is", "rtc_stun", "stun_codec"];
+
+/// Whether the codec does the operation at all: only the family of `stun-types` has ChannelData.
+pub fn exists(operation: &str, codec: &str) -> bool {
+    operation != "channel" || ["floor", "ours", "stun_types"].contains(&codec)
+}
 
 /// An operation, with everything that it needs prepared.
 pub type Operation = Box<dyn FnMut()>;
@@ -43,6 +48,7 @@ macro_rules! right {
 fn checked(operation: &str, codec: &str) -> (Operation, bool) {
     let check = black_box(CHECK);
     let packet = black_box(rtp());
+    let channel = black_box(channel_data());
     let mut buffer = [0; 256];
     match codec {
         "ours" => {
@@ -52,6 +58,7 @@ fn checked(operation: &str, codec: &str) -> (Operation, bool) {
                 "verify" => right!(ours::verify(&check, &key) => Some(crate::READ)),
                 "build" => right!(ours::build(&mut buffer, &key) => Some(88)),
                 "success" => right!(ours::success(&mut buffer, &key) => Some(64)),
+                "channel" => right!(ours::channel(&channel) => Some((0x4001, 160))),
                 _ => right!(ours::refuse(&packet) => true),
             }
         }
@@ -62,6 +69,7 @@ fn checked(operation: &str, codec: &str) -> (Operation, bool) {
                 "verify" => right!(floor::verify(&check, &key) => Some(crate::READ)),
                 "build" => right!(floor::build(&mut buffer, &key) => 88),
                 "success" => right!(floor::success(&mut buffer, &key) => 64),
+                "channel" => right!(floor::channel(&channel) => Some((0x4001, 160))),
                 _ => right!(floor::refuse(&packet) => true),
             }
         }
@@ -72,6 +80,7 @@ fn checked(operation: &str, codec: &str) -> (Operation, bool) {
                 "verify" => right!(stun_types::verify(&check, &key) => Some(crate::READ)),
                 "build" => right!(stun_types::build(&mut buffer, &key) => Some(88)),
                 "success" => right!(stun_types::success(&mut buffer, &key) => Some(64)),
+                "channel" => right!(stun_types::channel(&channel) => Some((0x4001, 160))),
                 _ => right!(stun_types::refuse(&packet) => true),
             }
         }

@@ -107,3 +107,11 @@ fn finish(buffer: &mut [u8], kind: u16, attributes: &[&[u8]], key: &Key) -> usiz
 pub fn refuse(bytes: &[u8]) -> bool {
     bytes.first().is_none_or(|first| *first >= 4)
 }
+
+/// The channel's number and the length of the data.
+pub fn channel(bytes: &[u8]) -> Option<(u16, usize)> {
+    let [n0, n1, l0, l1, data @ ..] = bytes else { return None };
+    let (number, length) = (u16::from_be_bytes([*n0, *n1]), u16::from_be_bytes([*l0, *l1]));
+    let is_right = number >> 12 == 4 && usize::from(length) <= data.len();
+    is_right.then(|| (number, length.into()))
+}

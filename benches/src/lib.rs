@@ -44,6 +44,13 @@ pub fn rtp() -> [u8; 172] {
     packet
 }
 
+/// ChannelData of a voice packet's length.
+pub fn channel_data() -> [u8; 164] {
+    let mut message = [0x55; 164];
+    message[..4].copy_from_slice(&[0x40, 0x01, 0, 160]);
+    message
+}
+
 /// What a check says, for whoever handles it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check {

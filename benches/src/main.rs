@@ -47,7 +47,10 @@ fn main() -> ExitCode {
         print!("{operation:<9}");
         let count = |codec: &str| instructions.get(&(operation.into(), codec.into())).copied();
         for codec in CODECS {
-            let cell = format!("{} ({})", count(codec).unwrap_or(0), allocations(operation, codec));
+            let cell = match count(codec) {
+                Some(count) => format!("{count} ({})", allocations(operation, codec)),
+                None => "-".to_owned(),
+            };
             print!("{cell:>16}");
         }
         let others = CODECS.iter().filter(|codec| !["floor", "ours"].contains(codec));

@@ -1,7 +1,10 @@
 //! pinhole-stun.
 
 use pinhole_stun::attribute::{IceControlled, Priority, Username, XorMappedAddress};
-use pinhole_stun::{AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId};
+use pinhole_stun::{
+    AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId,
+};
+use pinhole_turn::ChannelData;
 
 use crate::Check;
 
@@ -24,8 +27,12 @@ fn read(message: &Message<'_>) -> Option<Check> {
     let (mut username, mut priority, mut tie_breaker, mut nominated) = (None, None, None, false);
     for attribute in message.unsealed() {
         match attribute.kind {
-            AttributeType::USERNAME => username = username.or(attribute.decode::<Username<'_>>(id).ok()?),
-            AttributeType::PRIORITY => priority = priority.or(attribute.decode::<Priority>(id).ok()?),
+            AttributeType::USERNAME => {
+                username = username.or(attribute.decode::<Username<'_>>(id).ok()?)
+            }
+            AttributeType::PRIORITY => {
+                priority = priority.or(attribute.decode::<Priority>(id).ok()?)
+            }
             AttributeType::ICE_CONTROLLED => {
                 tie_breaker = tie_breaker.or(attribute.decode::<IceControlled>(id).ok()?);
             }
@@ -65,4 +72,10 @@ pub fn success(buffer: &mut [u8], key: &IntegrityKey) -> Option<usize> {
 /// Refuse what is no message.
 pub fn refuse(bytes: &[u8]) -> bool {
     Message::parse(bytes).is_err()
+}
+
+/// The channel's number and the length of the data.
+pub fn channel(bytes: &[u8]) -> Option<(u16, usize)> {
+    let channel = ChannelData::parse(bytes)?;
+    Some((channel.number.value(), channel.data.len()))
 }

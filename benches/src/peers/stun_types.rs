@@ -67,3 +67,9 @@ pub fn refuse(bytes: &[u8]) -> bool {
 fn id() -> u128 {
     crate::ID.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))
 }
+
+/// The channel's number and the length of the data, as its sister crate `turn-types` reads them.
+pub fn channel(bytes: &[u8]) -> Option<(u16, usize)> {
+    let channel = turn_types::channel::ChannelData::parse(bytes).ok()?;
+    Some((channel.id(), channel.data().len()))
+}
