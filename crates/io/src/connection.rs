@@ -152,6 +152,9 @@ impl Connection {
     }
 
     /// The next datagram from the peer. Cancel-safe. When the application is too slow, the newest are dropped.
+    ///
+    /// It waits for ever once the session is over: [`next_event`](Self::next_event) tells of that, as
+    /// `StateChanged(Failed)`.
     pub async fn recv(&self) -> Vec<u8> {
         match self.inbox.lock().await.recv().await {
             Some(payload) => payload,
