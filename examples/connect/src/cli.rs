@@ -15,7 +15,7 @@ use pinhole_stun::{Scheme, Uri};
 #[command(group = ArgGroup::new("signaling").args(["signal", "stdio"]))]
 pub(crate) struct Cli {
     /// Meet the other peer at this signaling server
-    #[arg(long, value_name = "ws://HOST:PORT/", requires = "room")]
+    #[arg(long, value_name = "ws[s]://HOST:PORT/", requires = "room")]
     pub(crate) signal: Option<String>,
     /// The room to meet in
     #[arg(long, value_name = "NAME", requires = "signal")]

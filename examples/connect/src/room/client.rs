@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use signaling_server::{ClientMessage, PeerId, ServerMessage};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls;
 use tokio_tungstenite::tungstenite::http::Uri;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
@@ -76,20 +77,25 @@ impl RoomClient {
     }
 }
 
-/// `ws://HOST:PORT/` stands for the server's `/ws`.
+/// `ws://HOST:PORT/` stands for the server's `/ws`; `wss://` for the same behind TLS.
 fn websocket_uri(url: &str) -> Result<Uri> {
     let uri: Uri = url.parse().with_context(|| format!("{url:?} is not a URL"))?;
-    let (Some("ws"), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        bail!("{url:?} is not of the form ws://HOST:PORT/");
+    let (Some(scheme @ ("ws" | "wss")), Some(authority)) = (uri.scheme_str(), uri.authority())
+    else {
+        bail!("{url:?} is not of the form ws://HOST:PORT/ or wss://HOST:PORT/");
     };
     match uri.path() {
-        "" | "/" => Ok(format!("ws://{authority}/ws").parse()?),
+        "" | "/" => Ok(format!("{scheme}://{authority}/ws").parse()?),
         _ => Ok(uri),
     }
 }
 
 fn explain(uri: &Uri, error: WsError) -> anyhow::Error {
     let what = match &error {
+        WsError::Tls(_) => "TLS cannot be set up with the server there",
+        WsError::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>()) => {
+            "the server's certificate is not trusted here, or TLS fails otherwise"
+        }
         WsError::Io(_) => "no signaling server can be reached there",
         WsError::Http(_) => "the server there has no signaling at this path",
         _ => "what answers there is not a signaling server",
@@ -111,6 +117,7 @@ mod tests {
         for url in ["ws://127.0.0.1:8080", "ws://127.0.0.1:8080/", "ws://127.0.0.1:8080/ws"] {
             assert_eq!(websocket_uri(url).unwrap().to_string(), "ws://127.0.0.1:8080/ws");
         }
+        assert_eq!(websocket_uri("wss://host/").unwrap().to_string(), "wss://host/ws");
         assert_eq!(websocket_uri("ws://host/elsewhere").unwrap().path(), "/elsewhere");
         for url in ["127.0.0.1:8080", "http://host/", "ws:///ws", "not a url"] {
             assert!(websocket_uri(url).is_err(), "{url}");
