@@ -85,6 +85,11 @@ pub(crate) fn range_of(whole: &[u8], part: &[u8]) -> Range<usize> {
     start..(start + part.len()).min(whole.len())
 }
 
+/// An IPv4 address is an IPv4 address, also where a socket of both families shows it mapped.
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

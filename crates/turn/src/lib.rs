@@ -4,6 +4,9 @@
 //! - [`attribute`] holds the attributes of TURN, each as good as those of `pinhole-stun`.
 //! - [`ChannelNumber`] and [`ChannelData`] are the four-byte framing of channels.
 //!
+//! # The client
+//! - [`client`] is the machine: one allocation, kept alive.
+//!
 //! # The server
 //! - [`server`] is the machine.
 //! - [`policy`] tells which peers may be relayed to, and why not.
@@ -18,6 +21,7 @@ extern crate std;
 
 pub mod attribute;
 mod channel;
+pub mod client;
 pub mod credential;
 mod indication;
 pub mod policy;

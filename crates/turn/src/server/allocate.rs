@@ -13,11 +13,12 @@ use pinhole_stun::{Message, MessageWriter, WriteError};
 use super::allocation::{Allocation, Ask, FAMILIES, Grant, Key, Opening};
 use super::peers::Peers;
 use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Request};
-use super::{Command, Event, OpenError, RelayId, Server, Traffic, Users, canonical};
+use super::{Command, Event, OpenError, RelayId, Server, Traffic, Users};
 use crate::attribute::{
     AdditionalAddressFamily, AddressErrorCode, EvenPort, Lifetime, RequestedAddressFamily,
     RequestedTransport, ReservationToken, XorRelayedAddress,
 };
+use crate::indication::canonical;
 
 /// 440: no relayed addresses of this family.
 const NO_FAMILY: Refusal = Refusal(440);

@@ -68,7 +68,6 @@ pub use user::{Account, Query, StaticUsers, Users};
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::fmt;
-use core::net::SocketAddr;
 use core::time::Duration;
 
 use foldhash::SharedSeed;
@@ -332,9 +331,4 @@ impl<U> fmt::Debug for Server<U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Server({} allocations)", self.allocations.len())
     }
-}
-
-/// An IPv4 address is an IPv4 address, also where a socket of both families shows it mapped.
-fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }

@@ -7,10 +7,10 @@ use pinhole_stun::attribute::Family;
 use pinhole_stun::{AttributeType, Message, Method, TransactionId};
 
 use super::allocation::{Allocation, Key};
-use super::{DropReason, Received, RelayId, Server, ToClient, ToPeer, canonical};
+use super::{DropReason, Received, RelayId, Server, ToClient, ToPeer};
 use crate::ChannelData;
 use crate::attribute::{Data, DontFragment, Icmp, XorPeerAddress};
-use crate::indication::{Header, padding, range_of};
+use crate::indication::{Header, canonical, padding, range_of};
 
 /// The comprehension-required attributes of a Send indication (RFC 8656 §11.2).
 const KNOWN: &[AttributeType] =

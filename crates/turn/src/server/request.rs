@@ -13,8 +13,9 @@ use pinhole_stun::{
 use super::allocation::Key;
 use super::peers::BindError;
 use super::user::Lookup;
-use super::{Account, DropReason, Event, Received, Server, Users, canonical};
+use super::{Account, DropReason, Event, Received, Server, Users};
 use crate::attribute::{Channel, Lifetime, RequestedAddressFamily, XorPeerAddress};
+use crate::indication::canonical;
 use crate::policy::Action;
 
 /// A request whose sender is known.

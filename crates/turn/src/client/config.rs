@@ -1,0 +1,181 @@
+use core::net::{IpAddr, SocketAddr};
+use core::ops::Range;
+use core::time::Duration;
+
+use pinhole_sansio::FiveTuple;
+use pinhole_stun::attribute::Family;
+use pinhole_stun::auth::AuthFailure;
+use pinhole_stun::{Credentials, Failure, Retransmission};
+
+pub use crate::indication::Header;
+
+use crate::attribute::Icmp;
+
+/// What a [`Client`](super::Client) is told once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The path to the server.
+    pub server: FiveTuple,
+    /// Who the client is.
+    pub credentials: Credentials,
+    /// The relayed addresses that are wanted.
+    pub addresses: Addresses,
+    /// The lifetime to ask for; `None` leaves it to the server, which takes 600 s.
+    pub lifetime: Option<Duration>,
+    /// How often, and how long, a request is sent.
+    pub retransmission: Retransmission,
+    /// After how many datagrams to a peer a channel is bound to it; `None` for never. A channel saves 32
+    /// bytes (44 with IPv6) a datagram, and costs one request in nine minutes.
+    pub channel_after: Option<u32>,
+}
+
+/// Of which families relayed addresses are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Addresses {
+    /// An IPv4 address.
+    #[default]
+    Ipv4,
+    /// An IPv6 address.
+    Ipv6,
+    /// One of each; one will do (RFC 8656 §7.1).
+    Both,
+}
+
+impl Addresses {
+    /// Whether an address of this family is asked for.
+    #[must_use]
+    pub fn include(self, family: Family) -> bool {
+        match self {
+            Self::Ipv4 => family == Family::Ipv4,
+            Self::Ipv6 => family == Family::Ipv6,
+            Self::Both => true,
+        }
+    }
+}
+
+impl Config {
+    /// An IPv4 allocation on this server, with the defaults of the RFCs.
+    #[must_use]
+    pub fn new(server: FiveTuple, credentials: Credentials) -> Self {
+        Self {
+            server,
+            credentials,
+            addresses: Addresses::default(),
+            lifetime: None,
+            retransmission: Retransmission::default(),
+            channel_after: Some(8),
+        }
+    }
+}
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The server has made the allocation.
+    Allocated {
+        /// Where peers reach the client.
+        relayed: SocketAddr,
+        /// The address of the other family, if two were asked for and made.
+        second: Option<SocketAddr>,
+        /// The client as the server sees it.
+        mapped: SocketAddr,
+    },
+    /// Datagrams to and from this peer pass from now on.
+    Permitted {
+        /// The peer.
+        peer: IpAddr,
+    },
+    /// The server does not let datagrams to and from this peer pass.
+    Refused {
+        /// The peer.
+        peer: IpAddr,
+        /// Why.
+        reason: Reason,
+    },
+    /// A datagram to a peer was answered with an ICMP message.
+    PeerUnreachable {
+        /// The peer.
+        peer: SocketAddr,
+        /// The message.
+        icmp: Icmp,
+    },
+    /// There is no allocation, or no longer one. It stays like that: make another client.
+    Lost {
+        /// Why.
+        reason: Reason,
+    },
+    /// The allocation has ended as [`Client::close`](super::Client::close) wanted, or nobody knows, since
+    /// the server does not answer any more.
+    Closed,
+}
+
+/// Why there is no allocation, or no permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The server says so.
+    #[error("the server answers {0}")]
+    Code(u16),
+    /// The credentials lead nowhere.
+    #[error(transparent)]
+    Credentials(#[from] AuthFailure),
+    /// No answer that could be believed.
+    #[error(transparent)]
+    Transaction(#[from] Failure),
+    /// The server's answer lacks what it should carry, or has addresses that were not asked for.
+    #[error("the server's answer cannot be used")]
+    Unusable,
+    /// The allocation could not be refreshed in time.
+    #[error("the allocation has expired")]
+    Expired,
+    /// The server sends the client elsewhere, and the path cannot follow, or has been there already.
+    #[error("the server redirects to where the client cannot go")]
+    Redirected,
+}
+
+/// What became of a datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Received {
+    /// A peer's data.
+    Data {
+        /// The peer.
+        peer: SocketAddr,
+        /// Which bytes of the datagram.
+        payload: Range<usize>,
+    },
+    /// It was the client's, and is dealt with.
+    Handled,
+    /// It is somebody else's: another machine's on the same socket.
+    NotMine,
+}
+
+/// A payload is to be sent to the server: header, payload, padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToServer {
+    /// The path to the server.
+    pub five_tuple: FiveTuple,
+    /// What stands in front.
+    pub header: Header,
+    /// How many zeros stand behind, at most three.
+    pub padding: u8,
+}
+
+/// Why a payload cannot be sent to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no allocation, not yet or no longer.
+    #[error("there is no allocation")]
+    NoAllocation,
+    /// The permission has been asked for, and is not there yet.
+    #[error("the server has not permitted the peer yet")]
+    NotPermitted,
+    /// The server has refused the permission.
+    #[error("the server refuses the peer: {0}")]
+    Refused(Reason),
+    /// The payload does not fit into a message.
+    #[error("{0} bytes do not fit into a message")]
+    TooLong(usize),
+}

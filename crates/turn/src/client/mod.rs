@@ -1,0 +1,344 @@
+//! The client machine (RFC 8656): one allocation, kept alive.
+//!
+//! [`Client`] allocates when it is made, answers the server's challenges in the middle of anything, and
+//! refreshes in time. Permissions and channels are renewed as long as data goes to the peer or comes
+//! from it, and a channel is bound when a peer has had enough datagrams to make it worth while. When
+//! the allocation is lost, [`Event::Lost`] says why.
+//!
+//! # The loop
+//! ```
+//! use pinhole_sansio::{Datagram, Instant, Transmit};
+//! use pinhole_turn::client::{Client, Event, Received};
+//! use std::net::SocketAddr;
+//!
+//! /// What a driver has: a socket, and an application.
+//! trait Driver {
+//!     fn send(&mut self, transmit: Transmit);
+//!     fn deliver(&mut self, peer: SocketAddr, data: &[u8]);
+//!     fn happened(&mut self, event: Event);
+//! }
+//!
+//! fn received(client: &mut Client, driver: &mut impl Driver, datagram: Datagram<'_>, now: Instant) {
+//!     if let Received::Data { peer, payload } = client.handle_datagram(datagram, now) {
+//!         driver.deliver(peer, &datagram.payload[payload]);
+//!     }
+//!     while let Some(transmit) = client.poll_transmit() {
+//!         driver.send(transmit);
+//!     }
+//!     while let Some(event) = client.poll_event() {
+//!         driver.happened(event);
+//!     }
+//!     // Then: sleep until client.poll_timeout(), and call client.handle_timeout(now).
+//! }
+//! ```
+//!
+//! [`Client::send`] tells what to put in front of a payload and behind it; nothing is copied.
+
+mod channel;
+mod config;
+mod permission;
+mod request;
+
+pub use config::{Addresses, Config, Event, Header, Reason, Received, SendError, ToServer};
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+
+use pinhole_sansio::{Datagram, Instant, Transmit};
+use pinhole_stun::auth::{LongTermClient, Redirections};
+use pinhole_stun::{Class, Message, Method, PacketKind, TransactionId, classify};
+use rand::SeedableRng;
+use rand::rngs::ChaCha12Rng;
+
+use channel::{Channels, Way};
+use permission::Permissions;
+use request::{Pending, Purpose};
+
+use crate::ChannelData;
+use crate::attribute::{Data, Icmp, XorPeerAddress};
+use crate::indication::{canonical, padding, range_of};
+
+/// A TURN client without a socket; see the [module](self).
+#[derive(Debug)]
+pub struct Client {
+    config: Config,
+    auth: LongTermClient,
+    redirections: Redirections,
+    rng: ChaCha12Rng,
+    state: State,
+    pending: Vec<Pending>,
+    permissions: Permissions,
+    channels: Channels,
+    events: VecDeque<Event>,
+    /// When anything of this is due next.
+    deadline: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Allocating,
+    Live(Live),
+    /// The allocation is being ended, or has to be as soon as it is made.
+    Closing,
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Live {
+    expires: Instant,
+    /// When to refresh; `None` while a refresh is on its way.
+    refresh: Option<Instant>,
+}
+
+impl Client {
+    /// A client that asks for an allocation at once.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let mut client = Self {
+            auth: LongTermClient::new(config.credentials.clone()),
+            redirections: Redirections::default(),
+            rng: ChaCha12Rng::from_seed(seed),
+            state: State::Allocating,
+            pending: Vec::new(),
+            permissions: Permissions::default(),
+            channels: Channels::new(config.channel_after),
+            events: VecDeque::new(),
+            deadline: None,
+            config,
+        };
+        client.request(Purpose::Allocate, now);
+        client.schedule();
+        client
+    }
+
+    /// Asks the server to let this peer through, on all ports. Nothing happens if it does already, or
+    /// while there is no allocation.
+    pub fn permit(&mut self, peer: IpAddr, now: Instant) {
+        let peer = peer.to_canonical();
+        if matches!(self.state, State::Live(_)) && self.permissions.ask(peer, now) {
+            self.request(Purpose::Permit(peer), now);
+            self.schedule();
+        }
+    }
+
+    /// How to send a payload of this length to a peer. A peer that has no permission yet gets one asked
+    /// for.
+    ///
+    /// # Errors
+    /// [`SendError`]: the payload cannot be sent now.
+    pub fn send(
+        &mut self,
+        peer: SocketAddr,
+        length: usize,
+        now: Instant,
+    ) -> Result<ToServer, SendError> {
+        let peer = canonical(peer);
+        if !self.is_live(now) {
+            return Err(SendError::NoAllocation);
+        }
+        if let Err(error) = self.permissions.touch(peer.ip(), now) {
+            if error == SendError::NotPermitted {
+                self.permit(peer.ip(), now);
+            }
+            return Err(error);
+        }
+        let five_tuple = self.config.server;
+        let (header, padding) = match self.channels.way(peer, now) {
+            Way::Channel(number) => {
+                let is_stream = five_tuple.transport.is_reliable();
+                (Header::channel(number, length), if is_stream { padding(length) } else { 0 })
+            }
+            way @ (Way::Indication | Way::IndicationAndBind(_)) => {
+                if let Way::IndicationAndBind(number) = way {
+                    self.request(Purpose::Bind(number, peer), now);
+                    self.schedule();
+                }
+                let id = TransactionId::random(&mut self.rng);
+                (Header::indication(Method::SEND, id, peer, length), padding(length))
+            }
+        };
+        let header = header.ok_or(SendError::TooLong(length))?;
+        Ok(ToServer { five_tuple, header, padding })
+    }
+
+    /// What becomes of a datagram, or of a frame of a stream.
+    pub fn handle_datagram(&mut self, datagram: Datagram<'_>, now: Instant) -> Received {
+        let Some(&first) = datagram.payload.first() else { return Received::NotMine };
+        if datagram.five_tuple != self.config.server {
+            return Received::NotMine;
+        }
+        match classify(first) {
+            PacketKind::Channel => self.handle_channel_data(datagram.payload, now),
+            PacketKind::Stun => self.handle_stun(datagram, now),
+            PacketKind::Zrtp
+            | PacketKind::Dtls
+            | PacketKind::Quic
+            | PacketKind::Rtp
+            | PacketKind::Unknown => Received::NotMine,
+        }
+    }
+
+    /// Retransmits, refreshes, renews, gives up: whatever is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for pending in &mut self.pending {
+            pending.transaction.handle_timeout(now);
+        }
+        while let Some((purpose, reason)) = self.failed() {
+            self.refused(purpose, reason, now);
+        }
+        let State::Live(live) = &mut self.state else { return self.schedule() };
+        if live.expires <= now {
+            self.lose(Reason::Expired);
+        } else {
+            if live.refresh.is_some_and(|at| at <= now) {
+                live.refresh = None;
+                self.request(Purpose::Refresh, now);
+            }
+            for peer in self.permissions.due(now) {
+                self.request(Purpose::Permit(peer), now);
+            }
+            for (number, peer) in self.channels.due(now) {
+                self.request(Purpose::Bind(number, peer), now);
+            }
+        }
+        self.schedule();
+    }
+
+    /// Ends the allocation: the server is told, and [`Event::Closed`] follows.
+    pub fn close(&mut self, now: Instant) {
+        match self.state {
+            State::Allocating => {
+                self.pending.retain(|pending| pending.purpose == Purpose::Allocate)
+            }
+            State::Live(_) => {
+                self.pending.clear();
+                self.request(Purpose::Delete, now);
+            }
+            State::Closing | State::Over => return,
+        }
+        self.state = State::Closing;
+        self.schedule();
+    }
+
+    /// A message to send to the server.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.pending.iter_mut().find_map(|pending| pending.transaction.poll_transmit())
+    }
+
+    /// What has happened.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`Client::handle_timeout`].
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether there is an allocation at this instant.
+    #[must_use]
+    pub fn is_live(&self, now: Instant) -> bool {
+        matches!(self.state, State::Live(live) if now < live.expires)
+    }
+
+    fn handle_channel_data(&mut self, payload: &[u8], now: Instant) -> Received {
+        let Some(ChannelData { number, data }) = ChannelData::parse(payload) else {
+            return Received::Handled;
+        };
+        match self.channels.peer_of(number) {
+            Some(peer) => self.deliver(peer, payload, data, now),
+            None => Received::Handled,
+        }
+    }
+
+    fn handle_stun(&mut self, datagram: Datagram<'_>, now: Instant) -> Received {
+        let Ok(message) = Message::parse(datagram.payload) else { return Received::NotMine };
+        if message.class() == Class::Indication && message.method() == Method::DATA {
+            return self.handle_data(&message, datagram.payload, now);
+        }
+        let answered = self.pending.iter_mut().enumerate().find_map(|(place, pending)| {
+            Some((place, pending.transaction.handle_datagram(datagram, now)?))
+        });
+        let Some((place, response)) = answered else { return Received::NotMine };
+        self.respond(place, &response, now);
+        while let Some((purpose, reason)) = self.failed() {
+            self.refused(purpose, reason, now);
+        }
+        self.schedule();
+        Received::Handled
+    }
+
+    /// A Data indication (RFC 8656 §11.4), with data or with an ICMP message.
+    fn handle_data(&mut self, message: &Message<'_>, payload: &[u8], now: Instant) -> Received {
+        let Ok(Some(XorPeerAddress(peer))) = message.get() else { return Received::Handled };
+        let peer = canonical(peer);
+        if let Ok(Some(icmp)) = message.get::<Icmp>() {
+            if self.permissions.touch(peer.ip(), now).is_ok() {
+                self.events.push_back(Event::PeerUnreachable { peer, icmp });
+            }
+            return Received::Handled;
+        }
+        match message.get() {
+            Ok(Some(Data(data))) => self.deliver(peer, payload, data, now),
+            Ok(None) | Err(_) => Received::Handled,
+        }
+    }
+
+    /// Data from a peer that has permission, as the client believes (RFC 8656 §11.4).
+    fn deliver(&mut self, peer: SocketAddr, whole: &[u8], data: &[u8], now: Instant) -> Received {
+        if !self.is_live(now) || self.permissions.touch(peer.ip(), now).is_err() {
+            return Received::Handled;
+        }
+        Received::Data { peer, payload: range_of(whole, data) }
+    }
+
+    /// A request that has failed without an answer.
+    fn failed(&mut self) -> Option<(Purpose, Reason)> {
+        let (place, failure) = self
+            .pending
+            .iter_mut()
+            .enumerate()
+            .find_map(|(place, pending)| Some((place, pending.transaction.poll_event()?)))?;
+        let pending = self.pending.swap_remove(place);
+        Some((pending.purpose, failure.into()))
+    }
+
+    /// There is no allocation any more, and nothing to be done about it.
+    fn lose(&mut self, reason: Reason) {
+        let was_closing = self.state == State::Closing;
+        self.state = State::Over;
+        self.pending.clear();
+        self.events.push_back(if was_closing { Event::Closed } else { Event::Lost { reason } });
+    }
+
+    /// There is an allocation that is of no use: the server is told to end it.
+    fn give_up(&mut self, reason: Reason, now: Instant) {
+        self.lose(reason);
+        self.request(Purpose::Delete, now);
+    }
+
+    /// The server has been told to end the allocation, and has answered, or does not.
+    fn finish(&mut self) {
+        if self.state == State::Closing {
+            self.events.push_back(Event::Closed);
+        }
+        self.state = State::Over;
+    }
+
+    /// Computes the deadline anew, after anything but data.
+    fn schedule(&mut self) {
+        let live = match self.state {
+            State::Live(live) => {
+                let own = Some(live.refresh.unwrap_or(live.expires));
+                [own, self.permissions.deadline(), self.channels.deadline()]
+            }
+            State::Allocating | State::Closing | State::Over => [None; 3],
+        };
+        let pending = self.pending.iter().filter_map(|p| p.transaction.poll_timeout());
+        self.deadline = live.into_iter().flatten().chain(pending).min();
+    }
+}

@@ -1,0 +1,234 @@
+//! Requests of a client, and what their answers mean.
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use pinhole_sansio::{Instant, Transport};
+use pinhole_stun::attribute::{Attribute, ErrorCode, Family, XorMappedAddress};
+use pinhole_stun::auth::{Attempt, LongTermClient, Verdict};
+use pinhole_stun::{
+    Class, ClientTransaction, Message, MessageWriter, Method, TransactionId, WriteError,
+};
+use rand::RngExt;
+
+use super::{Addresses, Client, Event, Live, Reason, State};
+use crate::ChannelNumber;
+use crate::attribute::{
+    AdditionalAddressFamily, Channel, Lifetime, RequestedAddressFamily, RequestedTransport,
+    XorPeerAddress, XorRelayedAddress,
+};
+use crate::indication::canonical;
+
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Allocate,
+    Refresh,
+    /// Ends the allocation.
+    Delete,
+    Permit(IpAddr),
+    Bind(ChannelNumber, SocketAddr),
+}
+
+/// A request on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) transaction: ClientTransaction,
+    attempt: Attempt,
+    pub(super) purpose: Purpose,
+}
+
+impl Purpose {
+    const fn method(self) -> Method {
+        match self {
+            Self::Allocate => Method::ALLOCATE,
+            Self::Refresh | Self::Delete => Method::REFRESH,
+            Self::Permit(_) => Method::CREATE_PERMISSION,
+            Self::Bind(..) => Method::CHANNEL_BIND,
+        }
+    }
+}
+
+impl Client {
+    /// Sends a request.
+    pub(super) fn request(&mut self, purpose: Purpose, now: Instant) {
+        let id = TransactionId::random(&mut self.rng);
+        let mut buffer = [0; 2_560];
+        let mut write = || -> Result<Pending, WriteError> {
+            let mut writer = MessageWriter::new(&mut buffer, Class::Request, purpose.method(), id)?;
+            self.write_attributes(purpose, &mut writer)?;
+            let attempt = self.auth.authorize(&mut writer)?;
+            writer.fingerprint()?;
+            let request =
+                Message::parse_structure(writer.finish()).map_err(|_| WriteError::Full)?;
+            let retransmission = self.config.retransmission;
+            let server = self.config.server;
+            let transaction = ClientTransaction::new(server, &request, retransmission, now);
+            Ok(Pending { transaction, attempt, purpose })
+        };
+        // A name, a realm and a nonce of the longest kind fit.
+        if let Ok(pending) = write() {
+            self.pending.push(pending);
+        }
+    }
+
+    fn write_attributes(
+        &self,
+        purpose: Purpose,
+        writer: &mut MessageWriter<'_>,
+    ) -> Result<(), WriteError> {
+        match purpose {
+            Purpose::Allocate => {
+                writer.attribute(&RequestedTransport::UDP)?;
+                match self.config.addresses {
+                    // The default; servers older than RFC 6156 know nothing else.
+                    Addresses::Ipv4 => {}
+                    Addresses::Ipv6 => {
+                        writer.attribute(&RequestedAddressFamily(Family::Ipv6))?;
+                    }
+                    Addresses::Both => {
+                        writer.attribute(&AdditionalAddressFamily(Family::Ipv6))?;
+                    }
+                }
+                self.write_lifetime(writer)
+            }
+            Purpose::Refresh => self.write_lifetime(writer),
+            Purpose::Delete => writer.attribute(&Lifetime(Duration::ZERO)).map(drop),
+            Purpose::Permit(peer) => {
+                writer.attribute(&XorPeerAddress(SocketAddr::new(peer, 0))).map(drop)
+            }
+            Purpose::Bind(number, peer) => {
+                writer.attribute(&Channel::from(number))?.attribute(&XorPeerAddress(peer)).map(drop)
+            }
+        }
+    }
+
+    fn write_lifetime(&self, writer: &mut MessageWriter<'_>) -> Result<(), WriteError> {
+        match self.config.lifetime {
+            Some(lifetime) => writer.attribute(&Lifetime(lifetime)).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// A response to the request at this place among those on their way.
+    pub(super) fn respond(&mut self, place: usize, response: &Message<'_>, now: Instant) {
+        let Some(pending) = self.pending.get_mut(place) else { return };
+        let (purpose, verdict) = (pending.purpose, self.auth.judge(response, pending.attempt));
+        if verdict == Verdict::Discard {
+            pending.transaction.distrust();
+            return;
+        }
+        self.pending.swap_remove(place);
+        match verdict {
+            Verdict::Retry => self.request(purpose, now),
+            Verdict::Fail(failure) => self.lose(failure.into()),
+            Verdict::Accept if response.class() == Class::SuccessResponse => {
+                self.succeeded(purpose, response, now);
+            }
+            Verdict::Accept | Verdict::Discard => {
+                let error = response.get::<ErrorCode<'_>>().ok().flatten();
+                match error.map(|error| error.code) {
+                    Some(300) if purpose == Purpose::Allocate => self.redirect(response, now),
+                    Some(code) => self.refused(purpose, Reason::Code(code), now),
+                    None => self.refused(purpose, Reason::Unusable, now),
+                }
+            }
+        }
+    }
+
+    fn succeeded(&mut self, purpose: Purpose, response: &Message<'_>, now: Instant) {
+        let jitter = Duration::from_millis(self.rng.random_range(0..15_000));
+        match purpose {
+            Purpose::Allocate => self.allocated(response, now),
+            Purpose::Refresh => match lifetime_of(response) {
+                Some(lifetime) => self.refreshed(lifetime, now),
+                None => self.give_up(Reason::Unusable, now),
+            },
+            Purpose::Delete => self.finish(),
+            Purpose::Permit(peer) => {
+                if self.permissions.granted(peer, jitter, now) {
+                    self.events.push_back(Event::Permitted { peer });
+                }
+            }
+            // "A ChannelBind also installs or refreshes a permission" (RFC 8656 §12).
+            Purpose::Bind(_, peer) => {
+                self.channels.bound(peer, jitter, now);
+                if self.permissions.granted(peer.ip(), jitter, now) {
+                    self.events.push_back(Event::Permitted { peer: peer.ip() });
+                }
+            }
+        }
+    }
+
+    /// An error, or no answer.
+    pub(super) fn refused(&mut self, purpose: Purpose, reason: Reason, now: Instant) {
+        match (purpose, reason) {
+            (Purpose::Delete, _) => self.finish(),
+            // The allocation is not there, or not ours.
+            (Purpose::Allocate | Purpose::Refresh, _) | (_, Reason::Code(437 | 441)) => {
+                self.lose(reason);
+            }
+            (Purpose::Permit(peer), _) => {
+                self.permissions.refused(peer, reason);
+                self.events.push_back(Event::Refused { peer, reason });
+            }
+            // Client and server do not agree about a channel: neither can trust its numbers any more.
+            (Purpose::Bind(..), Reason::Code(400)) => self.give_up(reason, now),
+            (Purpose::Bind(_, peer), _) => self.channels.unknown(peer, now),
+        }
+    }
+
+    /// RFC 8656 §7.3.
+    fn allocated(&mut self, response: &Message<'_>, now: Instant) {
+        if self.state == State::Closing {
+            return self.request(Purpose::Delete, now);
+        }
+        let id = response.transaction_id();
+        let mut relayed = response
+            .attributes()
+            .filter(|attribute| attribute.kind == XorRelayedAddress::KIND)
+            .filter_map(|attribute| XorRelayedAddress::decode(attribute.value, id).ok())
+            .map(|XorRelayedAddress(address)| canonical(address))
+            .filter(|address| self.config.addresses.include(Family::of(address.ip())));
+        let (first, second) = (relayed.next(), relayed.next());
+        let mapped = response.get::<XorMappedAddress>().ok().flatten();
+        let (Some(relayed), Some(XorMappedAddress(mapped)), Some(lifetime)) =
+            (first, mapped, lifetime_of(response))
+        else {
+            return self.give_up(Reason::Unusable, now);
+        };
+        self.state = State::Live(Live { expires: now, refresh: None });
+        self.refreshed(lifetime, now);
+        self.events.push_back(Event::Allocated { relayed, second, mapped });
+    }
+
+    /// Asks again in time: a quarter of the lifetime before the end, a minute at most, and some more by
+    /// chance, so that the clients of a server that was restarted do not come together.
+    fn refreshed(&mut self, lifetime: Duration, now: Instant) {
+        let margin = (lifetime / 4).min(Duration::from_secs(60));
+        let jitter = margin.mul_f64(self.rng.random_range(0.0..1.0));
+        let refresh = Some(now + lifetime.saturating_sub(margin + jitter));
+        if let State::Live(live) = &mut self.state {
+            *live = Live { expires: now + lifetime, refresh };
+        }
+    }
+
+    /// RFC 8489 §10: another server, over the same transport.
+    fn redirect(&mut self, response: &Message<'_>, now: Instant) {
+        let server = &mut self.config.server;
+        match self.redirections.follow(response, server.remote, now) {
+            Ok(target) if server.transport == Transport::Udp => {
+                server.remote = target.address;
+                self.auth = LongTermClient::new(self.config.credentials.clone());
+                self.request(Purpose::Allocate, now);
+            }
+            Ok(_) | Err(_) => self.lose(Reason::Redirected),
+        }
+    }
+}
+
+/// What LIFETIME says, if it is there and not zero.
+fn lifetime_of(response: &Message<'_>) -> Option<Duration> {
+    let Lifetime(lifetime) = response.get().ok().flatten()?;
+    (!lifetime.is_zero()).then_some(lifetime)
+}
