@@ -7,9 +7,8 @@ use pinhole_stun::attribute::Family;
 use pinhole_stun::auth::AuthFailure;
 use pinhole_stun::{Credentials, Failure, Retransmission};
 
-pub use crate::indication::Header;
-
 use crate::attribute::Icmp;
+use crate::indication::Header;
 
 /// What a [`Client`](super::Client) is told once.
 #[derive(Clone, Debug)]

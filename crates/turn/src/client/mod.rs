@@ -39,7 +39,7 @@ mod config;
 mod permission;
 mod request;
 
-pub use config::{Addresses, Config, Event, Header, Reason, Received, SendError, ToServer};
+pub use config::{Addresses, Config, Event, Reason, Received, SendError, ToServer};
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -57,7 +57,7 @@ use request::{Pending, Purpose};
 
 use crate::ChannelData;
 use crate::attribute::{Data, Icmp, XorPeerAddress};
-use crate::indication::{canonical, padding, range_of};
+use crate::indication::{Header, canonical, padding, range_of};
 
 /// A TURN client without a socket; see the [module](self).
 #[derive(Debug)]

@@ -63,7 +63,7 @@ mod user;
 
 pub use config::{Config, Limits, RelayHost};
 pub use event::{Command, EndReason, Event, OpenError, Traffic};
-pub use route::{DropReason, Header, Received, RelayId, ToClient, ToPeer};
+pub use route::{DropReason, Received, RelayId, ToClient, ToPeer};
 pub use user::{Account, Query, StaticUsers, Users};
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};

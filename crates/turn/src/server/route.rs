@@ -5,7 +5,7 @@ use core::ops::Range;
 use pinhole_sansio::FiveTuple;
 use pinhole_stun::attribute::Family;
 
-pub use crate::indication::Header;
+use crate::indication::Header;
 
 /// Names a relayed transport address between the server and its driver. An id is never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
