@@ -11,12 +11,13 @@ use pinhole_stun::attribute::{AttributeError, ErrorCode, Family, XorMappedAddres
 use pinhole_stun::{Message, MessageWriter, WriteError};
 
 use super::allocation::{Allocation, Ask, FAMILIES, Grant, Key, Opening};
+use super::mobility::{Mobility, wants_ticket};
 use super::peers::Peers;
 use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Request};
 use super::{Command, Event, OpenError, RelayId, Server, Traffic, Users};
 use crate::attribute::{
-    AdditionalAddressFamily, AddressErrorCode, EvenPort, Lifetime, RequestedAddressFamily,
-    RequestedTransport, ReservationToken, XorRelayedAddress,
+    AdditionalAddressFamily, AddressErrorCode, EvenPort, Lifetime, MobilityTicket,
+    RequestedAddressFamily, RequestedTransport, ReservationToken, XorRelayedAddress,
 };
 use crate::indication::canonical;
 
@@ -88,6 +89,7 @@ impl<U: Users> Server<U> {
         if let Some(&key) = self.by_client.get(&request.reply.client) {
             return self.allocate_again(key, request);
         }
+        let is_mobile = wants_ticket(&request.message, self.config.mobility)?;
         let wishes = Wishes::read(&request.message)?;
         let owner = &request.account.owner;
         let (families, ask) = match wishes.token {
@@ -110,7 +112,8 @@ impl<U: Users> Server<U> {
         let lifetime = self.lifetime(wishes.lifetime, &request.account, now);
         let missing = families.missing;
         let grant = Grant { request: request.reply.id, lifetime, token: None, missing };
-        self.open(request, families.asked, ask, grant, now);
+        let mobility = is_mobile.then(Mobility::default);
+        self.open(request, families.asked, ask, (grant, mobility), now);
         Ok(())
     }
 
@@ -136,7 +139,7 @@ impl<U: Users> Server<U> {
         request: &Request<'_>,
         families: [Option<Family>; 2],
         ask: Ask,
-        grant: Grant,
+        (grant, mobility): (Grant, Option<Mobility>),
         now: Instant,
     ) {
         let opening = Opening {
@@ -155,6 +158,7 @@ impl<U: Users> Server<U> {
             v6: None,
             peers: Peers::new(&self.hasher),
             traffic: Traffic::default(),
+            mobility,
             opening: Some(Box::new(opening)),
         });
         let Some(key) = key else { return };
@@ -310,6 +314,7 @@ impl<U> Server<U> {
                 Some(SocketAddr::new(host.external, allocation.port(family)?))
             })
             .collect();
+        let ticket = self.ticket(key);
         let write = |writer: &mut MessageWriter<'_>| -> Result<(), WriteError> {
             for address in &relayed {
                 writer.attribute(&XorRelayedAddress(*address))?;
@@ -317,6 +322,9 @@ impl<U> Server<U> {
             writer.attribute(&Lifetime(lifetime))?;
             if let Some(token) = &token {
                 writer.attribute(token)?;
+            }
+            if let Some(ticket) = &ticket {
+                writer.attribute(&MobilityTicket(ticket))?;
             }
             if let Some((family, code)) = missing {
                 let error = ErrorCode::bare(code);

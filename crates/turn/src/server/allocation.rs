@@ -6,6 +6,7 @@ use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::TransactionId;
 use pinhole_stun::attribute::Family;
 
+use super::mobility::Mobility;
 use super::peers::Peers;
 use super::request::Reply;
 use super::{RelayId, Traffic};
@@ -23,6 +24,8 @@ pub(super) struct Allocation {
     pub(super) v6: Option<u16>,
     pub(super) peers: Peers,
     pub(super) traffic: Traffic,
+    /// If the client has asked for a ticket.
+    pub(super) mobility: Option<Mobility>,
     /// Until every relayed address is open, or has failed.
     pub(super) opening: Option<Box<Opening>>,
 }
@@ -71,6 +74,11 @@ impl Allocation {
             Family::Ipv4 => self.v4 = port,
             Family::Ipv6 => self.v6 = port,
         }
+    }
+
+    /// Whether there is a path to the client.
+    pub(super) fn is_reachable(&self) -> bool {
+        self.mobility.as_ref().is_none_or(|mobility| !mobility.is_suspended())
     }
 
     /// Whether the allocation answers requests and carries data at this instant.

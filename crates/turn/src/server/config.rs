@@ -36,6 +36,8 @@ pub struct Config {
     pub rate: Option<Rate>,
     /// Whether the driver can set DF on a datagram; without, DONT-FRAGMENT is answered with 420.
     pub dont_fragment: bool,
+    /// Whether clients may take their allocations along to other addresses (RFC 8016).
+    pub mobility: bool,
     /// What one client and all of them may hold.
     pub limits: Limits,
 }
@@ -88,6 +90,7 @@ impl Config {
             offer: Offer::default(),
             rate: Some(Rate::default()),
             dont_fragment: false,
+            mobility: true,
             limits: Limits::default(),
         }
     }

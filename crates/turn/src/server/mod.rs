@@ -53,6 +53,7 @@ mod allocate;
 mod allocation;
 mod config;
 mod event;
+mod mobility;
 mod peers;
 mod port;
 mod relay;
@@ -82,6 +83,7 @@ use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
 use allocation::{Allocations, FAMILIES, Key};
+use mobility::Tickets;
 use reserve::{Ports, Quota, Reservation, Timer};
 
 /// A TURN server without sockets; see the [module](self).
@@ -89,6 +91,7 @@ pub struct Server<U> {
     config: Config,
     users: U,
     auth: LongTermServer,
+    tickets: Tickets,
     limiter: Option<Limiter>,
     rng: ChaCha12Rng,
     hasher: SeedableRandomState,
@@ -118,6 +121,8 @@ impl<U: Users> Server<U> {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let mut nonce_seed = [0; 32];
         rng.fill_bytes(&mut nonce_seed);
+        let mut ticket_seed = [0; 32];
+        rng.fill_bytes(&mut ticket_seed);
         let hasher = SeedableRandomState::with_seed(rng.next_u64(), SharedSeed::global_fixed());
         let limiter = config.rate.map(|rate| Limiter::new(rate, rng.next_u64()));
         let hosts = [config.relay_v4, config.relay_v6].into_iter().flatten();
@@ -128,6 +133,7 @@ impl<U: Users> Server<U> {
         Self {
             auth: LongTermServer::new(&config.realm, nonce_seed, config.nonce_lifetime)
                 .with_offer(config.offer),
+            tickets: Tickets::new(ticket_seed),
             limiter,
             rng,
             hasher: hasher.clone(),
@@ -193,9 +199,12 @@ impl<U: Users> Server<U> {
 }
 
 impl<U> Server<U> {
-    /// A client's connection is closed, and with it its allocation.
+    /// A client's connection is closed, and with it its allocation, unless the client may come back with
+    /// a ticket.
     pub fn client_closed(&mut self, five_tuple: FiveTuple) {
-        if let Some(key) = self.by_client.get(&five_tuple).copied() {
+        if let Some(key) = self.by_client.get(&five_tuple).copied()
+            && !self.suspend(key, five_tuple)
+        {
             self.end_all(key, EndReason::Disconnected);
         }
     }
@@ -320,7 +329,10 @@ impl<U> Server<U> {
     /// Removes an allocation from the tables, and from its owner's quota.
     fn forget(&mut self, key: Key, reserves: bool) {
         let Some(allocation) = self.allocations.remove(key) else { return };
-        self.by_client.remove(&allocation.client);
+        self.disown(allocation.client, key);
+        if let Some(next) = allocation.mobility.as_ref().and_then(mobility::Mobility::next) {
+            self.disown(next, key);
+        }
         self.timers.remove(&(allocation.expires, Timer::Allocation(key)));
         self.quota.discharge(&allocation.owner, if reserves { 2 } else { 1 });
     }

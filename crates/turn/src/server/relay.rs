@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use pinhole_sansio::{Datagram, Instant};
+use pinhole_sansio::{Datagram, FiveTuple, Instant};
 use pinhole_stun::attribute::Family;
 use pinhole_stun::{AttributeType, Message, Method, TransactionId};
 
@@ -34,6 +34,9 @@ impl<U> Server<U> {
         if !allocation.is_live(now) {
             return Err(DropReason::NoAllocation);
         }
+        if !allocation.is_reachable() {
+            return Err(DropReason::Suspended);
+        }
         if !allocation.peers.is_permitted(peer.ip(), now) {
             return Err(DropReason::NoPermission);
         }
@@ -64,7 +67,11 @@ impl<U> Server<U> {
             SocketAddr::V6(_) => matches!(icmp.kind, 1..=3),
         };
         let Some(allocation) = self.allocations.get(Key::from(relay)) else { return };
-        if !is_told || !allocation.is_live(now) || !allocation.peers.is_permitted(peer.ip(), now) {
+        if !is_told
+            || !allocation.is_live(now)
+            || !allocation.is_reachable()
+            || !allocation.peers.is_permitted(peer.ip(), now)
+        {
             return;
         }
         let client = allocation.client;
@@ -83,8 +90,8 @@ impl<U> Server<U> {
     ) -> Result<ToPeer, DropReason> {
         let ChannelData { number, data } =
             ChannelData::parse(datagram.payload).ok_or(DropReason::Malformed)?;
-        let key = self.by_client.get(&datagram.five_tuple).ok_or(DropReason::NoAllocation)?;
-        let allocation = self.allocations.get_mut(*key).ok_or(DropReason::NoAllocation)?;
+        let key = self.sender(datagram.five_tuple)?;
+        let allocation = self.allocations.get_mut(key).ok_or(DropReason::NoAllocation)?;
         let peer = allocation.peers.peer_of(number, now).ok_or(DropReason::NoChannel)?;
         let payload = range_of(datagram.payload, data);
         let relay = key.relay(Family::of(peer.ip()));
@@ -101,8 +108,8 @@ impl<U> Server<U> {
         if message.unknown_required(KNOWN).next().is_some() {
             return Err(DropReason::Unexpected);
         }
-        let key = self.by_client.get(&datagram.five_tuple).ok_or(DropReason::NoAllocation)?;
-        let allocation = self.allocations.get_mut(*key).ok_or(DropReason::NoAllocation)?;
+        let key = self.sender(datagram.five_tuple)?;
+        let allocation = self.allocations.get_mut(key).ok_or(DropReason::NoAllocation)?;
         let malformed = |_| DropReason::Malformed;
         let peer =
             message.get::<XorPeerAddress>().map_err(malformed)?.ok_or(DropReason::Malformed)?;
@@ -115,6 +122,14 @@ impl<U> Server<U> {
         let payload = range_of(datagram.payload, data.0);
         let relay = key.relay(Family::of(peer.ip()));
         route(allocation, ToPeer { relay, peer, payload, dont_fragment }, now)
+    }
+
+    /// The allocation that data from this client is for.
+    #[inline]
+    fn sender(&mut self, client: FiveTuple) -> Result<Key, DropReason> {
+        let key = *self.by_client.get(&client).ok_or(DropReason::NoAllocation)?;
+        self.arrived(key, client);
+        Ok(key)
     }
 }
 

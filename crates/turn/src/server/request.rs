@@ -14,7 +14,7 @@ use super::allocation::Key;
 use super::peers::BindError;
 use super::user::Lookup;
 use super::{Account, DropReason, Event, Received, Server, Users};
-use crate::attribute::{Channel, Lifetime, RequestedAddressFamily, XorPeerAddress};
+use crate::attribute::{Channel, Lifetime, MobilityTicket, RequestedAddressFamily, XorPeerAddress};
 use crate::indication::canonical;
 use crate::policy::Action;
 
@@ -227,6 +227,9 @@ impl<U: Users> Server<U> {
 
     /// RFC 8656 §8.2: a new time to live; zero ends the allocation, or one family of it.
     fn refresh(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Refusal> {
+        if let Some(MobilityTicket(ticket)) = request.message.get()? {
+            return self.resume(request, ticket, now);
+        }
         let key = self.owned(request, now)?;
         let asked = request.message.get::<Lifetime>()?.map(|Lifetime(asked)| asked);
         let family = match request.message.get::<RequestedAddressFamily>() {

@@ -73,6 +73,9 @@ pub enum DropReason {
     /// The client, or the relayed address, has no allocation.
     #[error("no allocation")]
     NoAllocation,
+    /// The client has gone, and may come back with its ticket.
+    #[error("the client is away")]
+    Suspended,
     /// No peer is bound to the channel number.
     #[error("no such channel")]
     NoChannel,

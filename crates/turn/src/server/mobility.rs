@@ -1,0 +1,212 @@
+//! Taking an allocation to another five-tuple (RFC 8016).
+
+use core::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use pinhole_sansio::{FiveTuple, Instant};
+use pinhole_stun::{Class, Message, Reader, TransactionId};
+use sha1::Sha1;
+
+use super::allocation::Key;
+use super::request::{BAD_REQUEST, MISMATCH, Refusal, Request};
+use super::{Server, Users};
+use crate::attribute::{Lifetime, MobilityTicket};
+
+/// 405: no mobility here.
+const FORBIDDEN: Refusal = Refusal(405);
+/// 441: somebody else's.
+const WRONG_CREDENTIALS: Refusal = Refusal(441);
+
+/// Makes and checks tickets: an allocation, a serial number, and a MAC over both. A ticket is good for
+/// nobody but the owner of the allocation, whose password it does not replace.
+pub(super) struct Tickets(Hmac<Sha1>);
+
+/// Slot, generation and serial number, of four bytes each.
+const BODY_LENGTH: usize = 12;
+const LENGTH: usize = BODY_LENGTH + MAC_LENGTH;
+const MAC_LENGTH: usize = 16;
+
+/// What an allocation whose client asked for a ticket knows of its moves.
+#[derive(Debug, Default)]
+pub(super) struct Mobility {
+    /// The number of the newest ticket; older ones are good for retransmissions only.
+    serial: u32,
+    /// The last move, for its retransmissions.
+    last: Option<Move>,
+    /// The five-tuple that takes over with the first data on it.
+    next: Option<FiveTuple>,
+    /// The client's connection is closed, and there is no other yet.
+    suspended: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    request: TransactionId,
+    lifetime: Duration,
+}
+
+impl Tickets {
+    pub(super) fn new(seed: [u8; 32]) -> Self {
+        Self(Hmac::new_from_slice(&seed).expect("HMAC takes keys of every length"))
+    }
+
+    fn make(&self, key: Key, serial: u32) -> [u8; LENGTH] {
+        let mut ticket = [0; LENGTH];
+        let (body, tag) = ticket.split_at_mut(BODY_LENGTH);
+        let numbers = [key.slot, key.generation, serial];
+        for (bytes, number) in body.chunks_exact_mut(4).zip(numbers) {
+            bytes.copy_from_slice(&number.to_be_bytes());
+        }
+        let mac = self.0.clone().chain_update(&*body).finalize().into_bytes();
+        tag.copy_from_slice(mac.split_at(MAC_LENGTH).0);
+        ticket
+    }
+
+    /// What the ticket is for, if it was made here.
+    fn open(&self, ticket: &[u8]) -> Option<(Key, u32)> {
+        let mut reader = Reader::new(ticket);
+        let body = reader.take(BODY_LENGTH)?;
+        let tag = reader.array::<MAC_LENGTH>().filter(|_| reader.is_empty())?;
+        self.0.clone().chain_update(body).verify_truncated_left(&tag).ok()?;
+        let mut body = Reader::new(body);
+        Some((Key { slot: body.u32()?, generation: body.u32()? }, body.u32()?))
+    }
+}
+
+/// Whether the client asks for a ticket in its Allocate request (RFC 8016 §3.1.2).
+pub(super) fn wants_ticket(message: &Message<'_>, allowed: bool) -> Result<bool, Refusal> {
+    match message.get::<MobilityTicket<'_>>()? {
+        None => Ok(false),
+        Some(MobilityTicket(ticket)) if !ticket.is_empty() => Err(BAD_REQUEST),
+        Some(_) if !allowed => Err(FORBIDDEN),
+        Some(_) => Ok(true),
+    }
+}
+
+impl<U: Users> Server<U> {
+    /// A Refresh request with a ticket (RFC 8016 §3.2.2): the allocation is that of the ticket, and the
+    /// old five-tuple serves until data comes on the new one.
+    pub(super) fn resume(
+        &mut self,
+        request: &Request<'_>,
+        ticket: &[u8],
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        if !self.config.mobility {
+            return Err(FORBIDDEN);
+        }
+        let (key, serial) = self.tickets.open(ticket).ok_or(BAD_REQUEST)?;
+        let asked = request.message.get::<Lifetime>()?.map(|Lifetime(asked)| asked);
+        let lifetime = self.lifetime(asked, &request.account, now);
+        let in_use = self.by_client.get(&request.reply.client).copied();
+        let allocation = self.allocations.get_mut(key).ok_or(MISMATCH)?;
+        let is_live = allocation.is_live(now);
+        let mobility = allocation.mobility.as_mut().filter(|_| is_live).ok_or(MISMATCH)?;
+        if *allocation.owner != *request.account.owner {
+            return Err(WRONG_CREDENTIALS);
+        }
+        let repeated = mobility.last.filter(|last| last.request == request.reply.id);
+        if in_use == Some(key) {
+            let last = repeated.ok_or(BAD_REQUEST)?;
+            self.answer_resumed(key, request, last.lifetime);
+            return Ok(());
+        }
+        if in_use.is_some() {
+            return Err(MISMATCH);
+        }
+        if serial != mobility.serial {
+            return Err(BAD_REQUEST);
+        }
+        if asked == Some(Duration::ZERO) {
+            self.end(key, None);
+            self.answer(&request.reply, Class::SuccessResponse, |writer| {
+                writer.attribute(&Lifetime(Duration::ZERO)).map(drop)
+            });
+            return Ok(());
+        }
+        let is_suspended = mobility.suspended;
+        mobility.serial = mobility.serial.wrapping_add(1);
+        mobility.last = Some(Move { request: request.reply.id, lifetime });
+        // One move at a time: a five-tuple that has sent no data yet gives way.
+        let given_up = mobility.next.replace(request.reply.client);
+        given_up.map(|path| self.by_client.remove(&path));
+        self.by_client.insert(request.reply.client, key);
+        if is_suspended {
+            self.take_over(key);
+        }
+        self.prolong(key, now + lifetime);
+        self.answer_resumed(key, request, lifetime);
+        Ok(())
+    }
+
+    fn answer_resumed(&mut self, key: Key, request: &Request<'_>, lifetime: Duration) {
+        let ticket = self.ticket(key);
+        self.answer(&request.reply, Class::SuccessResponse, |writer| {
+            writer.attribute(&Lifetime(lifetime))?;
+            ticket.map_or(Ok(()), |ticket| writer.attribute(&MobilityTicket(&ticket)).map(drop))
+        });
+    }
+}
+
+impl<U> Server<U> {
+    /// The newest ticket of an allocation whose client has asked for one.
+    pub(super) fn ticket(&self, key: Key) -> Option<[u8; LENGTH]> {
+        let mobility = self.allocations.get(key)?.mobility.as_ref()?;
+        Some(self.tickets.make(key, mobility.serial))
+    }
+
+    /// Data has come on this five-tuple: if it is the new one of an allocation, it is the only one now.
+    #[inline]
+    pub(super) fn arrived(&mut self, key: Key, client: FiveTuple) {
+        let Some(allocation) = self.allocations.get(key) else { return };
+        if allocation.client != client {
+            self.take_over(key);
+        }
+    }
+
+    /// The client's connection is closed. A client with a ticket may come back on another one, and its
+    /// allocation waits for it as long as it lives; false for any other client.
+    pub(super) fn suspend(&mut self, key: Key, closed: FiveTuple) -> bool {
+        let Some(allocation) = self.allocations.get_mut(key) else { return false };
+        let is_open = allocation.opening.is_none();
+        let Some(mobility) = allocation.mobility.as_mut().filter(|_| is_open) else { return false };
+        if mobility.next == Some(closed) {
+            mobility.next = None;
+        } else if mobility.next.is_some() {
+            self.take_over(key);
+            return true;
+        } else {
+            mobility.suspended = true;
+        }
+        self.by_client.remove(&closed);
+        true
+    }
+
+    fn take_over(&mut self, key: Key) {
+        let Some(allocation) = self.allocations.get_mut(key) else { return };
+        let Some(mobility) = &mut allocation.mobility else { return };
+        let Some(next) = mobility.next.take() else { return };
+        mobility.suspended = false;
+        let old = core::mem::replace(&mut allocation.client, next);
+        self.disown(old, key);
+    }
+
+    /// Forgets that this five-tuple leads to this allocation, if it does.
+    pub(super) fn disown(&mut self, client: FiveTuple, key: Key) {
+        if self.by_client.get(&client) == Some(&key) {
+            self.by_client.remove(&client);
+        }
+    }
+}
+
+impl Mobility {
+    /// Whether nothing can be sent to the client at present.
+    pub(super) const fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    /// The five-tuple that has sent no data yet.
+    pub(super) const fn next(&self) -> Option<FiveTuple> {
+        self.next
+    }
+}
