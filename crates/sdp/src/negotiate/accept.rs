@@ -2,9 +2,11 @@ use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::plan::Part;
-use super::{BundlePolicy, Capabilities, DataPlan, Plan, Rejection, SectionPlan, Use, rtp};
-use crate::{BundleOnly, Description, Group, Media, Setup, TypedAttribute};
+use super::plan::{Part, Standing};
+use super::{
+    BundlePolicy, Capabilities, DataPlan, Plan, Rejection, SectionPlan, Settled, Use, rtp, settled,
+};
+use crate::{BundleOnly, Description, Media, Setup, TypedAttribute};
 
 impl Plan {
     /// What this side answers to an offer (RFC 3264 §6, RFC 9429 §5.3). It has a section for each of the
@@ -13,39 +15,57 @@ impl Plan {
     /// The same capabilities and offer give the same answer.
     #[must_use]
     pub fn answer(capabilities: &Capabilities, offer: &Description<'_>) -> Self {
+        Self::answer_after(&Settled::default(), capabilities, offer)
+    }
+
+    /// What this side answers to an offer that changes what earlier exchanges have settled: it keeps its
+    /// part of DTLS (RFC 8842 §5.3), and rejects a whole BUNDLE group where it has to reject the section
+    /// that tells its transport (RFC 9143 §7.3.3).
+    #[must_use]
+    pub fn answer_after(
+        settled: &Settled,
+        capabilities: &Capabilities,
+        offer: &Description<'_>,
+    ) -> Self {
         let bundles = if capabilities.bundle == BundlePolicy::Never {
             Vec::new()
         } else {
-            offered_bundles(offer)
+            settled::bundles(offer)
         };
         let is_bundled =
             |mid: Option<&str>| bundles.iter().flatten().any(|own| Some(own.as_str()) == mid);
         let sections = offer.media().map(|media| {
+            let is_only = media.has(BundleOnly::NAME);
             let outcome = outcome(capabilities, &media).and_then(|usage| {
-                let alone = media.has(BundleOnly::NAME) && !is_bundled(media.mid());
+                let alone = is_only && !is_bundled(media.mid());
                 if alone { Err(Rejection::NotBundled) } else { Ok(usage) }
             });
+            let mid = media.mid().map(ToString::to_string);
+            let is_settled = mid
+                .as_ref()
+                .is_some_and(|mid| settled.bundles.iter().flatten().any(|own| own == mid));
+            let before = settled.sections.get(media.index()).filter(|own| own.mid == mid);
             SectionPlan {
                 kind: media.kind().to_string(),
                 protocol: media.protocol().to_string(),
                 offered_formats: media.formats().collect::<Vec<_>>().join(" "),
-                mid: media.mid().map(ToString::to_string),
+                mid,
                 outcome,
                 offered_setup: media.get_or_inherit().ok().flatten(),
+                role: before.and_then(|own| own.role),
+                standing: match (is_settled, is_only && media.port() == 0) {
+                    (true, _) => Standing::Bundled,
+                    (false, true) => Standing::BundleOnly,
+                    (false, false) => Standing::New,
+                },
             }
         });
         let mut sections: Vec<SectionPlan> = sections.collect();
         reject_unbundled(capabilities.bundle, &bundles, &mut sections);
-        Self { sections, bundles, part: Part::Answer }
+        let mut plan = Self { sections, bundles, part: Part::Answer };
+        plan.make_consistent();
+        plan
     }
-}
-
-/// The BUNDLE groups of the offer (RFC 9143 §7.3).
-fn offered_bundles(offer: &Description<'_>) -> Vec<Vec<String>> {
-    let session = offer.session();
-    let groups = session.get_all::<Group<'_>>().flatten();
-    let bundles = groups.filter(|group| group.semantics == Group::BUNDLE);
-    bundles.map(|group| group.mids.iter().map(ToString::to_string).collect()).collect()
 }
 
 /// What RFC 9429 §4.1.1 has an answerer reject, so as not to need a transport more.

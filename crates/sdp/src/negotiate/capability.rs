@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// What this side can do.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// For each media type, such as `audio`, what is sent and received over RTP. None: not wanted.
     pub rtp: BTreeMap<String, RtpCapability>,
@@ -20,12 +20,20 @@ pub struct Capabilities {
     pub bundle: BundlePolicy,
 }
 
+impl Default for Capabilities {
+    /// Nothing, and the policies that RFC 9429 §4.1.1 makes the default: balanced, RTCP on RTP's port.
+    fn default() -> Self {
+        let (rtp, bundle) = (BTreeMap::new(), BundlePolicy::default());
+        Self { rtp, data: None, require_rtcp_mux: true, bundle }
+    }
+}
+
 impl Capabilities {
     /// What an earlier description of this side shows that it can do: for each media type, what the
-    /// first section of it says.
+    /// first section of it says. It shows no policies: RTCP may have a port of its own.
     #[must_use]
     pub fn shown_by(description: &Description<'_>) -> Self {
-        let mut shown = Self::default();
+        let mut shown = Self { require_rtcp_mux: false, ..Self::default() };
         for media in description.media() {
             if let Ok(Some(SctpPort(sctp_port))) = media.get() {
                 let size = media.get().ok().flatten().unwrap_or(DEFAULT_MESSAGE_SIZE);
@@ -66,12 +74,13 @@ pub enum BundlePolicy {
     /// All, but each section of an offer has a transport of its own to fall back to.
     MaxCompat,
     /// All, but the first section of each media type in an offer has one to fall back to. The others are
-    /// bundle-only. An answer to an offer without groups rejects them.
+    /// bundle-only. An answer to an offer without groups rejects them. "If no policy is specified"
+    /// (RFC 9429 §4.1.1), this is it.
+    #[default]
     Balanced,
     /// All, and each section of an offer repeats the first one's transport. Browsers call it so and do
     /// so, although RFC 9429 has another meaning for it; and Chromium turns down bundle-only sections
     /// from the third section on, because they have no transport.
-    #[default]
     MaxBundle,
     /// All, and each section of an offer but the first is bundle-only. An answer rejects what is not
     /// bundled with the first.

@@ -96,6 +96,16 @@ fn check_bundles(answer: &Description<'_>, offer: &Description<'_>, found: &mut 
         bundles.map(|group| group.mids.into_iter().map(Into::into).collect()).collect()
     };
     let offered = groups(offer);
+    let session = answer.session();
+    for group in
+        session.get_all::<Group<'_>>().flatten().filter(|own| own.semantics == Group::BUNDLE)
+    {
+        let tag = group.mids.first().and_then(|mid| offer.media_with_mid(mid));
+        if tag.is_some_and(|media| media.port() == 0) {
+            let what = "a BUNDLE group that begins with a section of a transport";
+            found.push(missing(&session, what, "RFC 9143 §7.3.1"));
+        }
+    }
     for group in groups(answer) {
         if !offered.iter().any(|own| group.is_subset(own)) {
             let what = "BUNDLE groups within those of the offer";

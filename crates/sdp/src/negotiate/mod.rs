@@ -5,6 +5,7 @@
 //! Plan::answer(capabilities, offer) ──► Plan ──► Description
 //! answer.check_answer_to(offer)     ──► what is wrong with it
 //! SignalingState::after(side, kind) ──► whose turn it is
+//! Settled ◄── each offer and its answer      Plan::offer_after, Plan::answer_after keep to it
 //! ```
 //!
 //! A plan depends on the capabilities and the offer alone, so that answering again gives the same. How an
@@ -15,6 +16,12 @@
 //! - header extensions and feedback that both know, the direction that both allow;
 //! - the versions of a simulcast that have a common format;
 //! - the BUNDLE groups without the sections that are rejected, the DTLS role that is left.
+//!
+//! # Once more
+//! A session goes on with [`Plan::offer_after`] and [`Plan::answer_after`]. [`Settled`] is all that they
+//! want to know of the past: give it each offer with its answer. An offer names the sections that it means
+//! by their mids; to hold one, give it the direction [`Direction::on_hold`](crate::Direction::on_hold).
+//! [`Description::ice_restarts`](crate::Description::ice_restarts) finds where the other side restarts ICE.
 //!
 //! # VP8 and H.264 meet VP9 and H.264
 //! ```
@@ -55,14 +62,17 @@
 mod accept;
 mod capability;
 mod check;
+mod number;
 mod offer;
 mod plan;
 mod rtp;
+mod settled;
 mod state;
 mod write;
 
 pub use capability::{BundlePolicy, Capabilities, DataCapability, RtpCapability};
 pub use offer::Wanted;
 pub use plan::{DataPlan, Plan, Rejection, RtpPlan, SectionPlan, SimulcastPlan, Use};
+pub use settled::Settled;
 pub use state::{DescriptionKind, Side, SignalingState, passes_over_offer};
 pub use write::Transport;

@@ -1,11 +1,11 @@
-use alloc::collections::BTreeSet;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::plan::Part;
+use super::number::Numbers;
+use super::plan::{Part, Standing};
+use super::settled::SettledSection;
 use super::{
-    BundlePolicy, Capabilities, DataPlan, Plan, Rejection, RtpCapability, RtpPlan, SectionPlan,
+    BundlePolicy, Capabilities, DataPlan, Plan, Rejection, RtpPlan, SectionPlan, Settled,
     SimulcastPlan, Use,
 };
 use crate::{Codec, Direction, Way};
@@ -13,6 +13,8 @@ use crate::{Codec, Direction, Way};
 /// A section that an offer should have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
+    /// The tag of the section that is meant, where it is one of an earlier exchange; `None` for a new one.
+    pub mid: Option<String>,
     /// The media type, or `application` for data channels.
     pub kind: String,
     /// In which directions media should flow, within what the capabilities allow.
@@ -22,39 +24,139 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// A section of this media type in both directions, in one version.
+    /// A new section of this media type in both directions, in one version.
     #[must_use]
     pub fn new(kind: &str) -> Self {
-        Self { kind: kind.to_string(), direction: Direction::SendRecv, versions: Vec::new() }
+        let (direction, versions) = (Direction::SendRecv, Vec::new());
+        Self { mid: None, kind: kind.to_string(), direction, versions }
     }
 }
 
 impl Plan {
-    /// An offer of these sections with everything that the capabilities have for them. The tags are `0`,
-    /// `1` and so on; a section of a media type that the capabilities lack is rejected from the start.
+    /// The first offer of a session: these sections, with everything that the capabilities have for them.
+    /// The tags are `0`, `1` and so on; a section of a media type that the capabilities lack is rejected
+    /// from the start.
     #[must_use]
     pub fn offer(capabilities: &Capabilities, wanted: &[Wanted]) -> Self {
-        let sections: Vec<SectionPlan> = wanted
-            .iter()
-            .enumerate()
-            .map(|(index, wanted)| SectionPlan {
-                kind: wanted.kind.clone(),
-                protocol: protocol(&wanted.kind).to_string(),
-                offered_formats: if wanted.kind == DATA { "webrtc-datachannel" } else { "0" }
-                    .to_string(),
-                mid: Some(index.to_string()),
-                outcome: outcome(capabilities, wanted),
-                offered_setup: None,
-            })
-            .collect();
-        let all = sections.iter().filter_map(|section| section.mid.clone()).collect();
-        let bundles =
-            if capabilities.bundle == BundlePolicy::Never { Vec::new() } else { Vec::from([all]) };
+        Self::offer_after(&Settled::default(), capabilities, wanted)
+    }
+
+    /// An offer that changes what earlier exchanges have settled (RFC 9429 §5.2.2).
+    ///
+    /// Sections stay in their places. Those that nobody wants any more are closed; a new one takes the
+    /// place of one that was closed before, under a new tag, or comes last. The same wishes after the same
+    /// exchanges give the same offer.
+    #[must_use]
+    pub fn offer_after(settled: &Settled, capabilities: &Capabilities, wanted: &[Wanted]) -> Self {
+        let mut numbers = Numbers::new(settled);
+        let mut sections: Vec<SectionPlan> = Vec::new();
+        for place in places(settled, wanted) {
+            let before = settled.sections.get(sections.len());
+            let section = match (place, before) {
+                (Some(wanted), before) => {
+                    let before = before.filter(|own| own.is_live);
+                    let mid = wanted.mid.clone().filter(|_| before.is_some());
+                    let mid = mid.unwrap_or_else(|| unused_mid(settled, &sections));
+                    let outcome = outcome(capabilities, wanted, &mut numbers, before);
+                    section(&wanted.kind, before, Some(mid), outcome)
+                }
+                (None, Some(before)) => {
+                    let outcome = Err(Rejection::NotWanted);
+                    section(&before.kind, Some(before), before.mid.clone(), outcome)
+                }
+                (None, None) => continue,
+            };
+            sections.push(section);
+        }
+        let bundles = bundles(settled, capabilities.bundle, &mut sections);
         Self { sections, bundles, part: Part::Offer(capabilities.bundle) }
     }
 }
 
-fn outcome(capabilities: &Capabilities, wanted: &Wanted) -> Result<Use, Rejection> {
+/// What becomes of each section: those of before, then the new ones, of which the first take the places
+/// that are free. `None` is a section that nobody wants.
+fn places<'w>(settled: &Settled, wanted: &'w [Wanted]) -> Vec<Option<&'w Wanted>> {
+    let is_of = |wanted: &Wanted, section: &SettledSection| {
+        let is_same = wanted.kind == section.kind && wanted.mid == section.mid;
+        section.is_live && wanted.mid.is_some() && is_same
+    };
+    let mut new = wanted
+        .iter()
+        .filter(|wanted| !settled.sections.iter().any(|section| is_of(wanted, section)));
+    let mut places: Vec<Option<&Wanted>> = settled
+        .sections
+        .iter()
+        .map(|section| {
+            let own = wanted.iter().find(|wanted| is_of(wanted, section));
+            if section.is_live { own } else { new.next() }
+        })
+        .collect();
+    places.extend(new.map(Some));
+    places
+}
+
+/// The smallest number that was never a tag.
+fn unused_mid(settled: &Settled, sections: &[SectionPlan]) -> String {
+    let is_used = |mid: &String| {
+        settled.mids.contains(mid) || sections.iter().any(|own| own.mid.as_ref() == Some(mid))
+    };
+    let mut mids = (0_usize..).map(|number| number.to_string());
+    mids.find(|mid| !is_used(mid)).unwrap_or_default()
+}
+
+fn section(
+    kind: &str,
+    before: Option<&SettledSection>,
+    mid: Option<String>,
+    outcome: Result<Use, Rejection>,
+) -> SectionPlan {
+    SectionPlan {
+        kind: kind.to_string(),
+        protocol: before.map_or(protocol(kind), |own| own.protocol.as_str()).to_string(),
+        offered_formats: if kind == DATA { "webrtc-datachannel" } else { "0" }.to_string(),
+        mid,
+        outcome,
+        offered_setup: None,
+        role: before.and_then(|own| own.role),
+        standing: if before.is_some() { Standing::Alone } else { Standing::New },
+    }
+}
+
+/// The groups that stand, to the first of which new sections are added; or one of all sections.
+fn bundles(
+    settled: &Settled,
+    policy: BundlePolicy,
+    sections: &mut [SectionPlan],
+) -> Vec<Vec<String>> {
+    if policy == BundlePolicy::Never {
+        return Vec::new();
+    }
+    let is_live = |mid: &&String| {
+        sections.iter().any(|own| own.outcome.is_ok() && own.mid.as_ref() == Some(mid))
+    };
+    let groups =
+        settled.bundles.iter().map(|group| group.iter().filter(is_live).cloned().collect());
+    let mut groups: Vec<Vec<String>> =
+        groups.filter(|group: &Vec<String>| !group.is_empty()).collect();
+    let Some(first) = groups.first_mut() else {
+        return Vec::from([sections.iter().filter_map(|section| section.mid.clone()).collect()]);
+    };
+    let new = sections.iter().filter(|section| section.standing == Standing::New);
+    first.extend(new.filter_map(|section| section.mid.clone()));
+    for section in sections {
+        if section.mid.as_ref().is_some_and(|mid| groups.iter().flatten().any(|own| own == mid)) {
+            section.standing = Standing::Bundled;
+        }
+    }
+    groups
+}
+
+fn outcome(
+    capabilities: &Capabilities,
+    wanted: &Wanted,
+    numbers: &mut Numbers,
+    before: Option<&SettledSection>,
+) -> Result<Use, Rejection> {
     if wanted.kind == DATA {
         let data = capabilities.data.ok_or(Rejection::NotWanted)?;
         let (sctp_port, max_message_size) = (data.sctp_port, data.max_message_size);
@@ -66,50 +168,17 @@ fn outcome(capabilities: &Capabilities, wanted: &Wanted) -> Result<Use, Rejectio
     }
     let streams = wanted.versions.iter().map(|rid| Vec::from([rid.clone()])).collect::<Vec<_>>();
     Ok(Use::Rtp(RtpPlan {
-        formats: numbered(own),
+        formats: numbers.formats(own, before),
         direction: Direction::from_flow(
             wanted.direction.sends() && own.direction.sends(),
             wanted.direction.receives() && own.direction.receives(),
         ),
-        extensions: (1..).zip(own.extensions.iter().cloned()).filter(|(id, _)| *id != 15).collect(),
+        extensions: numbers.extensions(own, before),
         rtcp_mux: true,
         rtcp_rsize: true,
         simulcast: (own.simulcast && !streams.is_empty())
             .then_some(SimulcastPlan { way: Way::Send, streams }),
     }))
-}
-
-/// The formats under payload types: those that RFC 3551 fixes, and the dynamic ones from 96 on, then
-/// from 35 on, which RFC 5761 §4 leaves for it. What does not fit is left out, from the least preferred
-/// on.
-fn numbered(own: &RtpCapability) -> Vec<(u8, Codec)> {
-    let mut free = (96..=127).chain(35..=63);
-    let mut used = BTreeSet::new();
-    let mut formats: Vec<(u8, Codec)> = Vec::new();
-    let auxiliary: Vec<&Codec> = own.codecs.iter().filter(|codec| codec.is_auxiliary()).collect();
-    for codec in own.codecs.iter().filter(|codec| !codec.is_auxiliary()) {
-        let fixed = Codec::static_payload_type(codec).filter(|number| used.insert(*number));
-        let Some(number) = fixed.or_else(|| free.next()) else { break };
-        formats.push((number, codec.clone()));
-        let clock_rate = codec.clock_rate;
-        let rtx = auxiliary.iter().find(|codec| codec.is("rtx") && codec.clock_rate == clock_rate);
-        if codec.carries_media()
-            && let Some(rtx) = rtx
-            && let Some(next) = free.next()
-        {
-            formats.push((next, (*rtx).clone().with_parameters(&format!("apt={number}"))));
-        }
-    }
-    for red in auxiliary.iter().filter(|codec| codec.is("red")) {
-        let Some(next) = free.next() else { break };
-        let same_rate = formats.iter().find(|(_, codec)| codec.clock_rate == red.clock_rate);
-        let parameters = match same_rate {
-            Some((first, codec)) if codec.clock_rate != 90_000 => format!("{first}/{first}"),
-            _ => String::new(),
-        };
-        formats.push((next, (*red).clone().with_parameters(&parameters)));
-    }
-    formats
 }
 
 fn protocol(kind: &str) -> &'static str {

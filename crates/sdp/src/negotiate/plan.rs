@@ -40,6 +40,23 @@ pub struct SectionPlan {
     pub outcome: Result<Use, Rejection>,
     /// The side that the offer takes in DTLS; in a plan of an offer there is none yet.
     pub(super) offered_setup: Option<crate::Setup>,
+    /// This side's part of a DTLS association that there is already.
+    pub(super) role: Option<crate::Setup>,
+    pub(super) standing: Standing,
+}
+
+/// What a section is to the BUNDLE groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is offered for the first time.
+    New,
+    /// It was settled and is in no group.
+    Alone,
+    /// It was settled that it is in a group, or it is added to one. In an answer: it cannot be rejected
+    /// alone, because all of the group depend on it.
+    Bundled,
+    /// It is offered as `a=bundle-only`: it cannot tell the transport.
+    BundleOnly,
 }
 
 /// What a section is used for.
@@ -122,9 +139,47 @@ impl SectionPlan {
     pub fn veto(&mut self) {
         self.outcome = Err(Rejection::Vetoed);
     }
+
+    /// Whether it is this side that rejects it.
+    fn is_refused(&self) -> bool {
+        self.outcome.as_ref().is_err_and(|reason| *reason != Rejection::ByOffer)
+    }
 }
 
 impl Plan {
+    /// Rejects what cannot stand without another section that is rejected. An answer then names the first
+    /// section that can tell the transport first (RFC 9143 §7.3.1).
+    pub(super) fn make_consistent(&mut self) {
+        if self.part != Part::Answer {
+            return;
+        }
+        for group in &mut self.bundles {
+            let find = |mid: &String| {
+                self.sections.iter().find(|section| section.mid.as_ref() == Some(mid))
+            };
+            let may_tell = |mid: &String| {
+                find(mid)
+                    .is_some_and(|own| own.outcome.is_ok() && own.standing != Standing::BundleOnly)
+            };
+            let depends = group
+                .first()
+                .and_then(find)
+                .is_some_and(|own| own.is_refused() && own.standing == Standing::Bundled);
+            let tag = group.iter().position(may_tell).filter(|_| !depends);
+            if let Some(tag) = tag {
+                group.get_mut(..=tag).unwrap_or_default().rotate_right(1);
+                continue;
+            }
+            let is_member = |section: &&mut SectionPlan| {
+                section.outcome.is_ok()
+                    && section.mid.as_ref().is_some_and(|mid| group.contains(mid))
+            };
+            for section in self.sections.iter_mut().filter(is_member) {
+                section.outcome = Err(Rejection::NotBundled);
+            }
+        }
+    }
+
     /// The BUNDLE groups without the sections that are rejected.
     pub(super) fn live_bundles(&self) -> Vec<Vec<&str>> {
         let live: BTreeSet<&str> = self

@@ -1,7 +1,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::plan::Part;
+use super::plan::{Part, Standing};
 use super::{BundlePolicy, Plan, RtpPlan, SectionPlan, SimulcastPlan, Use};
 use crate::{
     Alternative, Builder, BundleOnly, Candidate, Connection, Description, EndOfCandidates, Extmap,
@@ -42,7 +42,8 @@ enum Carriage {
 
 impl Plan {
     /// Writes the description. `transport` gives the transport of the section with an index; it is asked
-    /// for those that have one of their own, and again where others repeat that one.
+    /// for those that have one of their own, and again where others repeat that one. The first section of a
+    /// BUNDLE group tells the group's transport; another one may become the first where that is closed.
     ///
     /// # Errors
     /// Where a value of the plan or the transport cannot be written.
@@ -51,6 +52,16 @@ impl Plan {
         origin: Origin<'_>,
         mut transport: impl FnMut(usize) -> Transport<'t>,
     ) -> Result<Description<'static>, WriteError> {
+        let mut plan = self.clone();
+        plan.make_consistent();
+        plan.write_consistent(origin, &mut transport)
+    }
+
+    fn write_consistent<'t>(
+        &self,
+        origin: Origin<'_>,
+        transport: &mut impl FnMut(usize) -> Transport<'t>,
+    ) -> Result<Description<'static>, WriteError> {
         let bundles = self.live_bundles();
         let groups = bundles.iter().map(|mids| Group::bundle(mids.iter().copied()));
         let mut builder = Builder::new(origin).attributes(groups);
@@ -58,7 +69,7 @@ impl Plan {
             let carriage = self.carriage(index, section, &bundles);
             builder = begin(section, carriage, builder);
             let Ok(usage) = &section.outcome else { continue };
-            let setup = self.setup(section.offered_setup);
+            let setup = self.setup(section);
             builder = match carriage {
                 Carriage::Own => with_transport(builder, &transport(index), setup),
                 Carriage::Repeated(first) => with_transport(builder, &transport(first), setup),
@@ -92,19 +103,22 @@ impl Plan {
             _ if first == index => Carriage::Own,
             Part::Answer => Carriage::Along,
             Part::Offer(BundlePolicy::Never | BundlePolicy::MaxCompat) => Carriage::Own,
-            Part::Offer(BundlePolicy::Balanced) if is_first_of_kind() => Carriage::Own,
             Part::Offer(BundlePolicy::MaxBundle) => Carriage::Repeated(first),
+            Part::Offer(_) if section.standing == Standing::Bundled => Carriage::Along,
+            Part::Offer(_) if section.standing == Standing::Alone => Carriage::Own,
+            Part::Offer(BundlePolicy::Balanced) if is_first_of_kind() => Carriage::Own,
             Part::Offer(BundlePolicy::Balanced | BundlePolicy::MustBundle) => Carriage::BundleOnly,
         }
     }
 
-    /// Which side of DTLS this one takes. An offer leaves it open (RFC 8842 §5.2); an answer takes the
-    /// client's, unless the offer does (§5.3).
-    fn setup(&self, offered: Option<Setup>) -> Setup {
-        match (self.part, offered) {
+    /// Which side of DTLS this one takes. An offer leaves it open (RFC 8842 §5.2); an answer takes the one
+    /// that it has, or else the client's, unless the offer does (§5.3).
+    fn setup(&self, section: &SectionPlan) -> Setup {
+        match (self.part, section.offered_setup) {
             (Part::Offer(_), _) => Setup::ActPass,
             (Part::Answer, Some(Setup::Active)) => Setup::Passive,
-            (Part::Answer, _) => Setup::Active,
+            (Part::Answer, Some(Setup::Passive)) => Setup::Active,
+            (Part::Answer, _) => section.role.unwrap_or(Setup::Active),
         }
     }
 }

@@ -1,0 +1,166 @@
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::Wanted;
+use crate::{Codec, Description, Direction, Extmap, Group, Media, Setup};
+
+/// What the exchanges so far have settled: offers and answers that follow keep the order of the sections,
+/// their tags, payload types, the numbers of header extensions, BUNDLE groups and DTLS roles (RFC 3264 §8,
+/// RFC 9429 §5.2.2).
+///
+/// Give it every offer with its answer, whoever made them. A new session has settled nothing:
+/// `Settled::default()`.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Settled {
+    pub(super) sections: Vec<SettledSection>,
+    /// The mids of each BUNDLE group, the one whose section tells the transport first.
+    pub(super) bundles: Vec<Vec<String>>,
+    /// The tags that were ever used. A section that takes another one's place has a new tag.
+    pub(super) mids: BTreeSet<String>,
+}
+
+/// One section of the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SettledSection {
+    pub(super) kind: String,
+    pub(super) protocol: String,
+    pub(super) mid: Option<String>,
+    /// Whether both sides use it. If not, a new section may take its place (RFC 9429 §5.2.2).
+    pub(super) is_live: bool,
+    pub(super) formats: Vec<(u8, Codec)>,
+    pub(super) extensions: Vec<(u16, String)>,
+    /// This side's part of DTLS.
+    pub(super) role: Option<Setup>,
+}
+
+impl Settled {
+    /// Takes up an exchange in which this side offered.
+    pub fn own_offer(&mut self, offer: &Description<'_>, answer: &Description<'_>) {
+        self.exchange(offer, answer, |answered| match answered {
+            Setup::Active => Some(Setup::Passive),
+            Setup::Passive => Some(Setup::Active),
+            Setup::ActPass | Setup::HoldConn => None,
+        });
+    }
+
+    /// Takes up an exchange in which the other side offered.
+    pub fn own_answer(&mut self, offer: &Description<'_>, answer: &Description<'_>) {
+        let stays = |role| Some(role).filter(|role| matches!(role, Setup::Active | Setup::Passive));
+        self.exchange(offer, answer, stays);
+    }
+
+    /// The sections that are in use, each to be offered again in both directions and in one version.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<Wanted> {
+        let live = self.sections.iter().filter(|section| section.is_live);
+        live.map(|section| Wanted { mid: section.mid.clone(), ..Wanted::new(&section.kind) })
+            .collect()
+    }
+
+    fn exchange(
+        &mut self,
+        offer: &Description<'_>,
+        answer: &Description<'_>,
+        own_role: impl Fn(Setup) -> Option<Setup>,
+    ) {
+        for (index, (offered, answered)) in offer.media().zip(answer.media()).enumerate() {
+            let mut now = SettledSection::new(&offered, &answered);
+            let told = answered.get_or_inherit().ok().flatten();
+            now.role = told.and_then(&own_role);
+            match self.sections.get_mut(index) {
+                Some(before) if before.mid == now.mid && before.kind == now.kind => {
+                    now.keep(before);
+                    *before = now;
+                }
+                Some(before) => *before = now,
+                None => self.sections.push(now),
+            }
+        }
+        self.mids.extend(self.sections.iter().filter_map(|section| section.mid.clone()));
+        self.bundles = bundles(answer);
+        self.share_roles();
+    }
+
+    /// A section that is bundled has the role of the one that tells the transport.
+    fn share_roles(&mut self) {
+        for group in &self.bundles {
+            let members = |section: &SettledSection| {
+                section.mid.as_ref().is_some_and(|mid| group.contains(mid))
+            };
+            let tag = |section: &&SettledSection| section.mid.as_ref() == group.first();
+            let role = self.sections.iter().find(tag).and_then(|section| section.role);
+            for section in self.sections.iter_mut().filter(|section| members(section)) {
+                section.role = section.role.or(role);
+            }
+        }
+    }
+}
+
+impl SettledSection {
+    fn new(offered: &Media<'_>, answered: &Media<'_>) -> Self {
+        let mut section = Self {
+            kind: offered.kind().to_string(),
+            protocol: offered.protocol().to_string(),
+            mid: offered.mid().map(ToString::to_string),
+            is_live: !offered.is_rejected() && !answered.is_rejected(),
+            formats: Vec::new(),
+            extensions: Vec::new(),
+            role: None,
+        };
+        if section.is_live {
+            section.formats = offered.codecs();
+            let extensions = offered.get_all::<Extmap<'_>>().flatten();
+            let numbered = extensions.filter(|extension| extension.id < 4_096);
+            section.extensions =
+                numbered.map(|extension| (extension.id, extension.uri.to_string())).collect();
+        }
+        section
+    }
+
+    /// What was settled before and is not told anew stays (RFC 3264 §8.3.2).
+    fn keep(&mut self, before: &mut Self) {
+        for old in before.formats.drain(..) {
+            if self.formats.iter().all(|(number, _)| *number != old.0) {
+                self.formats.push(old);
+            }
+        }
+        for old in before.extensions.drain(..) {
+            if self.extensions.iter().all(|(id, _)| *id != old.0) {
+                self.extensions.push(old);
+            }
+        }
+        self.role = self.role.or(before.role);
+    }
+}
+
+impl Direction {
+    /// The direction while the other side is on hold: it may send nothing (RFC 3264 §8.4). To resume,
+    /// offer the one of before.
+    #[must_use]
+    pub fn on_hold(self) -> Self {
+        Self::from_flow(self.sends(), false)
+    }
+}
+
+/// The BUNDLE groups (RFC 9143 §7.3).
+pub(super) fn bundles(description: &Description<'_>) -> Vec<Vec<String>> {
+    let session = description.session();
+    let groups = session.get_all::<Group<'_>>().flatten();
+    let bundles = groups.filter(|group| group.semantics == Group::BUNDLE);
+    bundles.map(|group| group.mids.iter().map(ToString::to_string).collect()).collect()
+}
+
+impl Description<'_> {
+    /// The indices of the sections in which this description restarts ICE, in comparison with the one
+    /// that the same side gave before (RFC 8839 §4.4.1.1.1). A section whose tag is another one is new and
+    /// restarts nothing. An answer to them has new credentials as well.
+    pub fn ice_restarts<'d>(&'d self, before: &'d Description<'_>) -> impl Iterator<Item = usize> {
+        let pairs = self.media().zip(before.media());
+        let restarts = pairs.filter(|(now, before)| {
+            now.mid() == before.mid()
+                && matches!((now.ice(), before.ice()), (Ok(Some(now)), Ok(Some(before))) if now.restarts(&before))
+        });
+        restarts.map(|(now, _)| now.index())
+    }
+}
