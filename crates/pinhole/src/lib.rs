@@ -1,8 +1,10 @@
-//! NAT traversal for Rust: STUN, ICE and SDP as libraries without sockets, and a driver that has them.
+//! NAT traversal for Rust: STUN, TURN, ICE and SDP as libraries without sockets, and a driver that has them.
 //!
 //! Two machines that want to talk peer to peer sit behind NATs and firewalls. They tell each other, over some
 //! server, where they might be reached (*signaling*, described in *SDP*), learn their public addresses from a
 //! *STUN* server, and try all pairs of addresses until one works and stays alive: *ICE*.
+//!
+//! Where nothing else works, a *TURN* server relays.
 //!
 //! This crate is the front door: it holds the others under one name and adds nothing.
 //!
@@ -10,6 +12,7 @@
 //! |---|---|---|
 //! | [`sansio`] | `pinhole-sansio` | the words every machine speaks: instants, five-tuples, datagrams |
 //! | [`stun`] | `pinhole-stun` | RFC 8489: messages, integrity, transactions, authentication, NAT behaviour discovery |
+//! | [`turn`] | `pinhole-turn` | RFC 8656: attributes, peer policy, the machines of client and server |
 //! | [`ice`] | `pinhole-ice` | RFC 8445: candidates, pairs, checks, nomination, consent; the [`Agent`](ice::Agent) |
 //! | [`sdp`] | `pinhole-sdp` | RFC 8866: session descriptions with every byte kept, typed attributes |
 //! | [`io`] | `pinhole-io` | tokio drivers: an agent on real sockets, a [`Connection`](io::Connection) |
@@ -36,3 +39,4 @@ pub use pinhole_io as io;
 pub use pinhole_sansio as sansio;
 pub use pinhole_sdp as sdp;
 pub use pinhole_stun as stun;
+pub use pinhole_turn as turn;
