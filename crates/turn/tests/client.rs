@@ -10,7 +10,9 @@ use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit};
 use pinhole_stun::attribute::ErrorCode;
 use pinhole_stun::auth::AuthFailure;
 use pinhole_stun::{Class, Credentials, Failure, Message, Method, Retransmission};
-use pinhole_turn::client::{self, Addresses, Client, Event, Reason, Received, SendError};
+use pinhole_turn::client::{
+    self, Addresses, Client, Event, MigrateError, Reason, Received, SendError,
+};
 use pinhole_turn::server::{self, Command, RelayId, Server, StaticUsers};
 
 /// A TURN server on port 3478.
@@ -451,4 +453,45 @@ fn forged_answers_and_strangers_are_ignored() {
     });
     assert_eq!(net.events().len(), before);
     assert_eq!(net.talk(peer, 3), 3);
+}
+
+/// RFC 8016: the client's port changes in the middle of a conversation.
+#[test]
+fn an_allocation_comes_along_to_another_path() {
+    let mut net = net();
+    net.start("secret", |config| config.mobility = true);
+    net.world.run_for(SECOND);
+    let peer = net.world.endpoint(net.peer, 7_000);
+    let _ = net.send(peer, b"x");
+    net.world.run_for(SECOND);
+    assert_eq!(net.talk(peer, 20), 20);
+    for port in [5_001, 5_002] {
+        let path = FiveTuple::udp(net.world.endpoint(net.client, port), net.path.remote);
+        net.world.with(net.client, |node, now| {
+            node.machine.as_mut().unwrap().migrate(path, now).unwrap();
+        });
+        net.world.run_for(SECOND);
+        assert_eq!(net.events().last(), Some(&Event::Migrated));
+        let before = net.world.node(net.client).received.len();
+        assert_eq!(net.talk(peer, 1_000), 1_000);
+        assert_eq!(net.world.node(net.client).received.len() - before, 1_000);
+    }
+    assert_eq!((net.allocations(), net.requests(Method::ALLOCATE)), (1, 2));
+}
+
+#[test]
+fn without_a_ticket_an_allocation_stays() {
+    let (mut net, peer) = net().connected();
+    let path = FiveTuple::udp(net.world.endpoint(net.client, 5_001), net.path.remote);
+    let migrate = |net: &mut Net| {
+        net.world.with(net.client, |node, now| node.machine.as_mut().unwrap().migrate(path, now))
+    };
+    assert_eq!(migrate(&mut net), Err(MigrateError::NoTicket));
+    assert_eq!(net.talk(peer, 1), 1);
+    net.world.with(net.client, |node, _| {
+        node.machine.as_mut().unwrap().connection_closed();
+        node.drain();
+    });
+    assert_eq!(net.lost(), Some(Reason::Disconnected));
+    assert_eq!(migrate(&mut net), Err(MigrateError::NoAllocation));
 }

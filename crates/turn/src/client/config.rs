@@ -23,6 +23,8 @@ pub struct Config {
     pub lifetime: Option<Duration>,
     /// How often, and how long, a request is sent.
     pub retransmission: Retransmission,
+    /// Whether to ask for a ticket, so that the allocation can be taken to another path (RFC 8016).
+    pub mobility: bool,
     /// After how many datagrams to a peer a channel is bound to it; `None` for never. A channel saves 32
     /// bytes (44 with IPv6) a datagram, and costs one request in nine minutes.
     pub channel_after: Option<u32>,
@@ -62,6 +64,7 @@ impl Config {
             addresses: Addresses::default(),
             lifetime: None,
             retransmission: Retransmission::default(),
+            mobility: false,
             channel_after: Some(8),
         }
     }
@@ -99,6 +102,15 @@ pub enum Event {
         /// The message.
         icmp: Icmp,
     },
+    /// The allocation has come along: the client is on the path that
+    /// [`Client::migrate`](super::Client::migrate) named. The server sends data to the old one until the
+    /// client has sent some on the new one.
+    Migrated,
+    /// The allocation stays where it is.
+    NotMigrated {
+        /// Why.
+        reason: Reason,
+    },
     /// There is no allocation, or no longer one. It stays like that: make another client.
     Lost {
         /// Why.
@@ -125,6 +137,9 @@ pub enum Reason {
     /// The server's answer lacks what it should carry, or has addresses that were not asked for.
     #[error("the server's answer cannot be used")]
     Unusable,
+    /// The connection to the server is closed, and there is no ticket to come back with.
+    #[error("the connection to the server is closed")]
+    Disconnected,
     /// The allocation could not be refreshed in time.
     #[error("the allocation has expired")]
     Expired,
@@ -159,6 +174,18 @@ pub struct ToServer {
     pub header: Header,
     /// How many zeros stand behind, at most three.
     pub padding: u8,
+}
+
+/// Why an allocation cannot be taken to another path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum MigrateError {
+    /// There is no allocation, not yet or no longer.
+    #[error("there is no allocation")]
+    NoAllocation,
+    /// The client has not asked for a ticket, or the server has given none.
+    #[error("there is no ticket")]
+    NoTicket,
 }
 
 /// Why a payload cannot be sent to a peer.

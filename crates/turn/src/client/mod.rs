@@ -39,13 +39,13 @@ mod config;
 mod permission;
 mod request;
 
-pub use config::{Addresses, Config, Event, Reason, Received, SendError, ToServer};
+pub use config::{Addresses, Config, Event, MigrateError, Reason, Received, SendError, ToServer};
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use pinhole_sansio::{Datagram, Instant, Transmit};
+use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit};
 use pinhole_stun::auth::{LongTermClient, Redirections};
 use pinhole_stun::{Class, Message, Method, PacketKind, TransactionId, classify};
 use rand::SeedableRng;
@@ -64,6 +64,12 @@ use crate::indication::{Header, canonical, padding, range_of};
 pub struct Client {
     config: Config,
     auth: LongTermClient,
+    /// The same, on the path that the allocation is being taken to.
+    next_auth: LongTermClient,
+    ticket: Option<Vec<u8>>,
+    moving: Option<FiveTuple>,
+    /// The path before the last move, on which data may still come.
+    previous: Option<FiveTuple>,
     redirections: Redirections,
     rng: ChaCha12Rng,
     state: State,
@@ -97,6 +103,10 @@ impl Client {
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let mut client = Self {
             auth: LongTermClient::new(config.credentials.clone()),
+            next_auth: LongTermClient::new(config.credentials.clone()),
+            ticket: None,
+            moving: None,
+            previous: None,
             redirections: Redirections::default(),
             rng: ChaCha12Rng::from_seed(seed),
             state: State::Allocating,
@@ -165,7 +175,8 @@ impl Client {
     /// What becomes of a datagram, or of a frame of a stream.
     pub fn handle_datagram(&mut self, datagram: Datagram<'_>, now: Instant) -> Received {
         let Some(&first) = datagram.payload.first() else { return Received::NotMine };
-        if datagram.five_tuple != self.config.server {
+        let path = Some(datagram.five_tuple);
+        if path != Some(self.config.server) && path != self.moving && path != self.previous {
             return Received::NotMine;
         }
         match classify(first) {
@@ -219,6 +230,34 @@ impl Client {
         }
         self.state = State::Closing;
         self.schedule();
+    }
+
+    /// Takes the allocation to another path to the same server (RFC 8016): data goes on the old one until
+    /// [`Event::Migrated`] or [`Event::NotMigrated`].
+    ///
+    /// # Errors
+    /// [`MigrateError`].
+    pub fn migrate(&mut self, path: FiveTuple, now: Instant) -> Result<(), MigrateError> {
+        if !self.is_live(now) {
+            return Err(MigrateError::NoAllocation);
+        }
+        if self.ticket.is_none() {
+            return Err(MigrateError::NoTicket);
+        }
+        self.pending.retain(|pending| !matches!(pending.purpose, Purpose::Migrate(_)));
+        self.next_auth = self.auth.clone();
+        self.moving = Some(path);
+        self.request(Purpose::Migrate(path), now);
+        self.schedule();
+        Ok(())
+    }
+
+    /// The connection to the server is closed. Without a ticket, the allocation is lost.
+    pub fn connection_closed(&mut self) {
+        if self.ticket.is_none() && self.state != State::Over {
+            self.lose(Reason::Disconnected);
+            self.schedule();
+        }
     }
 
     /// A message to send to the server.

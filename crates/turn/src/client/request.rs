@@ -1,9 +1,10 @@
 //! Requests of a client, and what their answers mean.
 
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use pinhole_sansio::{Instant, Transport};
+use pinhole_sansio::{FiveTuple, Instant, Transport};
 use pinhole_stun::attribute::{Attribute, ErrorCode, Family, XorMappedAddress};
 use pinhole_stun::auth::{Attempt, LongTermClient, Verdict};
 use pinhole_stun::{
@@ -14,8 +15,8 @@ use rand::RngExt;
 use super::{Addresses, Client, Event, Live, Reason, State};
 use crate::ChannelNumber;
 use crate::attribute::{
-    AdditionalAddressFamily, Channel, Lifetime, RequestedAddressFamily, RequestedTransport,
-    XorPeerAddress, XorRelayedAddress,
+    AdditionalAddressFamily, Channel, Lifetime, MobilityTicket, RequestedAddressFamily,
+    RequestedTransport, XorPeerAddress, XorRelayedAddress,
 };
 use crate::indication::canonical;
 
@@ -28,6 +29,8 @@ pub(super) enum Purpose {
     Delete,
     Permit(IpAddr),
     Bind(ChannelNumber, SocketAddr),
+    /// Takes the allocation to this path.
+    Migrate(FiveTuple),
 }
 
 /// A request on its way.
@@ -39,10 +42,15 @@ pub(super) struct Pending {
 }
 
 impl Purpose {
+    /// The path that the request takes, if it is not the client's present one.
+    const fn path(self) -> Option<FiveTuple> {
+        if let Self::Migrate(path) = self { Some(path) } else { None }
+    }
+
     const fn method(self) -> Method {
         match self {
             Self::Allocate => Method::ALLOCATE,
-            Self::Refresh | Self::Delete => Method::REFRESH,
+            Self::Refresh | Self::Delete | Self::Migrate(_) => Method::REFRESH,
             Self::Permit(_) => Method::CREATE_PERMISSION,
             Self::Bind(..) => Method::CHANNEL_BIND,
         }
@@ -57,12 +65,12 @@ impl Client {
         let mut write = || -> Result<Pending, WriteError> {
             let mut writer = MessageWriter::new(&mut buffer, Class::Request, purpose.method(), id)?;
             self.write_attributes(purpose, &mut writer)?;
-            let attempt = self.auth.authorize(&mut writer)?;
+            let attempt = self.auth_of(purpose).authorize(&mut writer)?;
             writer.fingerprint()?;
             let request =
                 Message::parse_structure(writer.finish()).map_err(|_| WriteError::Full)?;
             let retransmission = self.config.retransmission;
-            let server = self.config.server;
+            let server = purpose.path().unwrap_or(self.config.server);
             let transaction = ClientTransaction::new(server, &request, retransmission, now);
             Ok(Pending { transaction, attempt, purpose })
         };
@@ -90,6 +98,13 @@ impl Client {
                         writer.attribute(&AdditionalAddressFamily(Family::Ipv6))?;
                     }
                 }
+                if self.config.mobility {
+                    writer.attribute(&MobilityTicket(&[]))?;
+                }
+                self.write_lifetime(writer)
+            }
+            Purpose::Migrate(_) => {
+                writer.attribute(&MobilityTicket(self.ticket.as_deref().unwrap_or_default()))?;
                 self.write_lifetime(writer)
             }
             Purpose::Refresh => self.write_lifetime(writer),
@@ -113,7 +128,9 @@ impl Client {
     /// A response to the request at this place among those on their way.
     pub(super) fn respond(&mut self, place: usize, response: &Message<'_>, now: Instant) {
         let Some(pending) = self.pending.get_mut(place) else { return };
-        let (purpose, verdict) = (pending.purpose, self.auth.judge(response, pending.attempt));
+        let purpose = pending.purpose;
+        let auth = if purpose.path().is_some() { &mut self.next_auth } else { &mut self.auth };
+        let verdict = auth.judge(response, pending.attempt);
         if verdict == Verdict::Discard {
             pending.transaction.distrust();
             return;
@@ -144,6 +161,7 @@ impl Client {
                 Some(lifetime) => self.refreshed(lifetime, now),
                 None => self.give_up(Reason::Unusable, now),
             },
+            Purpose::Migrate(path) => self.migrated(path, response, now),
             Purpose::Delete => self.finish(),
             Purpose::Permit(peer) => {
                 if self.permissions.granted(peer, jitter, now) {
@@ -167,6 +185,10 @@ impl Client {
             // The allocation is not there, or not ours.
             (Purpose::Allocate | Purpose::Refresh, _) | (_, Reason::Code(437 | 441)) => {
                 self.lose(reason);
+            }
+            (Purpose::Migrate(_), _) => {
+                self.moving = None;
+                self.events.push_back(Event::NotMigrated { reason });
             }
             (Purpose::Permit(peer), _) => {
                 self.permissions.refused(peer, reason);
@@ -197,6 +219,7 @@ impl Client {
         else {
             return self.give_up(Reason::Unusable, now);
         };
+        self.ticket = ticket_of(response);
         self.state = State::Live(Live { expires: now, refresh: None });
         self.refreshed(lifetime, now);
         self.events.push_back(Event::Allocated { relayed, second, mapped });
@@ -211,6 +234,27 @@ impl Client {
         if let State::Live(live) = &mut self.state {
             *live = Live { expires: now + lifetime, refresh };
         }
+    }
+
+    /// RFC 8016 §3.2.3. What was asked for on the old path is asked for again on the new one.
+    fn migrated(&mut self, path: FiveTuple, response: &Message<'_>, now: Instant) {
+        let Some(lifetime) = lifetime_of(response) else {
+            return self.refused(Purpose::Migrate(path), Reason::Unusable, now);
+        };
+        self.ticket = ticket_of(response);
+        self.moving = None;
+        self.previous = Some(core::mem::replace(&mut self.config.server, path));
+        self.auth = self.next_auth.clone();
+        for pending in core::mem::take(&mut self.pending) {
+            self.request(pending.purpose, now);
+        }
+        self.refreshed(lifetime, now);
+        self.events.push_back(Event::Migrated);
+    }
+
+    /// A nonce is good for one path; so the new path has a conversation of its own.
+    const fn auth_of(&self, purpose: Purpose) -> &LongTermClient {
+        if purpose.path().is_some() { &self.next_auth } else { &self.auth }
     }
 
     /// RFC 8489 §10: another server, over the same transport.
@@ -231,4 +275,9 @@ impl Client {
 fn lifetime_of(response: &Message<'_>) -> Option<Duration> {
     let Lifetime(lifetime) = response.get().ok().flatten()?;
     (!lifetime.is_zero()).then_some(lifetime)
+}
+
+fn ticket_of(response: &Message<'_>) -> Option<Vec<u8>> {
+    let MobilityTicket(ticket) = response.get().ok().flatten()?;
+    Some(ticket.to_vec())
 }
