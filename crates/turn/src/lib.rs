@@ -34,7 +34,7 @@
 //! while let Some(request) = client.poll_transmit() {
 //!     let _ = server.handle_client_datagram(request.as_datagram(), now);
 //!     while let Some(command) = server.poll_command() {
-//!         if let Command::OpenRelay { relay, address } = command {
+//!         if let Command::OpenRelay { relay, address, .. } = command {
 //!             println!("bind {address}");
 //!             server.relay_opened(relay, Ok(()), now);
 //!         }

@@ -33,11 +33,14 @@ impl ServerNode {
         let machine = self.machine.as_mut().unwrap();
         while let Some(command) = machine.poll_command() {
             match command {
-                Command::OpenRelay { relay, address } => {
+                Command::OpenRelay { relay, address, .. } => {
                     self.relays.insert(address, relay);
                     machine.relay_opened(relay, Ok(()), now);
                 }
                 Command::CloseRelay { relay } => self.relays.retain(|_, open| *open != relay),
+                Command::Connect { .. }
+                | Command::Splice { .. }
+                | Command::CloseConnection { .. } => unreachable!("no TCP here"),
             }
         }
         self.unsent.extend(std::iter::from_fn(|| machine.poll_transmit()));

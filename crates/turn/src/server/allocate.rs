@@ -13,10 +13,10 @@ use pinhole_stun::{Message, MessageWriter, WriteError};
 use super::allocation::{Allocation, Ask, FAMILIES, Grant, Key, Opening};
 use super::mobility::{Mobility, wants_ticket};
 use super::peers::Peers;
-use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Request};
-use super::{Command, Event, OpenError, RelayId, Server, Traffic, Users};
+use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Reply, Request};
+use super::{Command, Event, OpenError, Protocol, RelayId, Server, Traffic, Users};
 use crate::attribute::{
-    AdditionalAddressFamily, AddressErrorCode, EvenPort, Lifetime, MobilityTicket,
+    AdditionalAddressFamily, AddressErrorCode, DontFragment, EvenPort, Lifetime, MobilityTicket,
     RequestedAddressFamily, RequestedTransport, ReservationToken, XorRelayedAddress,
 };
 use crate::indication::canonical;
@@ -35,6 +35,7 @@ struct Wishes {
     family: Option<Family>,
     dual: bool,
     lifetime: Option<Duration>,
+    is_tcp: bool,
 }
 
 /// The families of which an address shall be opened, and what to say about one that the server has not.
@@ -45,13 +46,22 @@ struct Families {
 
 impl Wishes {
     /// Checks 3 to 9 of RFC 8656 §7.2, as far as they are about the request alone.
-    fn read(message: &Message<'_>) -> Result<Self, Refusal> {
+    ///
+    /// `tcp` tells whether the client's transport is one over which TCP is relayed; `None` where none is
+    /// (RFC 6062 §5.1).
+    fn read(message: &Message<'_>, tcp: Option<bool>) -> Result<Self, Refusal> {
         let transport = message.get::<RequestedTransport>()?.ok_or(BAD_REQUEST)?;
-        if transport != RequestedTransport::UDP {
+        let is_tcp = transport == RequestedTransport::TCP;
+        if transport != RequestedTransport::UDP && !(is_tcp && tcp.is_some()) {
             return Err(NO_TRANSPORT);
         }
         let token = message.get::<ReservationToken>()?;
         let even = message.get::<EvenPort>()?;
+        let is_udp_only =
+            even.is_some() || token.is_some() || message.get::<DontFragment>()?.is_some();
+        if is_tcp && (is_udp_only || tcp != Some(true)) {
+            return Err(BAD_REQUEST);
+        }
         let family = message.get::<RequestedAddressFamily>();
         let additional = message.get::<AdditionalAddressFamily>();
         let names_family = !matches!(family, Ok(None));
@@ -72,7 +82,7 @@ impl Wishes {
             return Err(BAD_REQUEST);
         }
         let lifetime = message.get::<Lifetime>()?.map(|Lifetime(asked)| asked);
-        Ok(Self { token, even, family, dual: is_dual, lifetime })
+        Ok(Self { token, even, family, dual: is_dual, lifetime, is_tcp })
     }
 
     const fn ask(&self) -> Ask {
@@ -90,7 +100,8 @@ impl<U: Users> Server<U> {
             return self.allocate_again(key, request);
         }
         let is_mobile = wants_ticket(&request.message, self.config.mobility)?;
-        let wishes = Wishes::read(&request.message)?;
+        let tcp = self.config.tcp.then(|| request.reply.client.transport.is_reliable());
+        let wishes = Wishes::read(&request.message, tcp)?;
         let owner = &request.account.owner;
         let (families, ask) = match wishes.token {
             Some(token) => {
@@ -113,7 +124,20 @@ impl<U: Users> Server<U> {
         let missing = families.missing;
         let grant = Grant { request: request.reply.id, lifetime, token: None, missing };
         let mobility = is_mobile.then(Mobility::default);
-        self.open(request, families.asked, ask, (grant, mobility), now);
+        let allocation = Allocation {
+            client: request.reply.client,
+            owner: owner.as_str().into(),
+            expires: now,
+            grant,
+            v4: None,
+            v6: None,
+            peers: Peers::new(&self.hasher),
+            traffic: Traffic::default(),
+            mobility,
+            is_tcp: wishes.is_tcp,
+            opening: None,
+        };
+        self.open(allocation, &request.reply, families.asked, ask, now);
         Ok(())
     }
 
@@ -136,33 +160,19 @@ impl<U: Users> Server<U> {
     /// Notes the allocation, and has its relayed addresses opened.
     fn open(
         &mut self,
-        request: &Request<'_>,
+        mut allocation: Allocation,
+        reply: &Reply,
         families: [Option<Family>; 2],
         ask: Ask,
-        (grant, mobility): (Grant, Option<Mobility>),
         now: Instant,
     ) {
-        let opening = Opening {
-            reply: request.reply.clone(),
-            unopened: families.into_iter().flatten().collect(),
-            ask,
-            failures: 0,
-        };
-        let unopened = opening.unopened.clone();
-        let key = self.allocations.insert(Allocation {
-            client: request.reply.client,
-            owner: request.account.owner.as_str().into(),
-            expires: now,
-            grant,
-            v4: None,
-            v6: None,
-            peers: Peers::new(&self.hasher),
-            traffic: Traffic::default(),
-            mobility,
-            opening: Some(Box::new(opening)),
-        });
+        let unopened: Vec<Family> = families.into_iter().flatten().collect();
+        let opening =
+            Opening { reply: reply.clone(), unopened: unopened.clone(), ask, failures: 0 };
+        allocation.opening = Some(Box::new(opening));
+        let key = self.allocations.insert(allocation);
         let Some(key) = key else { return };
-        self.by_client.insert(request.reply.client, key);
+        self.by_client.insert(reply.client, key);
         for family in unopened {
             if !self.try_port(key, family, ask) {
                 self.opening_failed(key, family);
@@ -251,6 +261,7 @@ impl<U> Server<U> {
         else {
             return false;
         };
+        let protocol = if allocation.is_tcp { Protocol::Tcp } else { Protocol::Udp };
         let pool = self.ports.of(family);
         let port = match ask {
             Ask::Any => pool.take_any(&mut self.rng),
@@ -261,7 +272,7 @@ impl<U> Server<U> {
         let Some(port) = port else { return false };
         allocation.set_port(family, Some(port));
         let address = SocketAddr::new(host.bind, port);
-        self.commands.push_back(Command::OpenRelay { relay: key.relay(family), address });
+        self.commands.push_back(Command::OpenRelay { relay: key.relay(family), address, protocol });
         true
     }
 
@@ -304,7 +315,7 @@ impl<U> Server<U> {
         }
     }
 
-    fn answer_allocated(&mut self, key: Key, reply: &super::request::Reply) {
+    fn answer_allocated(&mut self, key: Key, reply: &Reply) {
         let Some(allocation) = self.allocations.get(key) else { return };
         let Grant { lifetime, token, missing, .. } = allocation.grant;
         let relayed: Vec<SocketAddr> = FAMILIES

@@ -26,6 +26,8 @@ pub(super) struct Allocation {
     pub(super) traffic: Traffic,
     /// If the client has asked for a ticket.
     pub(super) mobility: Option<Mobility>,
+    /// Whether it relays connections and no datagrams.
+    pub(super) is_tcp: bool,
     /// Until every relayed address is open, or has failed.
     pub(super) opening: Option<Box<Opening>>,
 }

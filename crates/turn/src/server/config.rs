@@ -36,6 +36,8 @@ pub struct Config {
     pub rate: Option<Rate>,
     /// Whether the driver can set DF on a datagram; without, DONT-FRAGMENT is answered with 420.
     pub dont_fragment: bool,
+    /// Whether the driver can relay TCP (RFC 6062); without, its transport is answered with 442.
+    pub tcp: bool,
     /// Whether clients may take their allocations along to other addresses (RFC 8016).
     pub mobility: bool,
     /// What one client and all of them may hold.
@@ -69,6 +71,8 @@ pub struct Limits {
     pub permissions: usize,
     /// Channels of one allocation; more get a 508.
     pub channels: usize,
+    /// Connections with peers of one allocation; more get a 508.
+    pub connections: usize,
     /// How many ports are tried when others hold some of them, before a 508.
     pub port_attempts: u32,
 }
@@ -90,6 +94,7 @@ impl Config {
             offer: Offer::default(),
             rate: Some(Rate::default()),
             dont_fragment: false,
+            tcp: false,
             mobility: true,
             limits: Limits::default(),
         }
@@ -113,6 +118,7 @@ impl Default for Limits {
             allocations: 100_000,
             permissions: 64,
             channels: 64,
+            connections: 16,
             port_attempts: 16,
         }
     }

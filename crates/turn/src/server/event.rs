@@ -4,24 +4,61 @@ use core::net::SocketAddr;
 use pinhole_sansio::FiveTuple;
 
 use super::RelayId;
+use crate::attribute::ConnectionId;
 use crate::policy::Decision;
 
 /// What the driver has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Open a UDP socket at exactly this address, and tell how that went with
+    /// Open a socket at exactly this address, and tell how that went with
     /// [`Server::relay_opened`](super::Server::relay_opened).
     OpenRelay {
         /// What to call it.
         relay: RelayId,
         /// What to bind.
         address: SocketAddr,
+        /// What kind of socket.
+        protocol: Protocol,
     },
     /// Close this socket; unless it could not be opened.
     CloseRelay {
         /// Which one.
         relay: RelayId,
     },
+    /// Connect from a relayed address to a peer, and tell how that went with
+    /// [`Server::connected`](super::Server::connected). What the peer sends waits.
+    Connect {
+        /// From where.
+        relay: RelayId,
+        /// What to call the connection.
+        connection: ConnectionId,
+        /// To whom.
+        peer: SocketAddr,
+    },
+    /// Once the messages in `poll_transmit` are sent, this client's connection carries data: what comes
+    /// on it goes to the peer as it is, and the other way round, at the pace of the slower side. When
+    /// one direction has ended, so does the other's sending side; when both have,
+    /// [`Server::connection_closed`](super::Server::connection_closed) is told.
+    Splice {
+        /// The connection to the peer.
+        connection: ConnectionId,
+        /// The client's connection.
+        client: FiveTuple,
+    },
+    /// Close the connection to the peer, if there is one yet, and the client's that belongs to it.
+    CloseConnection {
+        /// Which one.
+        connection: ConnectionId,
+    },
+}
+
+/// How peers reach a relayed address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// With datagrams.
+    Udp,
+    /// With connections: the socket listens (RFC 6062).
+    Tcp,
 }
 
 /// Why a relayed address could not be opened.

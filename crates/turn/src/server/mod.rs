@@ -19,6 +19,7 @@
 //!     fn send_from(&mut self, relay: RelayId, peer: SocketAddr, payload: &[u8]);
 //!     fn open(&mut self, relay: RelayId, address: SocketAddr) -> Result<(), OpenError>;
 //!     fn close(&mut self, relay: RelayId);
+//!     fn connections(&mut self, command: Command); // where TCP is relayed (RFC 6062)
 //! }
 //!
 //! fn client_sent(
@@ -32,11 +33,12 @@
 //!     }
 //!     while let Some(command) = server.poll_command() {
 //!         match command {
-//!             Command::OpenRelay { relay, address } => {
+//!             Command::OpenRelay { relay, address, .. } => {
 //!                 let result = sockets.open(relay, address);
 //!                 server.relay_opened(relay, result, now);
 //!             }
 //!             Command::CloseRelay { relay } => sockets.close(relay),
+//!             command => sockets.connections(command),
 //!         }
 //!     }
 //!     while let Some(transmit) = server.poll_transmit() {
@@ -60,10 +62,11 @@ mod relay;
 mod request;
 mod reserve;
 mod route;
+mod tcp;
 mod user;
 
 pub use config::{Config, Limits, RelayHost};
-pub use event::{Command, EndReason, Event, OpenError, Traffic};
+pub use event::{Command, EndReason, Event, OpenError, Protocol, Traffic};
 pub use route::{DropReason, Received, RelayId, ToClient, ToPeer};
 pub use user::{Account, Query, StaticUsers, Users};
 
@@ -85,6 +88,7 @@ use rand::{Rng, SeedableRng};
 use allocation::{Allocations, FAMILIES, Key};
 use mobility::Tickets;
 use reserve::{Ports, Quota, Reservation, Timer};
+use tcp::Connections;
 
 /// A TURN server without sockets; see the [module](self).
 pub struct Server<U> {
@@ -101,6 +105,7 @@ pub struct Server<U> {
     by_client: HashMap<FiveTuple, Key, SeedableRandomState>,
     quota: Quota,
     ports: Ports,
+    connections: Connections,
     reservations: BTreeMap<[u8; 8], Reservation>,
     timers: BTreeSet<(Instant, Timer)>,
     transmits: VecDeque<Transmit>,
@@ -142,6 +147,7 @@ impl<U: Users> Server<U> {
             by_client: HashMap::with_hasher(hasher.clone()),
             quota: Quota::new(limits.allocations_per_user, limits.allocations, hasher),
             ports: Ports::new(&config),
+            connections: Connections::default(),
             reservations: BTreeMap::new(),
             timers: BTreeSet::new(),
             transmits: VecDeque::new(),
@@ -224,6 +230,7 @@ impl<U> Server<U> {
                     }
                 }
                 Timer::Held(family, port) => self.release(family, port),
+                Timer::Connection(id) => self.connection_expired(id),
             }
         }
     }
@@ -297,6 +304,7 @@ impl<U> Server<U> {
         };
         if let Some(port) = allocation.port(family) {
             allocation.set_port(family, None);
+            self.close_connections(key, family);
             self.commands.push_back(Command::CloseRelay { relay: key.relay(family) });
             self.release(family, port);
         }
@@ -311,6 +319,7 @@ impl<U> Server<U> {
         let reserves =
             allocation.opening.as_ref().is_some_and(|opening| opening.ask == allocation::Ask::Pair);
         for family in FAMILIES {
+            self.close_connections(key, family);
             let Some(port) = self.allocations.get(key).and_then(|this| this.port(family)) else {
                 continue;
             };

@@ -76,7 +76,7 @@ impl<U> Server<U> {
         }
         let client = allocation.client;
         let id = TransactionId::random(&mut self.rng);
-        self.indicate(client, id, |writer| {
+        self.indicate(client, Method::DATA, id, |writer| {
             writer.attribute(&XorPeerAddress(peer))?.attribute(&icmp).map(drop)
         });
     }
@@ -145,7 +145,7 @@ impl From<Result<ToPeer, DropReason>> for Received {
 /// Checks what every datagram to a peer has to pass, and counts it.
 #[inline]
 fn route(allocation: &mut Allocation, route: ToPeer, now: Instant) -> Result<ToPeer, DropReason> {
-    if !allocation.is_live(now) {
+    if !allocation.is_live(now) || allocation.is_tcp {
         return Err(DropReason::NoAllocation);
     }
     // Without a relayed address of its family, a peer has no permission, either.

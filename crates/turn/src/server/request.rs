@@ -73,6 +73,7 @@ const KNOWN: &[AttributeType] = &[
     AttributeType::USERHASH,
     AttributeType::XOR_MAPPED_ADDRESS,
     AttributeType::RESERVATION_TOKEN,
+    AttributeType::CONNECTION_ID,
 ];
 
 impl<U: Users> Server<U> {
@@ -82,10 +83,14 @@ impl<U: Users> Server<U> {
         client: FiveTuple,
         now: Instant,
     ) -> Received {
-        let is_known = matches!(
-            message.method(),
-            Method::ALLOCATE | Method::REFRESH | Method::CREATE_PERMISSION | Method::CHANNEL_BIND
-        );
+        let is_known = match message.method() {
+            Method::ALLOCATE
+            | Method::REFRESH
+            | Method::CREATE_PERMISSION
+            | Method::CHANNEL_BIND => true,
+            Method::CONNECT | Method::CONNECTION_BIND => self.config.tcp,
+            _ => false,
+        };
         if !is_known {
             return Received::Dropped(DropReason::Unexpected);
         }
@@ -120,6 +125,8 @@ impl<U: Users> Server<U> {
             Method::ALLOCATE => self.allocate(request, now),
             Method::REFRESH => self.refresh(request, now),
             Method::CREATE_PERMISSION => self.create_permission(request, now),
+            Method::CONNECT => self.connect(request, now),
+            Method::CONNECTION_BIND => self.bind_connection(request),
             _ => self.bind_channel(request, now),
         }
     }
@@ -196,6 +203,9 @@ impl<U: Users> Server<U> {
     /// RFC 8656 §12.2.
     fn bind_channel(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Refusal> {
         let key = self.owned(request, now)?;
+        if self.allocations.get(key).is_some_and(|allocation| allocation.is_tcp) {
+            return Err(BAD_REQUEST);
+        }
         let channel = request.message.get::<Channel>()?.ok_or(BAD_REQUEST)?;
         let XorPeerAddress(peer) = request.message.get()?.ok_or(BAD_REQUEST)?;
         let (number, peer) = (channel.number().ok_or(BAD_REQUEST)?, canonical(peer));
@@ -212,7 +222,12 @@ impl<U: Users> Server<U> {
     }
 
     /// Whether the allocation can have this peer: its family (443), and the policy (403).
-    fn check_peer(&mut self, key: Key, client: FiveTuple, peer: IpAddr) -> Result<(), Refusal> {
+    pub(super) fn check_peer(
+        &mut self,
+        key: Key,
+        client: FiveTuple,
+        peer: IpAddr,
+    ) -> Result<(), Refusal> {
         let allocation = self.allocations.get(key).ok_or(MISMATCH)?;
         if allocation.port(Family::of(peer)).is_none() {
             return Err(Refusal(443));
@@ -259,7 +274,7 @@ impl<U: Users> Server<U> {
     }
 
     /// The allocation on the request's five-tuple (437), if it is the sender's (441) (RFC 8656 §5).
-    fn owned(&self, request: &Request<'_>, now: Instant) -> Result<Key, Refusal> {
+    pub(super) fn owned(&self, request: &Request<'_>, now: Instant) -> Result<Key, Refusal> {
         let key = self.by_client.get(&request.reply.client).copied().ok_or(MISMATCH)?;
         let allocation = self.allocations.get(key).ok_or(MISMATCH)?;
         if !allocation.is_live(now) {
@@ -302,19 +317,21 @@ impl<U> Server<U> {
         self.send(request.reply.client, written);
     }
 
-    /// Sends a Data indication without data.
+    /// Sends an indication.
     pub(super) fn indicate(
         &mut self,
         client: FiveTuple,
+        method: Method,
         id: TransactionId,
         write: impl FnOnce(&mut MessageWriter<'_>) -> Result<(), WriteError>,
     ) {
         let mut buffer = [0; 128];
-        let written = MessageWriter::new(&mut buffer, Class::Indication, Method::DATA, id)
-            .and_then(|mut writer| {
+        let written = MessageWriter::new(&mut buffer, Class::Indication, method, id).and_then(
+            |mut writer| {
                 write(&mut writer)?;
                 Ok(Payload::from(writer.finish()))
-            });
+            },
+        );
         self.send(client, written);
     }
 

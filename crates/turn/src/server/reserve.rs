@@ -12,7 +12,7 @@ use rand::Rng;
 use super::allocation::Key;
 use super::port::PortPool;
 use super::{Config, Server};
-use crate::attribute::ReservationToken;
+use crate::attribute::{ConnectionId, ReservationToken};
 
 /// "The server MUST hold this reservation for at least 30 seconds" (RFC 8656 §7.2).
 const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
@@ -25,6 +25,7 @@ pub(super) enum Timer {
     Allocation(Key),
     Reservation([u8; 8]),
     Held(Family, u16),
+    Connection(ConnectionId),
 }
 
 /// A port that waits for the bearer of its token.

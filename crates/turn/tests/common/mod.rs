@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) sockets: usize,
     pub(crate) answers: Vec<(FiveTuple, Vec<u8>)>,
     pub(crate) events: Vec<Event>,
+    /// What is to be done about connections with peers.
+    pub(crate) connections: Vec<Command>,
     pub(crate) opened: usize,
 }
 
@@ -63,6 +65,7 @@ impl World {
             sockets: usize::MAX,
             answers: vec![],
             events: vec![],
+            connections: vec![],
             opened: 0,
         }
     }
@@ -87,7 +90,7 @@ impl World {
     pub(crate) fn drain(&mut self) {
         while let Some(command) = self.server.poll_command() {
             match command {
-                Command::OpenRelay { relay, address } => {
+                Command::OpenRelay { relay, address, .. } => {
                     self.opened += 1;
                     let result = self.bind(relay, address);
                     self.server.relay_opened(relay, result, self.now);
@@ -95,6 +98,9 @@ impl World {
                 Command::CloseRelay { relay } => {
                     assert!(self.open.remove(&relay).is_some(), "{relay:?} was not open");
                 }
+                Command::Connect { .. }
+                | Command::Splice { .. }
+                | Command::CloseConnection { .. } => self.connections.push(command),
             }
         }
         while let Some(transmit) = self.server.poll_transmit() {
