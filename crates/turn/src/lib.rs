@@ -11,7 +11,8 @@
 //! - [`policy`] tells which peers may be relayed to, and why not.
 //! - [`credential`] makes and checks credentials that expire by themselves.
 //! - [`attribute`] holds the attributes of TURN, each as good as those of `pinhole-stun`.
-//! - [`ChannelNumber`] and [`ChannelData`] are the four-byte framing of channels.
+//! - [`ChannelNumber`] and [`ChannelData`] are the four-byte framing of channels;
+//!   [`StreamBuffer`] cuts a stream into STUN and ChannelData.
 //!
 //! # Quick start
 //! A client and a server talk in memory:
@@ -67,9 +68,11 @@ pub mod attribute;
 mod channel;
 pub mod client;
 pub mod credential;
+mod framing;
 mod indication;
 pub mod policy;
 pub mod server;
 
 pub use channel::{CHANNEL_HEADER_LENGTH, ChannelData, ChannelNumber, channel_header};
+pub use framing::{StreamBuffer, frame_length};
 pub use indication::Header;

@@ -15,17 +15,21 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    /// Bytes in use.
+    static IN_USE: Cell<usize> = const { Cell::new(0) };
 }
 
 // SAFETY: every call is passed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
+        IN_USE.set(IN_USE.get().wrapping_add(layout.size()));
         // SAFETY: the caller's promise, passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        IN_USE.set(IN_USE.get().wrapping_sub(layout.size()));
         // SAFETY: the caller's promise, passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -71,4 +75,30 @@ fn relaying_in_both_directions_allocates_nothing() {
         assert!(matches!(server.handle_client_datagram(datagram, now), Received::Dropped(_)));
     });
     assert_eq!(count, 0);
+}
+
+/// "memory per UDP allocation: at most 2 KiB in user space", with a channel and a permission.
+#[test]
+fn an_allocation_takes_less_than_two_kibibytes() {
+    const COUNT: usize = 1_000;
+    let mut large = config();
+    large.limits.allocations_per_user = 10_000;
+    let mut world = World::new(large);
+    for port in 0..COUNT {
+        let local = format!("192.0.2.1:{}", 10_000 + port);
+        let mut alice = Caller::new(&local, "alice", pinhole_sansio::Transport::Udp);
+        alice.allocate(&mut world);
+        assert_eq!(alice.bind(&mut world, 0x4000, PEER), 0);
+        drop(alice);
+        // What the test keeps for itself.
+        world.answers = vec![];
+        world.events = vec![];
+    }
+    assert_eq!(world.open.len(), COUNT);
+    let before = IN_USE.get();
+    drop(world);
+    let each = before.wrapping_sub(IN_USE.get()) / COUNT;
+    assert!(each < 2_048, "{each} bytes");
+    assert!(each > 200, "{each} bytes are too few to be true");
+    println!("{each} bytes for each allocation, tables and the test's own records included");
 }
