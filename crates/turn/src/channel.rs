@@ -9,7 +9,7 @@ use pinhole_stun::Reader;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelNumber(u16);
 
-/// "0x4000 through 0x4FFF: These values are the allowed channel numbers" (RFC 8656 §12).
+/// 0x4000 through 0x4FFF: "the allowed channel numbers" (RFC 8656 §12).
 const RANGE: RangeInclusive<u16> = 0x4000..=0x4fff;
 
 impl ChannelNumber {

@@ -14,7 +14,7 @@ use pinhole_turn::attribute::{
     AdditionalAddressFamily, AddressErrorCode, Data, DontFragment, EvenPort, Icmp, Lifetime,
     RequestedAddressFamily, RequestedTransport, ReservationToken, XorPeerAddress,
 };
-use pinhole_turn::server::{DropReason, EndReason, Event, Received};
+use pinhole_turn::server::{Bandwidth, DropReason, EndReason, Event, Received};
 use pinhole_turn::{ChannelData, ChannelNumber};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -531,4 +531,55 @@ fn what_is_not_expected_is_dropped() {
         assert!(matches!(received, Received::Dropped(_)), "{first}");
     }
     assert!(world.answers.is_empty());
+}
+
+/// Line 19: "bandwidth over quota: discard at once, others unharmed".
+#[test]
+fn an_allocation_has_a_bandwidth() {
+    let mut slow = config();
+    slow.limits.bandwidth = Some(Bandwidth { bytes_per_second: 1_000, burst: 2_000 });
+    let (mut world, mut alice) = (World::new(slow), Caller::alice());
+    let relayed = alice.allocate(&mut world);
+    assert_eq!(alice.permit(&mut world, &[PEER]), 0);
+    let data = [7; 1_000];
+    assert!(alice.send(&mut world, PEER, &data).is_some());
+    assert!(world.peer_sends(relayed, PEER, &data).is_some());
+    assert!(alice.send(&mut world, PEER, &data).is_none());
+    assert!(world.peer_sends(relayed, PEER, &data).is_none());
+    let mut bob = Caller::new("192.0.2.2:5000", "bob", Transport::Udp);
+    bob.allocate(&mut world);
+    assert_eq!(bob.permit(&mut world, &[PEER]), 0);
+    assert!(bob.send(&mut world, PEER, &data).is_some());
+    world.advance(SECOND);
+    assert!(alice.send(&mut world, PEER, &data).is_some());
+    assert!(alice.send(&mut world, PEER, &data).is_none());
+}
+
+/// Line 34: a relayed address is no peer, so that nothing goes round in circles.
+#[test]
+fn the_own_addresses_of_the_server_are_refused() {
+    let (mut world, mut alice) = world();
+    let relayed = alice.allocate(&mut world).to_string();
+    assert_eq!(alice.permit(&mut world, &[&relayed]), 403);
+    assert_eq!(alice.bind(&mut world, 0x4000, &relayed), 403);
+    assert!(alice.send(&mut world, &relayed, b"x").is_none());
+
+    let mut global = config();
+    global.relay_v4 = Some("9.9.9.9".parse::<std::net::IpAddr>().unwrap().into());
+    let (mut world, mut alice) = (World::new(global), Caller::alice());
+    alice.allocate(&mut world);
+    assert_eq!(alice.permit(&mut world, &["9.9.9.9:1"]), 403, "also where it is a global one");
+    assert_eq!(alice.permit(&mut world, &["9.9.9.8:1"]), 0);
+}
+
+/// Line 33: no requests from Teredo and 6to4, either (RFC 8656 §21.4).
+#[test]
+fn clients_behind_tunnels_get_no_allocation() {
+    for local in ["[2001:0:4136:e378:8000:63bf:3fff:fdd2]:1", "[2002:c000:201::1]:1"] {
+        let (mut world, mut alice) = (World::new(config()), Caller::alice());
+        alice.path.local = addr(local);
+        assert_eq!(allocate_with(&mut world, &mut alice, &[&UDP]).code, 403);
+        alice.path.local = addr("[2001:db8::1]:1");
+        assert_eq!(allocate_with(&mut world, &mut alice, &[&UDP]).code, 0);
+    }
 }

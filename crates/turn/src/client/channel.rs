@@ -13,8 +13,9 @@ use crate::ChannelNumber;
 const LIFETIME: Duration = Duration::from_secs(595);
 /// A renewal is asked for this long before the end.
 const MARGIN: Duration = Duration::from_secs(55);
-/// "the client MUST wait 5 minutes before binding the channel to a different peer" (RFC 8656 §12),
-/// and the seconds by which the server's clock may be behind.
+/// "the client MUST wait 5 minutes after the channel binding expires before attempting to bind the
+/// channel number to a different transport address" (RFC 8656 §12), and some seconds, since the server's
+/// time began with its answer.
 const QUARANTINE: Duration = Duration::from_secs(310);
 
 #[derive(Clone, Debug)]

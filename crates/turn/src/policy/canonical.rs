@@ -20,8 +20,8 @@ pub enum Embedding {
 }
 
 impl Embedding {
-    /// Whether packets to such an address may never be relayed: "the server MUST NOT accept" 6to4 and
-    /// Teredo addresses, since tunnels of both make loops (RFC 8656 §21.4).
+    /// Whether packets to such an address may never be relayed, nor its requests be served: "a TURN server
+    /// MUST NOT accept Teredo or 6to4 addresses", since tunnels make loops (RFC 8656 §21.4).
     #[must_use]
     pub const fn is_forbidden(self) -> bool {
         matches!(self, Self::SixToFour | Self::Teredo)

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use pinhole_sansio::Instant;
@@ -11,6 +11,7 @@ use pinhole_stun::attribute::{AttributeError, ErrorCode, Family, XorMappedAddres
 use pinhole_stun::{Message, MessageWriter, WriteError};
 
 use super::allocation::{Allocation, Ask, FAMILIES, Grant, Key, Opening};
+use super::bandwidth::Bucket;
 use super::mobility::{Mobility, wants_ticket};
 use super::peers::Peers;
 use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Reply, Request};
@@ -20,13 +21,22 @@ use crate::attribute::{
     RequestedAddressFamily, RequestedTransport, ReservationToken, XorRelayedAddress,
 };
 use crate::indication::canonical;
+use crate::policy::embedded;
 
+/// 403: not from there.
+const FORBIDDEN: Refusal = Refusal(403);
 /// 440: no relayed addresses of this family.
 const NO_FAMILY: Refusal = Refusal(440);
 /// 442: no relaying over this protocol.
 const NO_TRANSPORT: Refusal = Refusal(442);
 /// 486: the user, or everybody together, has enough.
 const QUOTA: Refusal = Refusal(486);
+
+/// Whether the client is at the end of a tunnel from which no server may take requests (RFC 8656 §21.4).
+fn is_tunneled(client: IpAddr) -> bool {
+    let IpAddr::V6(client) = client else { return false };
+    embedded(client).is_some_and(|(embedding, _)| embedding.is_forbidden())
+}
 
 /// What an Allocate request asks for.
 struct Wishes {
@@ -99,6 +109,9 @@ impl<U: Users> Server<U> {
         if let Some(&key) = self.by_client.get(&request.reply.client) {
             return self.allocate_again(key, request);
         }
+        if is_tunneled(request.reply.client.remote.ip()) {
+            return Err(FORBIDDEN);
+        }
         let is_mobile = wants_ticket(&request.message, self.config.mobility)?;
         let tcp = self.config.tcp.then(|| request.reply.client.transport.is_reliable());
         let wishes = Wishes::read(&request.message, tcp)?;
@@ -133,6 +146,7 @@ impl<U: Users> Server<U> {
             v6: None,
             peers: Peers::new(&self.hasher),
             traffic: Traffic::default(),
+            bucket: Bucket::default(),
             mobility,
             is_tcp: wishes.is_tcp,
             opening: None,

@@ -6,6 +6,7 @@ use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::TransactionId;
 use pinhole_stun::attribute::Family;
 
+use super::bandwidth::Bucket;
 use super::mobility::Mobility;
 use super::peers::Peers;
 use super::request::Reply;
@@ -24,6 +25,7 @@ pub(super) struct Allocation {
     pub(super) v6: Option<u16>,
     pub(super) peers: Peers,
     pub(super) traffic: Traffic,
+    pub(super) bucket: Bucket,
     /// If the client has asked for a ticket.
     pub(super) mobility: Option<Mobility>,
     /// Whether it relays connections and no datagrams.

@@ -7,6 +7,7 @@ use pinhole_stun::attribute::Family;
 use pinhole_stun::auth::Offer;
 use pinhole_stun::binding::Rate;
 
+use super::Bandwidth;
 use crate::policy::Policy;
 
 /// What a [`Server`](super::Server) is told once.
@@ -22,7 +23,7 @@ pub struct Config {
     pub ports: RangeInclusive<u16>,
     /// Which peers are relayed to, besides which no relay host is.
     pub policy: Policy,
-    /// The lifetime of an allocation whose client asks for none, or for less: 600 s (RFC 8656 §3.2).
+    /// The lifetime of an allocation whose client asks for none, or for less: 600 s (RFC 8656 §6).
     pub default_lifetime: Duration,
     /// The longest lifetime: "no more than 3600 seconds" (RFC 8656 §7.2).
     pub max_lifetime: Duration,
@@ -73,6 +74,8 @@ pub struct Limits {
     pub channels: usize,
     /// Connections with peers of one allocation; more get a 508.
     pub connections: usize,
+    /// What one allocation may relay; `None` for any amount. What is more is dropped.
+    pub bandwidth: Option<Bandwidth>,
     /// How many ports are tried when others hold some of them, before a 508.
     pub port_attempts: u32,
 }
@@ -119,6 +122,7 @@ impl Default for Limits {
             permissions: 64,
             channels: 64,
             connections: 16,
+            bandwidth: None,
             port_attempts: 16,
         }
     }

@@ -53,6 +53,7 @@
 
 mod allocate;
 mod allocation;
+mod bandwidth;
 mod config;
 mod event;
 mod mobility;
@@ -65,6 +66,7 @@ mod route;
 mod tcp;
 mod user;
 
+pub use bandwidth::Bandwidth;
 pub use config::{Config, Limits, RelayHost};
 pub use event::{Command, EndReason, Event, OpenError, Protocol, Traffic};
 pub use route::{DropReason, Received, RelayId, ToClient, ToPeer};

@@ -12,7 +12,7 @@ use crate::ChannelNumber;
 
 /// "The Permission Lifetime MUST be 300 seconds (= 5 minutes)" (RFC 8656 §9).
 const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
-/// "Channel bindings last for 10 minutes" (RFC 8656 §12).
+/// "A channel binding lasts for 10 minutes unless refreshed" (RFC 8656 §12).
 const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
 
 /// With whom a client may talk, and under which numbers. Data extends nothing here: only requests do.

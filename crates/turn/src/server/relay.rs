@@ -7,7 +7,7 @@ use pinhole_stun::attribute::Family;
 use pinhole_stun::{AttributeType, Message, Method, TransactionId};
 
 use super::allocation::{Allocation, Key};
-use super::{DropReason, Received, RelayId, Server, ToClient, ToPeer};
+use super::{Bandwidth, DropReason, Received, RelayId, Server, ToClient, ToPeer};
 use crate::ChannelData;
 use crate::attribute::{Data, DontFragment, Icmp, XorPeerAddress};
 use crate::indication::{Header, canonical, padding, range_of};
@@ -53,6 +53,9 @@ impl<U> Server<U> {
             }
         };
         let header = header.ok_or(DropReason::TooLong)?;
+        if !allocation.bucket.take(length, self.config.limits.bandwidth, now) {
+            return Err(DropReason::Bandwidth);
+        }
         allocation.traffic.datagrams_to_client += 1;
         allocation.traffic.bytes_to_client += length as u64;
         Ok(ToClient { five_tuple, header, padding })
@@ -95,7 +98,8 @@ impl<U> Server<U> {
         let peer = allocation.peers.peer_of(number, now).ok_or(DropReason::NoChannel)?;
         let payload = range_of(datagram.payload, data);
         let relay = key.relay(Family::of(peer.ip()));
-        route(allocation, ToPeer { relay, peer, payload, dont_fragment: false }, now)
+        let limit = self.config.limits.bandwidth;
+        route(allocation, ToPeer { relay, peer, payload, dont_fragment: false }, limit, now)
     }
 
     /// A Send indication (RFC 8656 §11.2). It installs and refreshes nothing.
@@ -121,7 +125,8 @@ impl<U> Server<U> {
         let peer = canonical(peer.0);
         let payload = range_of(datagram.payload, data.0);
         let relay = key.relay(Family::of(peer.ip()));
-        route(allocation, ToPeer { relay, peer, payload, dont_fragment }, now)
+        let limit = self.config.limits.bandwidth;
+        route(allocation, ToPeer { relay, peer, payload, dont_fragment }, limit, now)
     }
 
     /// The allocation that data from this client is for.
@@ -144,7 +149,12 @@ impl From<Result<ToPeer, DropReason>> for Received {
 
 /// Checks what every datagram to a peer has to pass, and counts it.
 #[inline]
-fn route(allocation: &mut Allocation, route: ToPeer, now: Instant) -> Result<ToPeer, DropReason> {
+fn route(
+    allocation: &mut Allocation,
+    route: ToPeer,
+    limit: Option<Bandwidth>,
+    now: Instant,
+) -> Result<ToPeer, DropReason> {
     if !allocation.is_live(now) || allocation.is_tcp {
         return Err(DropReason::NoAllocation);
     }
@@ -153,6 +163,9 @@ fn route(allocation: &mut Allocation, route: ToPeer, now: Instant) -> Result<ToP
         || allocation.port(route.relay.family).is_none()
     {
         return Err(DropReason::NoPermission);
+    }
+    if !allocation.bucket.take(route.payload.len(), limit, now) {
+        return Err(DropReason::Bandwidth);
     }
     allocation.traffic.datagrams_to_peers += 1;
     allocation.traffic.bytes_to_peers += route.payload.len() as u64;

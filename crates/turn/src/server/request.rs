@@ -174,8 +174,7 @@ impl<U: Users> Server<U> {
         Received::Handled
     }
 
-    /// "A CreatePermission request is processed as per Section 5 plus the specific rules mentioned here"
-    /// (RFC 8656 §10.2): all peers, or none.
+    /// All peers, or none (RFC 8656 §10.2).
     fn create_permission(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Refusal> {
         let key = self.owned(request, now)?;
         let id = request.message.transaction_id();

@@ -82,6 +82,9 @@ pub enum DropReason {
     /// The peer has no permission, or has lost it.
     #[error("no permission")]
     NoPermission,
+    /// The allocation has relayed as much as it may for now.
+    #[error("more than the bandwidth of the allocation")]
+    Bandwidth,
     /// The relayed payload does not fit into a message.
     #[error("the payload is too long")]
     TooLong,
