@@ -1,6 +1,7 @@
 //! Reads session descriptions: a summary, what is wrong with them, what differs.
 
 mod answer;
+mod candidates;
 mod check;
 mod diff;
 mod input;
@@ -52,6 +53,12 @@ enum Command {
         #[arg(value_name = "OFFER")]
         offer: String,
     },
+    /// Decode the ICE candidates: type, foundation, and what their priorities are made of
+    Candidates {
+        /// The descriptions
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
     /// Show what two descriptions say differently, whatever their order and blanks; exit code 1 if
     /// anything
     Diff {
@@ -70,6 +77,7 @@ fn main() -> ExitCode {
         Command::Check { profile, files } => check::run(files, *profile, &mut out),
         Command::RoundTrip { files } => round_trip::run(files, &mut out),
         Command::Answer { caps, offer } => answer::run(caps, offer, &mut out),
+        Command::Candidates { files } => candidates::run(files, &mut out),
         Command::Diff { a, b } => diff::run(a, b, &mut out),
     };
     match outcome.and_then(|good| out.flush().map(|()| good)) {

@@ -71,6 +71,28 @@ fn inspect_shows_everything_but_the_password() {
 }
 
 #[test]
+fn candidates_are_decoded_down_to_the_parts_of_the_priority() {
+    let host = "a=candidate:1 1 udp 2130706431 192.0.2.1 49152 typ host\r\n";
+    let more = "a=candidate:2 1 tcp 7 192.0.2.1 9 typ srflx raddr 10.0.0.1 rport 5 tcptype active\r\n\
+        a=candidate:3 1 sctp 7 192.0.2.1 9 typ host\r\n";
+    let offer = OFFER.replace(host, &format!("{host}{more}"));
+    let (good, said) = run(&["candidates", "-"], &offer);
+    let expected = "-: section 0, audio, mid 0\n\
+        \x20 host udp 192.0.2.1:49152, foundation 1, component 1\n\
+        \x20   priority 2130706431: type 126, local 65535, component 1\n\
+        \x20 srflx tcp active 192.0.2.1:9, foundation 2, component 1\n\
+        \x20   priority 7: type 0, local 0, component 249; not what its type and component give\n\
+        \x20   related to 10.0.0.1:5\n\
+        \x20 unreadable: the transport is neither UDP nor TCP: 3 1 sctp 7 192.0.2.1 9 typ host\n\
+        \x20 3 candidates, 2 foundations, no more follow\n\
+        -: section 1, application, mid 1\n\
+        \x20 0 candidates, 0 foundations, more may follow\n";
+    assert_eq!((good, said.as_str()), (true, expected));
+    let (good, said) = run(&["candidates", "-"], &OFFER.replace("2130706431", "much"));
+    assert!(!good && said.contains("priority is malformed"), "{said}");
+}
+
+#[test]
 fn check_warns_or_fails_by_the_rules_asked_for() {
     let sloppy = OFFER.replace("\r\n", "\n");
     let (good, said) = run(&["check", "-"], &sloppy);
