@@ -1,11 +1,12 @@
 //! Descriptions of real endpoints, and broken ones, where the folder with them is at hand.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::{env, fs};
 
 use pinhole_sdp::negotiate::{Capabilities, Plan, Transport};
-use pinhole_sdp::{Description, Error, Fingerprint, Origin};
+use pinhole_sdp::{Description, Error, Fingerprint, Origin, Profile};
 
 #[test]
 fn every_description_of_a_real_endpoint_is_accepted_and_written_back_byte_for_byte() {
@@ -64,6 +65,37 @@ fn a_broken_description_is_accepted_whole_or_refused_with_a_place_in_it() {
         match Description::parse(&text) {
             Ok(description) => assert_eq!(rebuilt(&description), text, "{}", path.display()),
             Err(error) => assert_points_into(&text, error),
+        }
+    }
+}
+
+/// What is decided for each broken description is on record: refused, or accepted and what the strict
+/// profile finds first but for line endings.
+#[test]
+fn what_becomes_of_each_broken_description_is_as_recorded() {
+    let Some(files) = corpus("malformed/dev") else { return };
+    let recorded = include_str!("decisions.txt").lines().filter(|line| !line.starts_with('#'));
+    let recorded: BTreeSet<String> = recorded.map(ToOwned::to_owned).collect();
+    let decided = files.iter().map(|(path, text)| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        format!("{name}: {}", decision(text))
+    });
+    let decided: BTreeSet<String> = decided.collect();
+    let unrecorded: Vec<&String> = decided.difference(&recorded).collect();
+    assert!(unrecorded.is_empty(), "{unrecorded:#?}");
+}
+
+fn decision(text: &[u8]) -> String {
+    match Description::parse(text) {
+        Err(error) => format!("refused, {}", error.kind()),
+        Ok(description) => {
+            let found = description.check(Profile::Strict);
+            let kinds = found.iter().map(|error| error.kind().to_string());
+            match kinds.clone().find(|kind| !kind.starts_with("expected CRLF")) {
+                Some(kind) => format!("accepted, strict: {kind}"),
+                None if found.is_empty() => "accepted, strict finds nothing".to_owned(),
+                None => "accepted, strict finds LF alone".to_owned(),
+            }
         }
     }
 }
