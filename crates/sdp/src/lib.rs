@@ -121,7 +121,11 @@ mod write;
 pub use attribute::*;
 pub use builder::Builder;
 pub use check::Profile;
-pub use codec::{Codec, H264Level, H264ProfileLevel};
+pub use codec::{
+    Av1Parameters, Codec, H264Level, H264Parameters, H264ProfileLevel, H265Parameters,
+    OpusParameters, RedParameters, RtxParameters, TelephoneEventParameters, Vp8Parameters,
+    Vp9Parameters,
+};
 pub use decimal::Decimal;
 pub use description::Description;
 pub use edit::Place;

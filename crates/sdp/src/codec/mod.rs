@@ -4,6 +4,8 @@
 mod av1;
 mod h264;
 mod h265;
+mod lists;
+mod parameters;
 mod statics;
 mod telephone_event;
 mod vp9;
@@ -13,6 +15,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 pub use h264::{H264Level, H264ProfileLevel};
+pub use lists::{RedParameters, TelephoneEventParameters};
+pub use parameters::{
+    Av1Parameters, H264Parameters, H265Parameters, OpusParameters, RtxParameters, Vp8Parameters,
+    Vp9Parameters,
+};
 
 use crate::{Fmtp, Media, RtcpFb, Rtpmap};
 

@@ -107,6 +107,12 @@ impl<'a> Reader<'a> {
         ValueError { offset: self.consumed, what }
     }
 
+    /// Takes characters as long as `accept` says so, for a reader that knows their place.
+    pub(crate) fn part(&mut self, accept: impl Fn(char) -> bool) -> Self {
+        let consumed = self.consumed;
+        Self { rest: self.take_while(accept), consumed }
+    }
+
     pub(crate) fn skip_blanks(&mut self) {
         self.take_while(is_blank);
     }
