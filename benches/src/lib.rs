@@ -7,6 +7,7 @@ pub mod cases;
 pub mod floor;
 pub mod ours;
 pub mod peers;
+pub mod sdp;
 
 use std::net::SocketAddr;
 
