@@ -73,6 +73,7 @@
 //! | `-`, `_`, `=`, `#` in ICE credentials | older media servers | as part of them |
 //! | fingerprints in lower case | media servers | as in upper case |
 //! | `a=simulcast:send rid=1;2`, `a=sctpmap` | older browsers | by [`Simulcast`], by [`Sctpmap`] |
+//! | plan B: all tracks of a kind in one section | older browsers | by [`Media::tracks`]; not written |
 //! | ICE and DTLS attributes for the whole session | Firefox, lite servers | by [`Media::ice`], [`Media::get_or_inherit`] |
 //! | an attribute that is unknown, or breaks its own grammar | everybody | kept; an error for those who ask for it |
 //!
@@ -115,6 +116,7 @@ mod media;
 pub mod negotiate;
 mod section;
 mod text;
+mod track;
 mod value;
 mod write;
 
@@ -135,5 +137,6 @@ pub use ice::IceDescription;
 pub use media::Media;
 pub use section::Section;
 pub use text::{Attribute, Error, ErrorKind, Limit, Limits, Line, Pointer, Reader, ValueError};
+pub use track::Track;
 pub use value::{TypedAttribute, TypedField, Value};
 pub use write::WriteError;

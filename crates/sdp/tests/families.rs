@@ -1,6 +1,6 @@
 //! One description for each family of endpoint, in its manner and with values written here: accepted,
 //! kept byte for byte, and understood; with what the strict profile finds in it.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use pinhole_sdp::{
     Codec, Control, Crypto, Description, Direction, Group, Media, Profile, Range, Sctpmap, Setup,
@@ -132,4 +132,48 @@ fn a_fax_gateway_and_a_chat_have_formats_that_are_no_payload_types() {
     assert_eq!(section(&description, 0).formats().collect::<Vec<_>>(), ["t38"]);
     assert!(section(&description, 1).codecs().is_empty());
     assert_eq!(description.session().get::<Group<'_>>(), Ok(None));
+}
+
+#[test]
+fn plan_b_has_all_tracks_of_a_kind_in_one_section() {
+    let text = "v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:video\r\na=rtpmap:96 VP8/90000\r\n\
+        a=ssrc-group:FID 1 2\r\na=ssrc:1 cname:x\r\na=ssrc:1 msid:s1 camera\r\n\
+        a=ssrc:2 cname:x\r\na=ssrc:2 msid:s1 camera\r\na=ssrc:3 msid:s1 screen\r\na=ssrc:4 cname:y\r\n";
+    let description = accepted(text, 0);
+    let tracks = section(&description, 0).tracks();
+    let shown: Vec<_> =
+        tracks.iter().map(|own| (own.msid.and_then(|msid| msid.track), &own.sources[..])).collect();
+    assert_eq!(shown, [(Some("camera"), &[1, 2][..]), (Some("screen"), &[3]), (None, &[4])]);
+    let today = text.replace("a=ssrc-group", "a=msid:s2 t2\r\na=ssrc-group");
+    let description = Description::parse(&today).unwrap();
+    let tracks = section(&description, 0).tracks();
+    assert_eq!(tracks.len(), 1, "a=msid is of the whole section");
+    assert_eq!(tracks[0].sources, [1, 2, 3, 4]);
+}
+
+#[test]
+fn kurento_and_janus_are_read_as_they_write() {
+    // Kurento: groups and tags of its own, feedback before the map, a candidate for each component.
+    let text = "v=0\r\no=- 3900000000 3900000000 IN IP4 0.0.0.0\r\ns=Kurento Media Server\r\n\
+        c=IN IP4 0.0.0.0\r\nt=0 0\r\na=msid-semantic: WMS x\r\na=group:BUNDLE audio0\r\n\
+        m=audio 1 UDP/TLS/RTP/SAVPF 96 0\r\na=setup:actpass\r\na=extmap:3 http://x.example/abs-send-time\r\n\
+        a=rtcp-fb:96 nack\r\na=rtpmap:96 opus/48000/2\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=rtcp-mux\r\n\
+        a=mid:audio0\r\na=ice-ufrag:Kur1\r\na=ice-pwd:Kur1Kur1Kur1Kur1Kur1Kur1\r\na=fingerprint:sha-256 0A:1B\r\n\
+        a=candidate:1 1 UDP 2013266431 203.0.113.9 40000 typ host\r\n\
+        a=candidate:1 2 UDP 2013266430 203.0.113.9 40001 typ host\r\n";
+    let description = accepted(text, 0);
+    assert_eq!(section(&description, 0).candidates().count(), 2);
+    assert_eq!(names(&section(&description, 0)), ["opus", "PCMU"]);
+    // Janus: lite, options and lite after the group, the fingerprint in each section.
+    let text = "v=0\r\no=- 17 1 IN IP4 203.0.113.10\r\ns=VideoRoom 1234\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+        a=ice-options:trickle\r\na=fingerprint:sha-256 0A:1B\r\na=extmap-allow-mixed\r\n\
+        a=msid-semantic: WMS *\r\na=ice-lite\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 203.0.113.10\r\n\
+        a=sendonly\r\na=mid:0\r\na=rtcp-mux\r\na=ice-ufrag:Jan1\r\na=ice-pwd:Jan1Jan1Jan1Jan1Jan1Jan1\r\n\
+        a=setup:actpass\r\na=rtpmap:96 VP8/90000\r\na=msid:janus janusv0\r\na=ssrc:9 cname:janus\r\n";
+    let description = accepted(text, 0);
+    let video = section(&description, 0);
+    assert!(video.ice().unwrap().unwrap().lite);
+    assert_eq!(video.tracks()[0].sources, [9]);
+    assert_eq!(description.check(Profile::WebRtc), []);
 }

@@ -208,6 +208,22 @@ fn a_held_section_resumes() {
 }
 
 #[test]
+fn what_is_sent_names_its_streams() {
+    let [ours, theirs] = pair();
+    let mut wishes = wanted(&["audio", "video"]);
+    wishes[0].streams = vec!["camera".to_owned()];
+    wishes[1].direction = Direction::RecvOnly;
+    let msids = |own: &Description<'_>| -> Vec<Option<String>> {
+        let values = own.media().map(|media| media.attribute("msid")?.value().map(str::to_owned));
+        values.collect()
+    };
+    let offer = ours.offer(&wishes);
+    assert_eq!(msids(&offer), [Some("camera".to_owned()), None]);
+    let alone = Some("-".to_owned());
+    assert_eq!(msids(&theirs.answer(&offer)), [alone.clone(), alone]);
+}
+
+#[test]
 fn a_restart_is_seen_in_the_section_where_fragment_and_password_are_new() {
     let [ours, _] = pair();
     let never = Capabilities { bundle: BundlePolicy::Never, ..ours.capabilities };

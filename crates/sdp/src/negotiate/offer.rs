@@ -19,6 +19,8 @@ pub struct Wanted {
     pub kind: String,
     /// In which directions media should flow, within what the capabilities allow.
     pub direction: Direction,
+    /// The ids of the media streams that what is sent belongs to; none for a track on its own.
+    pub streams: Vec<String>,
     /// Names of versions to send side by side, from the most wanted one on; usually none.
     pub versions: Vec<String>,
 }
@@ -27,8 +29,9 @@ impl Wanted {
     /// A new section of this media type in both directions, in one version.
     #[must_use]
     pub fn new(kind: &str) -> Self {
-        let (direction, versions) = (Direction::SendRecv, Vec::new());
-        Self { mid: None, kind: kind.to_string(), direction, versions }
+        let (streams, versions) = (Vec::new(), Vec::new());
+        let direction = Direction::SendRecv;
+        Self { mid: None, kind: kind.to_string(), direction, streams, versions }
     }
 }
 
@@ -175,6 +178,7 @@ fn outcome(
         ),
         extensions: numbers.extensions(own, before),
         rtcp_mux: true,
+        streams: wanted.streams.clone(),
         rtcp_rsize: true,
         simulcast: (own.simulcast && !streams.is_empty())
             .then_some(SimulcastPlan { way: Way::Send, streams }),

@@ -81,6 +81,8 @@ pub struct RtpPlan {
     pub rtcp_mux: bool,
     /// Whether RTCP packets may be of reduced size.
     pub rtcp_rsize: bool,
+    /// The ids of the media streams that what this side sends belongs to; none for a track on its own.
+    pub streams: Vec<String>,
     /// Several versions at a time, if wanted.
     pub simulcast: Option<SimulcastPlan>,
 }

@@ -28,6 +28,7 @@ pub(super) fn answer(
         direction: common_direction(own.direction, stated.reversed()),
         extensions: common_extensions(own, offered),
         rtcp_mux,
+        streams: Vec::new(),
         rtcp_rsize: offered.has(RtcpRsize::NAME),
         simulcast: if own.simulcast { mirrored_simulcast(offered, &formats) } else { None },
         formats,

@@ -5,8 +5,8 @@ use super::plan::{Part, Standing};
 use super::{BundlePolicy, Plan, RtpPlan, SectionPlan, SimulcastPlan, Use};
 use crate::{
     Alternative, Builder, BundleOnly, Candidate, Connection, Description, EndOfCandidates, Extmap,
-    Fingerprint, Fmtp, Group, IceOptions, IcePassword, IceUfrag, MaxMessageSize, Mid, Origin, Rid,
-    RtcpFb, RtcpMux, RtcpRsize, Rtpmap, SctpPort, Setup, Simulcast, Stream, Way, WriteError,
+    Fingerprint, Fmtp, Group, IceOptions, IcePassword, IceUfrag, MaxMessageSize, Mid, Msid, Origin,
+    Rid, RtcpFb, RtcpMux, RtcpRsize, Rtpmap, SctpPort, Setup, Simulcast, Stream, Way, WriteError,
 };
 
 /// The transport of this side: its ICE agent and its certificate. Sections that are not bundled need
@@ -158,8 +158,14 @@ fn with_rtp(builder: Builder, plan: &RtpPlan) -> Builder {
     let extensions = plan.extensions.iter();
     let extensions =
         extensions.map(|(id, uri)| Extmap { id: *id, direction: None, uri, attributes: "" });
+    // "a=msid" stands where media is sent, with "-" for no stream (RFC 9429 §5.2.1).
+    let alone = plan.streams.is_empty().then_some("-");
+    let streams = plan.streams.iter().map(String::as_str).chain(alone);
+    let streams =
+        streams.filter(|_| plan.direction.sends()).map(|stream| Msid { stream, track: None });
     let mut builder = builder
         .direction(plan.direction)
+        .attributes(streams)
         .attributes(plan.rtcp_mux.then_some(RtcpMux))
         .attributes(plan.rtcp_rsize.then_some(RtcpRsize))
         .attributes(extensions);
