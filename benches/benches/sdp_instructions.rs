@@ -1,6 +1,8 @@
 //! Instructions of each operation on session descriptions, under callgrind, as `instructions.rs` for STUN.
 //! `cargo run --release --bin sdp` prints the table from it.
 
+#![allow(non_snake_case)] // two underscores between row and column
+
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use pinhole_benches::cases::Operation;
 use pinhole_benches::sdp::case;
