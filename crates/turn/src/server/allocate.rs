@@ -1,26 +1,24 @@
-//! Allocate: the checks of RFC 8656 §7.2 in their order, and the way to an open relayed address.
+//! Allocate: the checks of RFC 8656 §7.2 in their order.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use core::time::Duration;
 
 use pinhole_sansio::Instant;
-use pinhole_stun::Class;
-use pinhole_stun::attribute::{AttributeError, ErrorCode, Family, XorMappedAddress};
-use pinhole_stun::{Message, MessageWriter, WriteError};
+use pinhole_stun::Message;
+use pinhole_stun::attribute::{AttributeError, Family};
 
 use super::allocation::{Allocation, Ask, FAMILIES, Grant, Key, Opening};
 use super::bandwidth::Bucket;
 use super::mobility::{Mobility, wants_ticket};
 use super::peers::Peers;
 use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Reply, Request};
-use super::{Command, Event, OpenError, Protocol, RelayId, Server, Traffic, Users};
+use super::{Account, Server, Traffic, Users};
 use crate::attribute::{
-    AdditionalAddressFamily, AddressErrorCode, DontFragment, EvenPort, Lifetime, MobilityTicket,
-    RequestedAddressFamily, RequestedTransport, ReservationToken, XorRelayedAddress,
+    AdditionalAddressFamily, DontFragment, EvenPort, Lifetime, RequestedAddressFamily,
+    RequestedTransport, ReservationToken,
 };
-use crate::indication::canonical;
 use crate::policy::embedded;
 
 /// 403: not from there.
@@ -31,12 +29,6 @@ const NO_FAMILY: Refusal = Refusal(440);
 const NO_TRANSPORT: Refusal = Refusal(442);
 /// 486: the user, or everybody together, has enough.
 const QUOTA: Refusal = Refusal(486);
-
-/// Whether the client is at the end of a tunnel from which no server may take requests (RFC 8656 §21.4).
-fn is_tunneled(client: IpAddr) -> bool {
-    let IpAddr::V6(client) = client else { return false };
-    embedded(client).is_some_and(|(embedding, _)| embedding.is_forbidden())
-}
 
 /// What an Allocate request asks for.
 struct Wishes {
@@ -214,7 +206,7 @@ impl<U: Users> Server<U> {
     pub(super) fn lifetime(
         &self,
         asked: Option<Duration>,
-        account: &super::Account,
+        account: &Account,
         now: Instant,
     ) -> Duration {
         let config = &self.config;
@@ -230,134 +222,8 @@ impl<U: Users> Server<U> {
     }
 }
 
-impl<U> Server<U> {
-    /// Tells how a [`Command::OpenRelay`] went.
-    pub fn relay_opened(&mut self, relay: RelayId, result: Result<(), OpenError>, now: Instant) {
-        let (key, family) = (Key::from(relay), relay.family);
-        let attempts = self.config.limits.port_attempts;
-        let Some(allocation) = self.allocations.get_mut(key) else { return };
-        let port = allocation.port(family);
-        let Some(opening) = &mut allocation.opening else { return };
-        let Some(at) = opening.unopened.iter().position(|unopened| *unopened == family) else {
-            return;
-        };
-        match (result, port) {
-            (Ok(()), _) => {
-                opening.unopened.swap_remove(at);
-            }
-            (Err(error), Some(port)) => {
-                opening.failures += 1;
-                let ask = opening.ask;
-                let may_retry = error == OpenError::InUse
-                    && opening.failures < attempts
-                    && !matches!(ask, Ask::Reserved(_));
-                allocation.set_port(family, None);
-                if ask == Ask::Pair {
-                    self.release(family, port + 1);
-                }
-                match error {
-                    OpenError::InUse => self.hold(family, port, now),
-                    OpenError::Exhausted => self.release(family, port),
-                }
-                if !(may_retry && self.try_port(key, family, ask)) {
-                    self.opening_failed(key, family);
-                }
-            }
-            (Err(_), None) => {}
-        }
-        self.finish_opening(key, now);
-    }
-
-    /// Takes a port and has it opened; false if there is none.
-    fn try_port(&mut self, key: Key, family: Family, ask: Ask) -> bool {
-        let (Some(host), Some(allocation)) =
-            (self.config.relay(family), self.allocations.get_mut(key))
-        else {
-            return false;
-        };
-        let protocol = if allocation.is_tcp { Protocol::Tcp } else { Protocol::Udp };
-        let pool = self.ports.of(family);
-        let port = match ask {
-            Ask::Any => pool.take_any(&mut self.rng),
-            Ask::Even => pool.take_even(false, &mut self.rng),
-            Ask::Pair => pool.take_even(true, &mut self.rng),
-            Ask::Reserved(port) => Some(port),
-        };
-        let Some(port) = port else { return false };
-        allocation.set_port(family, Some(port));
-        let address = SocketAddr::new(host.bind, port);
-        self.commands.push_back(Command::OpenRelay { relay: key.relay(family), address, protocol });
-        true
-    }
-
-    /// There is no relayed address of this family to be had.
-    fn opening_failed(&mut self, key: Key, family: Family) {
-        let Some(allocation) = self.allocations.get_mut(key) else { return };
-        allocation.grant.missing = Some((family, NO_CAPACITY.0));
-        if let Some(opening) = &mut allocation.opening {
-            opening.unopened.retain(|unopened| *unopened != family);
-        }
-    }
-
-    /// Answers the Allocate request, once nothing is being opened any more.
-    fn finish_opening(&mut self, key: Key, now: Instant) {
-        let Some(allocation) = self.allocations.get_mut(key) else { return };
-        let Some(opening) = allocation.opening.take_if(|opening| opening.unopened.is_empty())
-        else {
-            return;
-        };
-        let reserves = opening.ask == Ask::Pair;
-        let Some(family) = FAMILIES.into_iter().find(|family| allocation.port(*family).is_some())
-        else {
-            self.forget(key, reserves);
-            self.answer_error(&opening.reply, NO_CAPACITY.0);
-            return;
-        };
-        allocation.expires = now;
-        let port = allocation.port(family).unwrap_or_default();
-        let (lifetime, owner) = (allocation.grant.lifetime, allocation.owner.clone());
-        let token = reserves.then(|| self.reserve(family, port + 1, owner.clone(), now));
-        if let Some(allocation) = self.allocations.get_mut(key) {
-            allocation.grant.token = token;
-        }
-        self.prolong(key, now + lifetime);
-        self.answer_allocated(key, &opening.reply);
-        if let Some(host) = self.config.relay(family) {
-            let relayed = SocketAddr::new(host.external, port);
-            let client = opening.reply.client;
-            self.events.push_back(Event::Allocated { client, user: owner, relayed });
-        }
-    }
-
-    fn answer_allocated(&mut self, key: Key, reply: &Reply) {
-        let Some(allocation) = self.allocations.get(key) else { return };
-        let Grant { lifetime, token, missing, .. } = allocation.grant;
-        let relayed: Vec<SocketAddr> = FAMILIES
-            .into_iter()
-            .filter_map(|family| {
-                let host = self.config.relay(family)?;
-                Some(SocketAddr::new(host.external, allocation.port(family)?))
-            })
-            .collect();
-        let ticket = self.ticket(key);
-        let write = |writer: &mut MessageWriter<'_>| -> Result<(), WriteError> {
-            for address in &relayed {
-                writer.attribute(&XorRelayedAddress(*address))?;
-            }
-            writer.attribute(&Lifetime(lifetime))?;
-            if let Some(token) = &token {
-                writer.attribute(token)?;
-            }
-            if let Some(ticket) = &ticket {
-                writer.attribute(&MobilityTicket(ticket))?;
-            }
-            if let Some((family, code)) = missing {
-                let error = ErrorCode::bare(code);
-                writer.attribute(&AddressErrorCode { family, error })?;
-            }
-            writer.attribute(&XorMappedAddress(canonical(reply.client.remote)))?;
-            Ok(())
-        };
-        self.answer(reply, Class::SuccessResponse, write);
-    }
+/// Whether the client is at the end of a tunnel from which no server may take requests (RFC 8656 §21.4).
+fn is_tunneled(client: IpAddr) -> bool {
+    let IpAddr::V6(client) = client else { return false };
+    embedded(client).is_some_and(|(embedding, _)| embedding.is_forbidden())
 }

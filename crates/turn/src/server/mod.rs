@@ -57,6 +57,7 @@ mod bandwidth;
 mod config;
 mod event;
 mod mobility;
+mod opening;
 mod peers;
 mod port;
 mod relay;
