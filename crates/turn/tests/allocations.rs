@@ -8,6 +8,7 @@ use std::cell::Cell;
 
 use common::{Caller, PEER, World, addr, config};
 use pinhole_sansio::Datagram;
+use pinhole_turn::client::{self, Client};
 use pinhole_turn::server::Received;
 
 /// Counts the allocations of the thread that runs a test.
@@ -101,4 +102,42 @@ fn an_allocation_takes_less_than_two_kibibytes() {
     assert!(each < 2_048, "{each} bytes");
     assert!(each > 200, "{each} bytes are too few to be true");
     println!("{each} bytes for each allocation, tables and the test's own records included");
+}
+
+#[test]
+fn a_client_that_sends_and_receives_allocates_nothing() {
+    let mut world = World::new(config());
+    let path = Caller::alice().path;
+    let credentials = pinhole_stun::Credentials::new("alice", "secret").unwrap();
+    let config = client::Config::new(path, credentials);
+    let mut machine = Client::new(config, [9; 32], world.now);
+    let (peer, now) = (addr(PEER), world.now);
+    let talk = |machine: &mut Client, world: &mut World| {
+        while let Some(request) = machine.poll_transmit() {
+            let _ = world.input(path, &request.payload);
+            for (five_tuple, payload) in std::mem::take(&mut world.answers) {
+                let datagram = Datagram { five_tuple: five_tuple.reversed(), payload: &payload };
+                let _ = machine.handle_datagram(datagram, now);
+            }
+        }
+    };
+    talk(&mut machine, &mut world);
+    machine.permit(peer.ip(), now);
+    talk(&mut machine, &mut world);
+    assert_eq!(machine.send(peer, 172, now).unwrap().header.len(), 36);
+    for _ in 2..8 {
+        assert_eq!(allocations(|| machine.send(peer, 172, now).unwrap()), 0);
+    }
+    // The eighth one is worth a channel, and so a request.
+    assert_eq!(machine.send(peer, 172, now).unwrap().header.len(), 36);
+    talk(&mut machine, &mut world);
+    let mut channel_data = [7; 176];
+    channel_data[..4].copy_from_slice(&[0x40, 0, 0, 172]);
+    let count = allocations(|| {
+        assert_eq!(machine.send(peer, 172, now).unwrap().header.len(), 4);
+        let datagram = Datagram { five_tuple: path, payload: &channel_data };
+        let received = machine.handle_datagram(datagram, now);
+        assert_eq!(received, client::Received::Data { peer, payload: 4..176 });
+    });
+    assert_eq!(count, 0);
 }
