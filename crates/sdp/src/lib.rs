@@ -77,6 +77,15 @@
 //! | ICE and DTLS attributes for the whole session | Firefox, lite servers | by [`Media::ice`], [`Media::get_or_inherit`] |
 //! | an attribute that is unknown, or breaks its own grammar | everybody | kept; an error for those who ask for it |
 //!
+//! What some servers do, and what becomes of it:
+//!
+//! | endpoint | what it does | what becomes of it |
+//! |---|---|---|
+//! | Asterisk | `RTP/AVP` or `RTP/SAVP` with keys, RTCP on a port of its own, no BUNDLE | read; answered where [`require_rtcp_mux`](negotiate::Capabilities::require_rtcp_mux) is off, each section with a transport of its own |
+//! | FreeSWITCH | answers without mid, `mslabel` and `label` of sources, priorities such as 659136 | the answer fits; [`Media::tracks`]; priorities are the ICE agent's to read |
+//! | Kurento | DTLS under `RTP/SAVPF`, tags such as `audio0`, port 1, a second fingerprint for the session | accepted in offers; the section's fingerprint counts; an answer with another protocol than the offer's is found out (RFC 9429 §5.8.3) |
+//! | Janus | lite for the session, `c=` after attributes, rejected sections with `a=inactive` | read; the strict profile finds the order |
+//!
 //! It refuses what makes lines and sections ambiguous: another first line than `v=0`, a line that is not
 //! `<letter>=<value>`, NUL and CR within a line, an `m=` line without type, port (to 65535) and protocol.
 //!

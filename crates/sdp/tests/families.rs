@@ -177,3 +177,20 @@ fn kurento_and_janus_are_read_as_they_write() {
     assert_eq!(video.tracks()[0].sources, [9]);
     assert_eq!(description.check(Profile::WebRtc), []);
 }
+
+#[test]
+fn a_switch_answers_without_the_tag_and_the_answer_fits() {
+    let offer = "v=0\r\no=- 2 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 8 101\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=rtcp-mux\r\na=setup:actpass\r\n\
+        a=rtpmap:101 telephone-event/8000\r\n";
+    let answer = "v=0\r\no=FreeSWITCH 15 16 IN IP4 203.0.113.11\r\ns=FreeSWITCH\r\nc=IN IP4 203.0.113.11\r\n\
+        t=0 0\r\na=msid-semantic: WMS x\r\nm=audio 16628 UDP/TLS/RTP/SAVPF 8 101\r\na=rtpmap:8 PCMA/8000\r\n\
+        a=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\na=fingerprint:sha-256 0A:1B\r\na=setup:active\r\n\
+        a=rtcp-mux\r\na=rtcp:16628 IN IP4 203.0.113.11\r\na=ice-ufrag:Free\r\na=ice-pwd:FreeFreeFreeFreeFreeFree\r\n\
+        a=candidate:0560693492 1 udp 659136 203.0.113.11 16628 typ host generation 0\r\na=end-of-candidates\r\n\
+        a=ssrc:26 cname:x\r\na=ssrc:26 msid:x a0\r\na=ssrc:26 mslabel:x\r\na=ssrc:26 label:xa0\r\n";
+    let answer = accepted(answer, 0);
+    assert_eq!(answer.check_answer_to(&Description::parse(offer).unwrap()), []);
+    let [track] = &section(&answer, 0).tracks()[..] else { panic!("one track") };
+    assert_eq!((track.msid.unwrap().track, &track.sources[..]), (Some("a0"), &[26][..]));
+}

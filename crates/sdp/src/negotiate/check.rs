@@ -35,7 +35,8 @@ fn check_identity(answered: &Media<'_>, offered: &Media<'_>, found: &mut Vec<Err
     if answered.protocol() != offered.protocol() {
         refuse("the protocol of the offer", "RFC 9429 §5.8.3");
     }
-    if answered.mid() != offered.mid() {
+    // Who does not know what a=mid is leaves it out (RFC 5888 §9.1).
+    if answered.mid().is_some() && answered.mid() != offered.mid() {
         refuse("the mid of the offer", "RFC 5888 §9.1");
     }
     if offered.is_rejected() && !answered.is_rejected() {

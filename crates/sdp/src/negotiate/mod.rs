@@ -5,6 +5,7 @@
 //! Plan::answer(capabilities, offer) ──► Plan ──► Description
 //! answer.check_answer_to(offer)     ──► what is wrong with it
 //! SignalingState::after(side, kind) ──► whose turn it is
+//! Carrier::kind(state)              ──► whether a SIP or WHIP message has an offer or an answer
 //! Settled ◄── each offer and its answer      Plan::offer_after, Plan::answer_after keep to it
 //! ```
 //!
@@ -61,6 +62,7 @@
 
 mod accept;
 mod capability;
+mod carrier;
 mod check;
 mod number;
 mod offer;
@@ -71,6 +73,7 @@ mod state;
 mod write;
 
 pub use capability::{BundlePolicy, Capabilities, DataCapability, RtpCapability};
+pub use carrier::Carrier;
 pub use offer::Wanted;
 pub use plan::{DataPlan, Plan, Rejection, RtpPlan, SectionPlan, SimulcastPlan, Use};
 pub use settled::Settled;
