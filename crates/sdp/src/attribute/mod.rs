@@ -6,6 +6,7 @@ mod dtls;
 mod format;
 mod group;
 mod ice;
+mod image;
 pub(crate) mod registry;
 mod rtcp;
 mod rtp;
@@ -22,13 +23,14 @@ pub use ice::{
     Candidate, EndOfCandidates, IceLite, IceMismatch, IceOptions, IcePacing, IcePassword, IceUfrag,
     RemoteCandidate, RemoteCandidates,
 };
+pub use image::{ImageAttr, ImageSet, ImageSizes};
 pub use rtcp::{Rtcp, RtcpFb, RtcpMux, RtcpMuxOnly, RtcpRsize};
 pub use rtp::{Direction, Rtpmap};
 pub use simulcast::{Alternative, Rid, Simulcast, Stream, Way};
 pub use source::{Msid, Ssrc, SsrcGroup};
 pub use stream::{
-    Content, Control, Framerate, Identity, ImageAttr, Label, Lang, MediaClk, Quality, Range,
-    SourceFilter, TsRefclk,
+    Content, Control, Framerate, Identity, Label, Lang, MediaClk, Quality, Range, SourceFilter,
+    TsRefclk,
 };
 
 /// Defines an attribute that has a name and no value.

@@ -70,12 +70,6 @@ wrapper! {
     |reader: &mut Reader<'a>| text(reader, "an identity assertion")
 }
 
-wrapper! {
-    /// `a=imageattr`: sizes of the image that are sent or received, as text (RFC 6236 §3.1.1).
-    ImageAttr<'a>(&'a str), "imageattr", "RFC 6236 §3.1.1",
-    |reader: &mut Reader<'a>| text(reader, "a format or *")
-}
-
 /// `a=source-filter`: the sources that a multicast group is taken from, or not (RFC 4570 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceFilter<'a> {
