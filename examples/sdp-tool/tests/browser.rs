@@ -14,7 +14,7 @@ use std::future::Future;
 use chromium::{Chromium, Tab};
 use namespace::run_in_namespace;
 use pinhole_sdp::negotiate::{
-    BundlePolicy, Capabilities, DataCapability, Plan, RtpCapability, Transport, Wanted,
+    BundlePolicy, Capabilities, DataCapability, Plan, RtpCapability, Settled, Transport, Wanted,
 };
 use pinhole_sdp::{Codec, Description, Direction, Fingerprint, Origin, Profile};
 use serde_json::{Value, json};
@@ -234,6 +234,43 @@ fn we_agree_on_what_two_browsers_agree_on() {
                 media.formats().map(str::to_owned).collect::<Vec<_>>()
             };
             assert_eq!(formats(&own), formats(&other), "{ours}\n{its_answer}");
+        }
+    });
+}
+
+/// It offers, then we offer more, close a section, and give its place to another one.
+#[test]
+fn a_browser_goes_along_when_the_session_changes() {
+    with_browser("a_browser_goes_along_when_the_session_changes", |mut browser, tab| async move {
+        let own = capabilities(&[video("VP8", ""), video("VP9", "profile-id=0")]);
+        let mut settled = Settled::default();
+        let preparation = "pc.addTransceiver('audio'); pc.addTransceiver('video')";
+        let offer = offer_of(&mut browser, &tab, preparation).await;
+        let offer = Description::parse(&offer).unwrap();
+        let answer = written(&Plan::answer_after(&settled, &own, &offer));
+        assert_eq!(give_answer(&mut browser, &tab, &answer.to_string()).await, "stable");
+        settled.own_answer(&offer, &answer);
+
+        let with_data = [settled.wanted(), vec![Wanted::new("application")]].concat();
+        for step in 0..3 {
+            let wanted = match step {
+                0 => with_data.clone(),
+                1 => settled.wanted().into_iter().filter(|own| own.kind != "video").collect(),
+                _ => [settled.wanted(), vec![Wanted::new("video")]].concat(),
+            };
+            let offer = written(&Plan::offer_after(&settled, &own, &wanted));
+            let script = format!(
+                "pc.setRemoteDescription({{ type: 'offer', sdp: {} }})
+                        .then(() => pc.setLocalDescription()).then(() => pc.localDescription.sdp)",
+                json!(offer.to_string())
+            );
+            let answer = text(browser.evaluate(&tab, &script).await);
+            let answer = Description::parse(&answer).unwrap();
+            assert_eq!(answer.check_answer_to(&offer), [], "step {step}: {offer}\n{answer}");
+            let live = answer.media().filter(|media| !media.is_rejected()).count();
+            assert_eq!(live, wanted.len(), "step {step}: {offer}\n{answer}");
+            assert_eq!(answer.media().len(), 3, "the place of a closed section is used again");
+            settled.own_offer(&offer, &answer);
         }
     });
 }
