@@ -9,7 +9,8 @@
 //!   asks for in WebRTC. [`Description::parse`] itself takes what real endpoints send.
 //! - A [`Media`] section answers what an ICE agent wants to know: [`Media::ice`],
 //!   [`Media::candidates`].
-//! - [`negotiate`] makes offers and answers from what a side can do.
+//! - [`negotiate`] makes offers and answers from what a side can do, and later ones that keep to what was
+//!   settled. [`Media::codecs`] and views such as [`OpusParameters`] tell what the formats of a section are.
 //! - A [`Fragment`] carries trickled candidates (RFC 8840 §9), over SIP or WHIP.
 //! - [`Builder`] writes a description, and refuses values that would smuggle in another line.
 //! - An [`Error`] knows its line, its column, what was expected there and which section says so;
