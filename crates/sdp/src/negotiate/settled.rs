@@ -1,4 +1,4 @@
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -112,8 +112,10 @@ impl SettledSection {
             section.formats = offered.codecs();
             let extensions = offered.get_all::<Extmap<'_>>().flatten();
             let numbered = extensions.filter(|extension| extension.id < 4_096);
+            let numbered: BTreeMap<u16, &str> =
+                numbered.map(|extension| (extension.id, extension.uri)).collect();
             section.extensions =
-                numbered.map(|extension| (extension.id, extension.uri.to_string())).collect();
+                numbered.into_iter().map(|(id, uri)| (id, uri.to_string())).collect();
         }
         section
     }
@@ -143,12 +145,17 @@ impl Direction {
     }
 }
 
-/// The BUNDLE groups (RFC 9143 §7.3).
+/// The BUNDLE groups (RFC 9143 §7.3), with the tags of sections alone, each in one group: so whoever makes
+/// up tags makes nobody work for them.
 pub(super) fn bundles(description: &Description<'_>) -> Vec<Vec<String>> {
+    let mut free: BTreeSet<&str> = description.media().filter_map(|media| media.mid()).collect();
     let session = description.session();
     let groups = session.get_all::<Group<'_>>().flatten();
-    let bundles = groups.filter(|group| group.semantics == Group::BUNDLE);
-    bundles.map(|group| group.mids.iter().map(ToString::to_string).collect()).collect()
+    let bundles = groups.filter(|group| group.semantics == Group::BUNDLE).map(|group| {
+        let mids = group.mids.iter().filter(|mid| free.remove(**mid));
+        mids.map(ToString::to_string).collect::<Vec<_>>()
+    });
+    bundles.filter(|group| !group.is_empty()).collect()
 }
 
 impl Description<'_> {
