@@ -28,13 +28,23 @@ pub struct StreamBuffer {
     /// How many of the bytes have been given out.
     consumed: usize,
     limit: usize,
+    frame_length: FrameLength,
 }
+
+/// Tells the length of the message that begins with some bytes, as [`frame_length`] does for STUN.
+pub type FrameLength = fn(&[u8]) -> Result<Option<usize>, FramingError>;
 
 impl StreamBuffer {
     /// A buffer that takes messages of at most `limit` bytes, header included.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), consumed: 0, limit }
+        Self::of_frames(limit, frame_length)
+    }
+
+    /// The same for a stream on which other messages travel too, whose lengths `frame_length` knows.
+    #[must_use]
+    pub const fn of_frames(limit: usize, frame_length: FrameLength) -> Self {
+        Self { bytes: Vec::new(), consumed: 0, limit, frame_length }
     }
 
     /// Takes bytes from the stream; how many were taken. Fewer than all were when the buffer is full:
@@ -54,7 +64,7 @@ impl StreamBuffer {
     /// [`FramingError`]: close the stream.
     pub fn next_message(&mut self) -> Result<Option<&[u8]>, FramingError> {
         let (_, rest) = self.bytes.split_at(self.consumed);
-        let Some(length) = frame_length(rest)? else { return Ok(None) };
+        let Some(length) = (self.frame_length)(rest)? else { return Ok(None) };
         if length > self.limit {
             return Err(FramingError::TooLong { length, limit: self.limit });
         }
@@ -67,6 +77,14 @@ impl StreamBuffer {
     #[must_use]
     pub fn pending(&self) -> usize {
         self.bytes.len() - self.consumed
+    }
+
+    /// What has come after the last message: where another protocol takes the stream over, its first
+    /// bytes.
+    #[must_use]
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.consumed);
+        self.bytes
     }
 }
 

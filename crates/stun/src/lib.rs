@@ -89,7 +89,7 @@ mod writer;
 
 pub use credential::{CredentialError, Credentials, opaque_string};
 pub use demux::{PacketKind, classify};
-pub use framing::{FramingError, StreamBuffer, frame_length};
+pub use framing::{FrameLength, FramingError, StreamBuffer, frame_length};
 pub use header::{Class, HEADER_LENGTH, MAGIC_COOKIE, Method, TransactionId};
 pub use integrity::{IntegrityError, IntegrityKey, userhash};
 pub use message::{Message, ParseError};

@@ -12,7 +12,7 @@
 //! - [`credential`] makes and checks credentials that expire by themselves.
 //! - [`attribute`] holds the attributes of TURN, each as good as those of `pinhole-stun`.
 //! - [`ChannelNumber`] and [`ChannelData`] are the four-byte framing of channels;
-//!   [`StreamBuffer`] cuts a stream into STUN and ChannelData.
+//!   [`stream_buffer`] cuts a stream into STUN and ChannelData.
 //!
 //! # Quick start
 //! A client and a server talk in memory:
@@ -80,5 +80,5 @@ pub mod policy;
 pub mod server;
 
 pub use channel::{CHANNEL_HEADER_LENGTH, ChannelData, ChannelNumber, channel_header};
-pub use framing::{StreamBuffer, frame_length};
+pub use framing::{frame_length, stream_buffer};
 pub use indication::Header;
