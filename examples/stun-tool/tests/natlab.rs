@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_stun-tool");
 
@@ -30,10 +30,13 @@ impl Lab {
 
     /// The report of `stun-tool nat` from behind the NAT.
     fn report(&self, server: &str) -> serde_json::Value {
-        let arguments = ["exec", "lanA", "--", TOOL, "nat", server, "--json"];
-        let output = self.command(&arguments).output().unwrap();
+        let output = self.nat(server);
         let text = String::from_utf8_lossy(&output.stderr);
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{server}: {text}"))
+    }
+
+    fn nat(&self, server: &str) -> Output {
+        self.command(&["exec", "lanA", "--", TOOL, "nat", server, "--json"]).output().unwrap()
     }
 
     /// `stun-tool serve` beside coturn, on ports of its own.
@@ -70,14 +73,18 @@ fn every_nat_of_the_laboratory_is_described_as_it_is() {
         (&["none"][..], ei, ei, None),
         (&["fw"], ei, apd, None),
         (&["fullcone"], ei, ei, Some(false)),
+        (&["fullcone-rnd"], ei, ei, Some(false)),
         (&["restricted"], ei, ad, Some(false)),
         (&["portrestr"], ei, apd, Some(false)),
+        (&["portrestr-rnd"], ei, apd, Some(false)),
         (&["portrestr", "--hairpin"], ei, apd, Some(true)),
         (&["adsym"], ad, apd, Some(false)),
         (&["symmetric"], apd, apd, Some(false)),
+        (&["sym-seq"], apd, apd, Some(false)),
         (&["sym-eif"], apd, ei, Some(false)),
         (&["nft"], ei, apd, Some(false)),
         (&["nft-rnd"], apd, apd, Some(false)),
+        (&["cgn"], ei, apd, Some(false)),
     ] {
         let lab = Lab::up(script.clone(), nat);
         let mut server = lab.serve();
@@ -89,5 +96,12 @@ fn every_nat_of_the_laboratory_is_described_as_it_is() {
         }
         server.kill().unwrap();
         server.wait().unwrap();
+    }
+    for nat in ["blocked", "blocked443"] {
+        let lab = Lab::up(script.clone(), &[nat]);
+        let output = lab.nat("stun:203.0.113.10:3478");
+        assert_eq!(output.status.code(), Some(1), "{nat}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("does not answer over UDP"), "{nat}: {said}");
     }
 }
