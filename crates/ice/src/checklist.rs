@@ -116,6 +116,16 @@ impl Checklist {
         gone.into_iter().map(|pair| pair.id).collect()
     }
 
+    /// Forgets the pairs from this address that no check was sent on.
+    pub(crate) fn forget_unchecked(&mut self, local: SocketAddr) {
+        let (gone, kept) = core::mem::take(&mut self.pairs)
+            .into_iter()
+            .partition(|pair: &Pair| pair.local == local && pair.first_check.is_none());
+        self.pairs = kept;
+        let gone: Vec<Pair> = gone;
+        self.triggered.retain(|id| gone.iter().all(|pair| pair.id != *id));
+    }
+
     pub(crate) fn set_state(&mut self, id: PairId, state: PairState, events: &mut Events) {
         if let Some(pair) = self.get_mut(id)
             && pair.state != state

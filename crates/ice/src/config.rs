@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use pinhole_stun::Retransmission;
+use pinhole_sansio::Transport;
+use pinhole_stun::{Credentials, Retransmission};
+use pinhole_turn::client::Addresses;
 
 use crate::consent::ConsentConfig;
 use crate::policy::NominationPolicy;
@@ -18,6 +20,11 @@ pub struct Config {
     pub role: Role,
     /// STUN servers to learn server-reflexive candidates from; the first 255 count.
     pub stun_servers: Vec<SocketAddr>,
+    /// TURN servers to have relayed candidates from, and server-reflexive ones where they are asked over UDP;
+    /// the first 255 count.
+    pub turn_servers: Vec<TurnServer>,
+    /// Which candidates are gathered and offered.
+    pub candidates: CandidatePolicy,
     /// Ta, the time between the starts of two transactions; 50 ms (RFC 8445 §14.2), at least 5 ms.
     pub ta: Duration,
     /// Retransmission of connectivity checks (RFC 8445 §14.3).
@@ -44,6 +51,8 @@ impl Config {
         Self {
             role,
             stun_servers: Vec::new(),
+            turn_servers: Vec::new(),
+            candidates: CandidatePolicy::default(),
             ta: Duration::from_millis(50),
             checks: Retransmission::default(),
             gathering: Retransmission { rc: 5, rm: 4, ..Retransmission::default() },
@@ -54,4 +63,38 @@ impl Config {
             nomination: NominationPolicy::default(),
         }
     }
+}
+
+/// A server that relays, and what it wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnServer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// How it is reached: over UDP from each base, over TCP or TLS by a connection that the agent asks for
+    /// ([`Command::Connect`](crate::Command::Connect)).
+    pub transport: Transport,
+    /// Who asks.
+    pub credentials: Credentials,
+    /// Which relayed addresses to ask for; one of each family by default, of which one will do.
+    pub addresses: Addresses,
+}
+
+impl TurnServer {
+    /// A server that is asked for a relayed address of each family.
+    #[must_use]
+    pub const fn new(address: SocketAddr, transport: Transport, credentials: Credentials) -> Self {
+        Self { address, transport, credentials, addresses: Addresses::Both }
+    }
+}
+
+/// Which candidates an agent gathers, offers and uses (RFC 8828 §5.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CandidatePolicy {
+    /// All of them.
+    #[default]
+    All,
+    /// Host addresses are used and not told to the peer, neither as candidates nor as related addresses.
+    NoHost,
+    /// Relayed ones alone: nothing is sent anywhere but to the TURN servers, and no other address of ours is told.
+    Relay,
 }

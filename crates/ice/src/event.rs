@@ -1,7 +1,10 @@
 //! What an agent tells its application.
 
 use alloc::collections::VecDeque;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
+
+use pinhole_sansio::Transport;
+use pinhole_turn::client::Reason;
 
 use crate::agent::State;
 use crate::candidate::Candidate;
@@ -34,6 +37,24 @@ pub enum Event {
         /// What went wrong.
         error: GatheringError,
     },
+    /// A TURN server has taken a relayed address away; the pairs with it have failed.
+    RelayLost {
+        /// The address.
+        relayed: SocketAddr,
+        /// The server.
+        server: SocketAddr,
+        /// Why.
+        reason: Reason,
+    },
+    /// A TURN server does not relay to an address of the peer's.
+    PeerRefused {
+        /// The relayed address.
+        relayed: SocketAddr,
+        /// The peer's address.
+        peer: IpAddr,
+        /// Why.
+        reason: Reason,
+    },
     /// No more local candidates will come: the moment to signal end-of-candidates (RFC 8838 §13).
     GatheringCompleted,
     /// A pair was checked, or is to be.
@@ -58,6 +79,31 @@ pub enum Event {
     /// The session as a whole moved on.
     StateChanged(State),
 }
+
+/// What the application has to do, since it keeps the sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Open a connection to a server, and tell with
+    /// [`Agent::server_connected`](crate::Agent::server_connected) how that went. Frames of STUN and
+    /// ChannelData go both ways over it (RFC 8656 §3.1), as if they were datagrams.
+    Connect {
+        /// What to call it.
+        connection: ServerConnection,
+        /// The address to connect from.
+        local: IpAddr,
+        /// The server.
+        server: SocketAddr,
+        /// TCP or TLS.
+        transport: Transport,
+    },
+    /// Close a connection once what is to be sent is sent, or give up to open it.
+    Disconnect(ServerConnection),
+}
+
+/// Names a connection to a server for the lifetime of its agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerConnection(pub(crate) u32);
 
 /// Events that wait to be polled.
 #[derive(Debug, Default)]

@@ -10,8 +10,9 @@ use pinhole_stun::attribute::{ErrorCode, MappedAddress, XorMappedAddress};
 use pinhole_stun::{
     Class, ClientTransaction, Message, MessageWriter, Method, Retransmission, TransactionId,
 };
+use pinhole_turn::client::Reason;
 
-/// Why a STUN server was of no help.
+/// Why a STUN or TURN server was of no help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GatheringError {
@@ -24,6 +25,12 @@ pub enum GatheringError {
     /// The answer tells no address of the base's family.
     #[error("the server's answer tells no usable address")]
     Malformed,
+    /// There is no connection to the server.
+    #[error("no connection to the server")]
+    NotConnected,
+    /// The TURN server has made no allocation.
+    #[error("no allocation: {0}")]
+    NoAllocation(Reason),
 }
 
 /// Asks each server from each base, one transaction at a time as the pacer allows, and asks again to keep the
@@ -179,7 +186,7 @@ fn read_answer(message: &Message<'_>, base: SocketAddr) -> Answer {
 }
 
 /// One family, and nothing outside of the machine from a loopback address.
-fn may_reach(base: SocketAddr, server: SocketAddr) -> bool {
+pub(crate) fn may_reach(base: SocketAddr, server: SocketAddr) -> bool {
     base.is_ipv4() == server.is_ipv4() && (server.ip().is_loopback() || !base.ip().is_loopback())
 }
 

@@ -11,7 +11,8 @@
 //! agent.poll_transmit()                  what to send, until None
 //! agent.poll_event()                     what happened, until None
 //! agent.poll_timeout()                   when to call handle_timeout
-//! agent.route(now)                       where application data goes, once there is a path
+//! agent.route(length, now)               where application data goes, once there is a path
+//! agent.poll_command()                   connections to open and close, where TURN servers are reached over TCP
 //! ```
 //!
 //! # Quick start
@@ -50,7 +51,7 @@
 //!     alice.handle_timeout(now);
 //!     bob.handle_timeout(now);
 //! }
-//! assert!(alice.route(now).is_some() && bob.route(now).is_some());
+//! assert!(alice.is_writable(now) && bob.is_writable(now));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -74,8 +75,8 @@
 //! - *ICMP errors* (§7.2.5.2.2, MAY): they are easily forged.
 //!
 //! # Not here yet
-//! Relayed and TCP candidates, several streams and components, the lite role, ICE restarts, mDNS. A candidate of a
-//! kind that is not supported is left out, and nothing fails over it.
+//! TCP candidates, several streams and components, the lite role, ICE restarts, mDNS. A candidate of a kind that is
+//! not supported is left out, and nothing fails over it.
 
 #![forbid(unsafe_code)]
 #![no_std]
@@ -96,6 +97,7 @@ mod gather;
 mod pacer;
 mod pair;
 mod policy;
+mod relay;
 mod role;
 mod wire;
 
@@ -104,11 +106,12 @@ pub use candidate::{
     Candidate, CandidateAddress, CandidateKind, CandidateTextError, CandidateTransport, Component,
     Foundation, LocalPreference, Priority, TcpType,
 };
-pub use config::Config;
+pub use config::{CandidatePolicy, Config, TurnServer};
 pub use consent::ConsentConfig;
 pub use credentials::{CredentialError, Credentials, Password, Ufrag, is_ice_char};
-pub use event::Event;
+pub use event::{Command, Event, ServerConnection};
 pub use gather::GatheringError;
 pub use pair::{PairFailure, PairId, PairPriority, PairState};
+pub use pinhole_turn::client::{Addresses, Reason};
 pub use policy::{NominationPolicy, Settling};
 pub use role::Role;

@@ -65,6 +65,9 @@ pub enum PairFailure {
     /// that must be understood.
     #[error("the peer's answer was malformed")]
     MalformedResponse,
+    /// The TURN server has taken the relayed address away.
+    #[error("the relayed address was lost")]
+    RelayLost,
     /// The peer's consent to receive ran out or was taken back (RFC 7675 §5).
     #[error("consent was lost")]
     ConsentLost,

@@ -42,7 +42,7 @@ pub(crate) struct CheckRequest<'a> {
 impl CheckRequest<'_> {
     /// Writes the Binding request, signed with the peer's password.
     pub(crate) fn write(&self, key: &IntegrityKey) -> Result<Payload, WriteError> {
-        let mut buffer = [0; MAX_CHECK];
+        let mut buffer = [0; MAX_MESSAGE];
         let mut writer = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, self.id)?;
         writer.attribute(&Username(self.username))?;
         writer.attribute(&PriorityAttribute(self.priority.0))?;
@@ -105,7 +105,7 @@ pub(crate) fn success(
     source: SocketAddr,
     key: &IntegrityKey,
 ) -> Result<Payload, WriteError> {
-    let mut buffer = [0; MAX_CHECK];
+    let mut buffer = [0; MAX_MESSAGE];
     let mut writer = MessageWriter::new(&mut buffer, Class::SuccessResponse, Method::BINDING, id)?;
     writer.attribute(&XorMappedAddress(source))?.integrity(key)?.fingerprint()?;
     Ok(Payload::from(writer.finish()))
@@ -117,7 +117,7 @@ pub(crate) fn error(
     code: u16,
     key: Option<&IntegrityKey>,
 ) -> Result<Payload, WriteError> {
-    let mut buffer = [0; MAX_CHECK];
+    let mut buffer = [0; MAX_MESSAGE];
     let mut writer = MessageWriter::new(&mut buffer, Class::ErrorResponse, Method::BINDING, id)?;
     writer.attribute(&ErrorCode::registered(code))?;
     if let Some(key) = key {
@@ -132,7 +132,7 @@ pub(crate) fn unknown_attributes(
     request: &Message<'_>,
     key: &IntegrityKey,
 ) -> Result<Payload, WriteError> {
-    let mut buffer = [0; MAX_CHECK];
+    let mut buffer = [0; MAX_MESSAGE];
     let unknown = request.unknown_required(KNOWN);
     let mut writer = response::unknown_attributes(request, unknown, &mut buffer)?;
     writer.integrity(key)?.fingerprint()?;
@@ -140,4 +140,4 @@ pub(crate) fn unknown_attributes(
 }
 
 /// The header, a USERNAME of two user fragments of 256 characters, and all the rest.
-const MAX_CHECK: usize = 20 + (4 + 516) + 8 + 12 + 4 + 24 + 8;
+pub(crate) const MAX_MESSAGE: usize = 20 + (4 + 516) + 8 + 12 + 4 + 24 + 8;

@@ -287,7 +287,7 @@ fn a_closed_agent_says_and_does_nothing() {
     let mut session = Session::public(controlling(), controlled());
     session.exchange_credentials();
     session.world.run_for(ACCESS);
-    session.world.with(session.a, |node, _| node.agent.close());
+    session.world.with(session.a, |node, now| node.agent.close(now));
     let before = session.world.counters(session.a).sent;
     session.world.run_for(Duration::from_secs(60));
     assert_eq!(session.world.counters(session.a).sent, before);

@@ -1,4 +1,4 @@
-//! Whole-system tests: two agents and a STUN server on a simulated Internet.
+//! Whole-system tests: two agents, a STUN server and a TURN server on a simulated Internet.
 //!
 //! - [`Place`] is where an agent sits: behind which NATs and firewalls, with which address families.
 //! - [`oracle`] says from the RFC 4787 behaviours alone whether two places have a direct path.
@@ -28,7 +28,7 @@ mod plan;
 mod session;
 
 pub use monitor::{Monitor, Mutation};
-pub use node::{AgentNode, StunServer};
-pub use place::Place;
+pub use node::{AgentNode, StunServer, TurnServer};
+pub use place::{HomeNat, Place};
 pub use plan::{Plan, Verdict};
-pub use session::{Session, SessionConfig, Side};
+pub use session::{Relaying, Session, SessionConfig, Side};

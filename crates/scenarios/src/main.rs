@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use pinhole_scenarios::{Plan, Verdict, matrix};
+use pinhole_scenarios::oracle::Path;
+use pinhole_scenarios::{Plan, Relaying, Verdict, matrix};
 
 /// Whole-system scenarios on a simulated Internet
 #[derive(Debug, Parser)]
@@ -15,7 +16,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Connects every place with every place and prints the table in Markdown
+    /// Connects every place with every place, without and with a TURN server, and prints the tables in Markdown
     Matrix {
         /// The seed of the NATs' ports
         #[arg(long, default_value_t = 1)]
@@ -41,7 +42,8 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Matrix { seed } => {
-            println!("{}", matrix::table(seed));
+            println!("{}\n", matrix::table(Relaying::None, seed));
+            println!("{}", matrix::table(Relaying::Available, seed));
             ExitCode::SUCCESS
         }
         Command::Run { seeds, from, loss, trace } => run(from, seeds, loss, trace),
@@ -49,12 +51,13 @@ fn main() -> ExitCode {
 }
 
 fn run(from: u64, seeds: u64, loss: f64, trace: bool) -> ExitCode {
-    let (mut times, mut no_path, mut wrong) = (Vec::new(), 0_u64, 0_u64);
+    let (mut direct, mut relayed, mut no_path, mut wrong) = (Vec::new(), Vec::new(), 0_u64, 0_u64);
     for (done, seed) in (1..).zip(from..from.saturating_add(seeds)) {
         let plan = Plan::draw(seed, loss);
         let verdict = if trace { print_trace(&plan) } else { plan.run() };
         match verdict {
-            Verdict::Direct { round_trips } => times.push(round_trips),
+            Verdict::Connected { path: Path::Relayed, round_trips } => relayed.push(round_trips),
+            Verdict::Connected { round_trips, .. } => direct.push(round_trips),
             Verdict::NoPath => no_path += 1,
             Verdict::Wrong(reasons) => {
                 wrong += 1;
@@ -68,19 +71,24 @@ fn run(from: u64, seeds: u64, loss: f64, trace: bool) -> ExitCode {
             eprintln!("{done} of {seeds} sessions, {wrong} wrong");
         }
     }
+    println!(
+        "loss {loss}: {seeds} sessions; selected, in round trips: {} directly ({}), {} through a relay ({}); \
+         {no_path} without a path, {wrong} wrong",
+        direct.len(),
+        percentiles(&mut direct),
+        relayed.len(),
+        percentiles(&mut relayed),
+    );
+    if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn percentiles(times: &mut [u64]) -> String {
     times.sort_unstable();
-    let percentile = |share: usize| {
+    let at = |share: usize| {
         let index = times.len().saturating_sub(1) * share / 100;
         times.get(index).map_or(0.0, |hundredths| *hundredths as f64 / 100.0)
     };
-    println!(
-        "loss {loss}: {seeds} sessions, {} connected directly (selected after p50 {:.2}, p99 {:.2} round trips), \
-         {no_path} without a direct path, {wrong} wrong",
-        times.len(),
-        percentile(50),
-        percentile(99),
-    );
-    if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    format!("p50 {:.2}, p99 {:.2}", at(50), at(99))
 }
 
 fn print_trace(plan: &Plan) -> Verdict {

@@ -3,6 +3,29 @@
 use pinhole_netsim::{Behavior, Family};
 
 use crate::place::Place;
+use crate::session::Relaying;
+
+/// The best kind of path between two places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// From one to the other.
+    Direct,
+    /// Through a TURN server.
+    Relayed,
+    /// There is none.
+    None,
+}
+
+/// The best path that agents with these means can use. The TURN server has both families and listens where everybody
+/// gets through, so it always helps.
+#[must_use]
+pub fn path([a, b]: [Place; 2], relaying: Relaying) -> Path {
+    match relaying {
+        Relaying::None | Relaying::Available if is_direct(a, b) => Path::Direct,
+        Relaying::Available | Relaying::Only => Path::Relayed,
+        Relaying::None => Path::None,
+    }
+}
 
 /// Whether there is a direct path between two places that both learn their server-reflexive addresses.
 #[must_use]

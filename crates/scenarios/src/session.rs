@@ -2,14 +2,16 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pinhole_ice::{Config, Role, State};
+use pinhole_ice::{CandidatePolicy, Config, Role, State, TurnServer as TurnServerConfig};
 use pinhole_netsim::{Conditions, HostId, Seed, Violation, World};
-use pinhole_sansio::Instant;
+use pinhole_sansio::{Instant, Transport};
+use pinhole_stun::Credentials;
 use rand::rngs::ChaCha12Rng;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 
 use crate::monitor::Mutation;
-use crate::node::{AgentNode, STUN_PORT, Signal, StunServer};
+use crate::node::{AgentNode, HTTPS_PORT, SERVER_PORT, Signal, StunServer, TurnServer};
+use crate::oracle::Path;
 use crate::place::Place;
 
 /// One of the two sides.
@@ -21,6 +23,21 @@ pub enum Side {
     B,
 }
 
+/// The right password for the TURN server.
+pub(crate) const PASSWORD: &str = "password";
+
+/// Whether there is a TURN server, and what the agents make of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Relaying {
+    /// There is none.
+    #[default]
+    None,
+    /// Both agents may use it.
+    Available,
+    /// Both agents use nothing else (RFC 8828's mode 4, I15).
+    Only,
+}
+
 /// What a session is like.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
@@ -28,6 +45,10 @@ pub struct SessionConfig {
     pub places: [Place; 2],
     /// Their roles; equal ones are a conflict.
     pub roles: [Role; 2],
+    /// Whether there is a TURN server, and what the agents make of it.
+    pub relaying: Relaying,
+    /// The agents' password for the TURN server, which knows the right one.
+    pub password: &'static str,
     /// The access of each agent's host.
     pub access: [Conditions; 2],
     /// How long signaling takes, from A to B and from B to A.
@@ -47,6 +68,8 @@ impl SessionConfig {
                 Conditions::latency(Duration::from_millis(25)),
                 Conditions::latency(Duration::from_millis(25)),
             ],
+            relaying: Relaying::None,
+            password: PASSWORD,
             signaling: [Duration::ZERO; 2],
             mutation: None,
         }
@@ -58,6 +81,7 @@ pub struct Session {
     /// The world.
     pub world: World,
     agents: [HostId<AgentNode>; 2],
+    relay: Option<HostId<TurnServer>>,
     signaling: [Duration; 2],
     /// What is on its way, for each receiver in the order in which it was sent.
     pending: [VecDeque<(Instant, Signal)>; 2],
@@ -69,15 +93,29 @@ impl Session {
     pub fn new(config: &SessionConfig, seed: u64) -> Self {
         let mut world = World::new(Seed::from(seed));
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
-        let server = add_stun_servers(&mut world);
+        let stun_servers = add_stun_servers(&mut world).to_vec();
+        let (relay, turn_servers) = match config.relaying {
+            Relaying::None => (None, Vec::new()),
+            Relaying::Available | Relaying::Only => {
+                add_turn_server(&mut world, rng.random(), config.password)
+            }
+        };
+        let candidates = match config.relaying {
+            Relaying::None | Relaying::Available => CandidatePolicy::All,
+            Relaying::Only => CandidatePolicy::Relay,
+        };
         let [a, b] = [0, 1].map(|index| {
             let place = config.places[index];
             let name = ["a", "b"][index];
             let network = place.build(&mut world, name);
             let mut agent_seed = [0; 32];
             rng.fill_bytes(&mut agent_seed);
-            let agent =
-                Config { stun_servers: server.to_vec(), ..Config::new(config.roles[index]) };
+            let agent = Config {
+                stun_servers: stun_servers.clone(),
+                turn_servers: turn_servers.clone(),
+                candidates,
+                ..Config::new(config.roles[index])
+            };
             let host = world
                 .host(name)
                 .on(network)
@@ -87,7 +125,14 @@ impl Session {
                 AgentNode::new(agent, agent_seed, config.mutation, addresses)
             })
         });
-        Self { world, agents: [a, b], signaling: config.signaling, pending: Default::default() }
+        let signaling = config.signaling;
+        Self { world, agents: [a, b], relay, signaling, pending: Default::default() }
+    }
+
+    /// How many allocations there are.
+    #[must_use]
+    pub fn allocations(&self) -> usize {
+        self.relay.map_or(0, |relay| self.world.node(relay).allocations())
     }
 
     /// The node of one side.
@@ -116,10 +161,17 @@ impl Session {
         self.with(from, |node, now| node.send(b"application data", now))
     }
 
+    /// The TURN server, if there is one, loses all that it knows.
+    pub fn restart_relay(&mut self) {
+        if let Some(relay) = self.relay {
+            self.world.with(relay, |server, _| server.forget());
+        }
+    }
+
     /// Ends both sides' sessions.
     pub fn close(&mut self) {
         for side in [Side::A, Side::B] {
-            self.with(side, |node, _| node.close());
+            self.with(side, |node, now| node.close(now));
         }
     }
 
@@ -157,6 +209,18 @@ impl Session {
     #[must_use]
     pub fn is_selected(&self) -> bool {
         [Side::A, Side::B].iter().all(|side| self.node(*side).selected.is_some())
+    }
+
+    /// The path that both sides have selected, as A sees it.
+    #[must_use]
+    pub fn path(&self) -> Path {
+        let agent = &self.node(Side::A).agent;
+        match agent.selected_pair().and_then(|id| agent.pair(id)) {
+            Some(_) if !self.is_selected() => Path::None,
+            Some(pair) if pair.is_relayed() => Path::Relayed,
+            Some(_) => Path::Direct,
+            None => Path::None,
+        }
     }
 
     /// Whether both sides have given up.
@@ -217,5 +281,28 @@ fn add_stun_servers(world: &mut World) -> [SocketAddr; 2] {
         host.link(Conditions::latency(Duration::from_millis(5))).start(StunServer::default());
     let addresses = world.addresses(server);
     let [first, second] = addresses[..] else { unreachable!("one address of each family") };
-    [first, second].map(|ip| SocketAddr::new(ip, STUN_PORT))
+    [first, second].map(|ip| SocketAddr::new(ip, SERVER_PORT))
+}
+
+/// A TURN server on the core, and how agents find it: over UDP, and over TCP on the port that gets through everywhere.
+fn add_turn_server(
+    world: &mut World,
+    seed: [u8; 32],
+    password: &str,
+) -> (Option<HostId<TurnServer>>, Vec<TurnServerConfig>) {
+    let account = |password| Credentials::new("user", password).expect("both are plain");
+    let (right, user) = (account(PASSWORD), account(password));
+    let host = world.host("turn").family(pinhole_netsim::Family::Dual);
+    let server = host
+        .link(Conditions::latency(Duration::from_millis(5)))
+        .start_with(|addresses| TurnServer::new(&right, seed, addresses));
+    let addresses = world.addresses(server);
+    let ways = [(SERVER_PORT, Transport::Udp), (HTTPS_PORT, Transport::Tcp)];
+    let found = ways.into_iter().flat_map(|(port, transport)| {
+        let user = user.clone();
+        let server =
+            move |ip| TurnServerConfig::new(SocketAddr::new(ip, port), transport, user.clone());
+        addresses.clone().into_iter().map(server)
+    });
+    (Some(server), found.collect())
 }

@@ -41,11 +41,12 @@ fn every_checker_notices_what_it_is_there_for() {
         (Mutation::ClosedEarly, &["I18"]),
         (Mutation::ForeignData, &["I4"]),
         (Mutation::Shouting, &["I19"]),
+        (Mutation::Leaking, &["I15"]),
     ] {
         let found: Vec<String> = (0..40)
             .filter_map(|seed| match Plan::draw(seed, 0.0).with_mutation(mutation).run() {
                 Verdict::Wrong(reasons) => Some(reasons),
-                Verdict::Direct { .. } | Verdict::NoPath => None,
+                Verdict::Connected { .. } | Verdict::NoPath => None,
             })
             .flatten()
             .collect();

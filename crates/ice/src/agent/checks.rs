@@ -16,7 +16,8 @@ use crate::wire::CheckRequest;
 
 impl Agent {
     /// Starts one transaction if the pacer lets it and there is one to start. Questions to servers and checks take
-    /// turns, so that neither many servers nor many pairs hold the other up.
+    /// turns, so that neither many servers nor many pairs hold the other up. What a TURN server is asked, its
+    /// retransmissions included, takes such a turn too.
     pub(super) fn start_transaction(&mut self, now: Instant) {
         if !self.pacer.is_open(now) || self.is_over() {
             return;
@@ -32,6 +33,11 @@ impl Agent {
     }
 
     fn start_question(&mut self, now: Instant) -> bool {
+        if let Some(request) = self.relays.next_request(now) {
+            self.asked_last = true;
+            self.transmits.push_back(request);
+            return true;
+        }
         if !self.gatherer.has_next() {
             return false;
         }
@@ -93,8 +99,9 @@ impl Agent {
             timing,
             request,
         };
-        self.transmits.push_back(check.transmit());
+        let transmit = check.transmit();
         self.in_flight.push(check);
+        self.transmit(transmit, now);
     }
 
     fn check_timing(&self, purpose: Purpose, now: Instant) -> Timing {
@@ -112,7 +119,7 @@ impl Agent {
         while let Some(due) = self.in_flight.next_due(self.pacer.is_open(now), now) {
             match due {
                 Due::Retransmit(transmit) => {
-                    self.transmits.push_back(transmit);
+                    self.transmit(transmit, now);
                     self.pacer.started(now);
                 }
                 Due::TimedOut(check)

@@ -4,7 +4,9 @@ use pinhole_sansio::{Datagram, Instant};
 use pinhole_stun::{Class, Message, Method, PacketKind, ParseError, classify};
 
 use super::Agent;
+use crate::config::CandidatePolicy;
 use crate::pair::PairId;
+use crate::relay::FromServer;
 
 /// What became of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub enum Received<'a> {
     Data {
         /// The pair that it came on.
         pair: PairId,
-        /// The whole datagram.
+        /// What the peer sent: the whole datagram, or the part of it that a TURN server relayed.
         payload: &'a [u8],
     },
     /// It was good for nothing; network input is never an error.
@@ -45,17 +47,46 @@ pub enum DropReason {
     /// A request that was answered with this error.
     #[error("a request that was refused with {0}")]
     Refused(u16),
+    /// It came to a socket itself, while the policy has everything go through TURN servers.
+    #[error("not relayed, as the policy asks")]
+    NotRelayed,
     /// Application data from an address that no check has validated.
     #[error("data from an address that was not validated")]
     NotValidated,
 }
 
 impl Agent {
-    /// Takes what arrived on one of the bases. `local` of the five-tuple is the base.
+    /// Takes what arrived on one of the bases, `local` of the five-tuple being the base, or a frame from a
+    /// connection to a server.
     pub fn handle_datagram<'a>(&mut self, datagram: Datagram<'a>, now: Instant) -> Received<'a> {
         if self.is_over() {
             return Received::Dropped(DropReason::Over);
         }
+        if let Some((from, happened)) = self.relays.handle_datagram(datagram, now) {
+            self.relays_changed(happened, now);
+            let received = self.receive_from_server(datagram, from, now);
+            self.after_input(now);
+            return received;
+        }
+        if self.config.candidates == CandidatePolicy::Relay {
+            return Received::Dropped(DropReason::NotRelayed);
+        }
+        self.receive(datagram, now)
+    }
+
+    fn receive_from_server<'a>(
+        &mut self,
+        datagram: Datagram<'a>,
+        from: FromServer,
+        now: Instant,
+    ) -> Received<'a> {
+        let FromServer::Relayed { five_tuple, payload } = from else { return Received::Consumed };
+        let payload = datagram.payload.get(payload).unwrap_or_default();
+        self.receive(Datagram { five_tuple, payload }, now)
+    }
+
+    /// What the peer, or a STUN server, sent to a base of ours.
+    fn receive<'a>(&mut self, datagram: Datagram<'a>, now: Instant) -> Received<'a> {
         let is_stun =
             datagram.payload.first().is_some_and(|first| classify(*first) == PacketKind::Stun);
         if !is_stun {
@@ -77,6 +108,8 @@ impl Agent {
         for (query, answer) in self.gatherer.handle_timeout(now) {
             self.server_answered(query, answer);
         }
+        let happened = self.relays.handle_timeout(now);
+        self.relays_changed(happened, now);
         self.handle_check_deadlines(now);
         self.handle_consent(now);
         self.after_input(now);
@@ -90,6 +123,7 @@ impl Agent {
         }
         [
             self.gatherer.poll_timeout(),
+            self.relays.poll_timeout(),
             self.in_flight.deadline(self.pacer.next()),
             self.next_start(),
             self.consent_deadline(),
@@ -117,7 +151,8 @@ impl Agent {
     fn next_start(&self) -> Option<Instant> {
         let wants = self.gatherer.has_next()
             || (self.remote.session.is_some() && self.checklist.has_next());
-        wants.then(|| self.pacer.next())
+        let at = if wants { Some(Instant::ZERO) } else { self.relays.next_at() };
+        at.map(|at| at.max(self.pacer.next()))
     }
 
     fn receive_stun(&mut self, datagram: Datagram<'_>, now: Instant) -> Result<(), DropReason> {

@@ -45,10 +45,14 @@ impl fmt::Display for State {
 impl Agent {
     /// Tells once that gathering is over.
     pub(super) fn conclude_gathering(&mut self) {
-        if self.local.bases_ended && !self.local.gathered && self.gatherer.is_complete() {
+        if self.local.bases_ended && !self.local.gathered && self.has_gathered() {
             self.local.gathered = true;
             self.events.push(Event::GatheringCompleted);
         }
+    }
+
+    fn has_gathered(&self) -> bool {
+        self.gatherer.is_complete() && self.relays.is_complete()
     }
 
     /// Asks the peer, on each pair in use, whether it still wants to receive (RFC 7675 §5.1), and gives up
@@ -103,6 +107,7 @@ impl Agent {
         self.set_state(self.current_state(now));
         if self.is_over() {
             self.gatherer.stop();
+            self.transmits.extend(self.relays.close(now));
         }
     }
 

@@ -5,6 +5,7 @@ mod input;
 mod liveness;
 mod nomination;
 mod pairing;
+mod relaying;
 mod requests;
 mod responses;
 mod view;
@@ -15,6 +16,7 @@ use core::net::SocketAddr;
 
 use pinhole_sansio::{FiveTuple, Instant, Transmit};
 use pinhole_stun::{IntegrityKey, TransactionId};
+use pinhole_turn::Header;
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
@@ -25,12 +27,13 @@ pub use view::PairInfo;
 use crate::candidate::{AddRemote, Candidate, LocalCandidates, RemoteCandidates};
 use crate::check::InFlight;
 use crate::checklist::Checklist;
-use crate::config::Config;
+use crate::config::{CandidatePolicy, Config};
 use crate::credentials::Credentials;
-use crate::event::{Event, Events};
+use crate::event::{Command, Event, Events};
 use crate::gather::Gatherer;
 use crate::pacer::Pacer;
 use crate::pair::PairId;
+use crate::relay::Relays;
 use crate::role::{Role, TieBreaker};
 use requests::EarlyCheck;
 
@@ -49,6 +52,7 @@ pub struct Agent {
     in_flight: InFlight,
     pacer: Pacer,
     gatherer: Gatherer,
+    relays: Relays,
     /// The last transaction was a question to a server, so a check is next.
     asked_last: bool,
     conclusion: Conclusion,
@@ -107,14 +111,18 @@ struct Conclusion {
     route: Option<PairId>,
 }
 
-/// Where application data goes.
+/// How application data goes to the peer, directly or through a TURN server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Route {
     /// The pair.
     pub pair: PairId,
-    /// The socket to send from and the address to send to.
+    /// The socket or connection to send on, and the address to send to.
     pub five_tuple: FiveTuple,
+    /// What the TURN server wants to see in front of the payload, where there is one.
+    pub header: Option<Header>,
+    /// How many zeros it wants to see behind it, at most three.
+    pub padding: u8,
 }
 
 /// A call that cannot be obeyed.
@@ -140,9 +148,11 @@ impl Agent {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let credentials = Credentials::random(&mut rng);
         let key = IntegrityKey::short_term(credentials.password.as_str());
+        let tie_breaker = TieBreaker(rng.next_u64());
+        let relays = Relays::new(config.turn_servers.clone(), &mut rng);
         Self {
             role: config.role,
-            tie_breaker: TieBreaker(rng.next_u64()),
+            tie_breaker,
             local: LocalSide {
                 credentials,
                 key,
@@ -155,6 +165,7 @@ impl Agent {
             in_flight: InFlight::default(),
             pacer: Pacer::new(config.ta, now),
             gatherer: Gatherer::new(config.stun_servers.clone(), config.gathering),
+            relays,
             asked_last: false,
             conclusion: Conclusion::default(),
             state: State::New,
@@ -165,8 +176,8 @@ impl Agent {
         }
     }
 
-    /// Gives the agent a UDP socket bound to `address`: a host candidate, and a place to ask STUN servers from.
-    /// Add the preferred one first.
+    /// Gives the agent a UDP socket bound to `address`: a host candidate, and a place to ask STUN and TURN
+    /// servers from. Add the preferred one first.
     ///
     /// # Errors
     /// [`AgentError::UnusableBase`], [`AgentError::Over`].
@@ -175,11 +186,16 @@ impl Agent {
         if address.port() == 0 || address.ip().is_unspecified() {
             return Err(AgentError::UnusableBase(address));
         }
-        let host =
-            self.local.candidates.add_host(address).ok_or(AgentError::UnusableBase(address))?;
-        self.events.push(Event::CandidateGathered(host.candidate.clone()));
-        self.gatherer.add_base(address);
-        self.pair_base(address);
+        if !self.local.candidates.add_base(address) {
+            return Err(AgentError::UnusableBase(address));
+        }
+        self.relays.add_base(address);
+        if self.config.candidates != CandidatePolicy::Relay {
+            self.local.candidates.add_host(address);
+            self.offer(address, address);
+            self.gatherer.add_base(address);
+            self.pair_base(address);
+        }
         self.after_input(now);
         Ok(())
     }
@@ -225,7 +241,7 @@ impl Agent {
             return;
         }
         match self.remote.candidates.add(address, candidate, self.config.max_remote_candidates) {
-            AddRemote::Added => self.pair_remote(address),
+            AddRemote::Added => self.pair_remote(address, now),
             AddRemote::Confirmed => self.reprioritize(),
             AddRemote::Duplicate | AddRemote::Full => return,
         }
@@ -238,17 +254,25 @@ impl Agent {
         self.after_input(now);
     }
 
-    /// Ends the session: nothing is sent any more, and nothing more happens.
-    pub fn close(&mut self) {
+    /// Ends the session: TURN servers are told, nothing else is sent any more, and nothing more happens.
+    pub fn close(&mut self, now: Instant) {
         self.set_state(State::Closed);
         self.transmits.clear();
         self.gatherer.stop();
+        self.transmits.extend(self.relays.close(now));
     }
 
     /// The next datagram to send, until `None`.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.transmits.pop_front().or_else(|| self.gatherer.poll_transmit())
+    }
+
+    /// What the application has to do, until `None`; after [`poll_transmit`](Self::poll_transmit). Only TURN
+    /// servers that are reached over TCP or TLS give rise to it.
+    #[must_use]
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.relays.poll_command()
     }
 
     /// What happened, in order, until `None`.

@@ -1,24 +1,47 @@
 //! Choosing the pair that is used (RFC 8445 §8.1).
 
-use pinhole_sansio::Instant;
+use pinhole_sansio::{FiveTuple, Instant};
+use pinhole_turn::client::ToServer;
 
 use super::checks::is_unsettled;
 use super::{Agent, Route};
-use crate::candidate::CandidateKind;
 use crate::event::Event;
 use crate::pair::{Pair, PairId, PairPriority, Valid};
 use crate::policy::Rival;
 use crate::role::Role;
 
 impl Agent {
-    /// Where application data is to go now: the selected pair, or the best valid one until there is one
-    /// (RFC 8445 §12.1). `None` when the peer has not consented to receive, or no longer does
-    /// (RFC 7675 §5.1).
+    /// Where `length` bytes of application data are to go now: over the selected pair, or the best valid one
+    /// until there is one (RFC 8445 §12.1). `None` when the peer has not consented to receive, or no longer
+    /// does (RFC 7675 §5.1).
     #[must_use]
-    pub fn route(&self, now: Instant) -> Option<Route> {
-        let pair = self.checklist.get(self.conclusion.route?)?;
-        let fresh = !self.is_over() && pair.valid.as_ref()?.consent.is_fresh(now);
-        fresh.then(|| Route { pair: pair.id, five_tuple: pair.five_tuple() })
+    pub fn route(&mut self, length: usize, now: Instant) -> Option<Route> {
+        let pair = self.conclusion.route?;
+        self.route_on(pair, length, now)
+    }
+
+    /// The same over a pair of the caller's choice, which has to be valid and consented to.
+    #[must_use]
+    pub fn route_on(&mut self, pair: PairId, length: usize, now: Instant) -> Option<Route> {
+        let five_tuple = self.consented(pair, now)?;
+        if !self.local.candidates.is_relayed(five_tuple.local) {
+            return Some(Route { pair, five_tuple, header: None, padding: 0 });
+        }
+        let sent = self.relays.send(five_tuple.local, five_tuple.remote, length, now)?;
+        let ToServer { five_tuple, header, padding } = sent;
+        Some(Route { pair, five_tuple, header: Some(header), padding })
+    }
+
+    /// Whether [`route`](Self::route) leads to the peer now.
+    #[must_use]
+    pub fn is_writable(&self, now: Instant) -> bool {
+        self.conclusion.route.and_then(|pair| self.consented(pair, now)).is_some()
+    }
+
+    fn consented(&self, pair: PairId, now: Instant) -> Option<FiveTuple> {
+        let pair = self.checklist.get(pair)?;
+        let is_fresh = !self.is_over() && pair.valid.as_ref()?.consent.is_fresh(now);
+        is_fresh.then(|| pair.five_tuple())
     }
 
     /// Keeps the route on the selected pair, or else on the best valid one.
@@ -40,7 +63,7 @@ impl Agent {
         }
         let Some((pair, valid)) = self.best_valid(now) else { return };
         let id = pair.id;
-        let settling = match self.is_relayed(pair, valid) {
+        let settling = match self.info(pair).is_some_and(|info| info.is_relayed()) {
             true => self.config.nomination.relayed,
             false => self.config.nomination.direct,
         };
@@ -56,9 +79,10 @@ impl Agent {
 
     /// The pair is nominated (§7.2.5.3.4, §7.3.1.5). Of several, which only a peer of RFC 5245 nominates, the
     /// best is used (§8.1.1).
-    pub(super) fn nominated(&mut self, id: PairId) {
+    pub(super) fn nominated(&mut self, id: PairId, now: Instant) {
         let Some(pair) = self.checklist.get_mut(id) else { return };
         pair.nominated = true;
+        let base = pair.local;
         let priority = valid_priority(pair);
         self.conclusion.nominating = None;
         let selected = self.conclusion.selected.and_then(|selected| self.checklist.get(selected));
@@ -71,6 +95,7 @@ impl Agent {
             self.in_flight.forget(gone);
         }
         self.gatherer.stop();
+        self.relays.release_unused(base, now);
         self.events.push(Event::PairSelected { pair: id });
     }
 
@@ -82,10 +107,10 @@ impl Agent {
             .max_by_key(|(_, valid)| valid.priority)
     }
 
-    fn is_relayed(&self, pair: &Pair, valid: &Valid) -> bool {
-        let local = self.local.candidates.find(valid.mapped, pair.local).map(|c| c.candidate.kind);
-        let remote = self.remote.candidates.find(pair.remote).map(|c| c.candidate.kind);
-        [local, remote].contains(&Some(CandidateKind::Relayed))
+    /// When the pair was first checked, and when it was last.
+    fn transmissions(&self, pair: &Pair) -> Option<(Instant, Instant)> {
+        let first = pair.first_check?;
+        Some((first, self.in_flight.last_sent(pair.id).unwrap_or(first)))
     }
 
     /// Unsettled pairs that are better than `priority`.
@@ -94,7 +119,7 @@ impl Agent {
             .iter()
             .take_while(move |pair| pair.priority > priority)
             .filter(|pair| is_unsettled(pair.state))
-            .map(|pair| Rival { first_check: pair.first_check })
+            .map(|pair| Rival { checks: self.transmissions(pair) })
     }
 }
 

@@ -1,9 +1,11 @@
 //! Forming and ordering pairs (RFC 8445 §6.1.2).
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
+
+use pinhole_sansio::Instant;
 
 use super::Agent;
-use crate::candidate::{LocalCandidate, RemoteCandidate, may_be_paired};
+use crate::candidate::{CandidateKind, LocalCandidate, RemoteCandidate, may_be_paired};
 use crate::checklist::NewPair;
 use crate::pair::{PairId, PairPriority};
 
@@ -19,13 +21,34 @@ impl Agent {
     }
 
     /// Pairs a new remote candidate with all bases. Local reflexive candidates would be replaced by their
-    /// bases and then be redundant (§6.1.2.4), so they are not paired in the first place.
-    pub(super) fn pair_remote(&mut self, address: SocketAddr) {
-        let Self { local, remote, checklist, config, role, .. } = self;
+    /// bases and then be redundant (§6.1.2.4), so they are not paired in the first place. Relayed ones are once
+    /// their server lets the peer's address through, before which a check would be lost. Once a pair is selected, no
+    /// more are formed (§8.1.2).
+    pub(super) fn pair_remote(&mut self, address: SocketAddr, now: Instant) {
+        if self.conclusion.selected.is_some() {
+            return;
+        }
+        let Self { local, remote, checklist, config, role, relays, .. } = self;
         let Some(candidate) = remote.candidates.find(address) else { return };
-        let hosts = local.candidates.iter().filter(|c| c.address == c.base);
-        for host in hosts.filter(|host| may_be_paired(host.base, address)) {
-            checklist.insert(new_pair(*role, host, candidate), config.max_pairs);
+        let bases = local.candidates.iter().filter(|c| c.address == c.base);
+        for base in bases.filter(|base| may_be_paired(base.base, address)) {
+            let is_relayed = base.candidate.kind == CandidateKind::Relayed;
+            if !is_relayed || relays.permit(base.base, address.ip(), now) {
+                checklist.insert(new_pair(*role, base, candidate), config.max_pairs);
+            }
+        }
+        checklist.unfreeze(&mut self.events);
+    }
+
+    /// Pairs a relayed address with the candidates at an address that it may send to now.
+    pub(super) fn pair_permitted(&mut self, relayed: SocketAddr, peer: IpAddr) {
+        if self.conclusion.selected.is_some() {
+            return;
+        }
+        let Self { local, remote, checklist, config, role, .. } = self;
+        let Some(base) = local.candidates.find(relayed, relayed) else { return };
+        for candidate in remote.candidates.iter().filter(|c| c.address.ip() == peer) {
+            checklist.insert(new_pair(*role, base, candidate), config.max_pairs);
         }
         checklist.unfreeze(&mut self.events);
     }

@@ -39,17 +39,17 @@ impl Agent {
         let id = message.transaction_id();
         match self.accept_request(message) {
             Ok((check, remote_ufrag)) => {
-                self.answer(five_tuple, wire::success(id, five_tuple.remote, &self.local.key));
+                self.answer(five_tuple, wire::success(id, five_tuple.remote, &self.local.key), now);
                 self.process_check(check, remote_ufrag, five_tuple, now);
                 Ok(())
             }
             Err(Refusal { code: UNKNOWN_ATTRIBUTE, .. }) => {
-                self.answer(five_tuple, wire::unknown_attributes(message, &self.local.key));
+                self.answer(five_tuple, wire::unknown_attributes(message, &self.local.key), now);
                 Err(DropReason::Refused(UNKNOWN_ATTRIBUTE))
             }
             Err(Refusal { code, authentic }) => {
                 let key = authentic.then_some(&self.local.key);
-                self.answer(five_tuple, wire::error(id, code, key));
+                self.answer(five_tuple, wire::error(id, code, key), now);
                 Err(DropReason::Refused(code))
             }
         }
@@ -131,7 +131,7 @@ impl Agent {
         let Some(pair) = self.checklist.get_mut(id) else { return };
         pair.nominate_when_valid |= nominates;
         match pair.state {
-            PairState::Succeeded if nominates => self.nominated(id),
+            PairState::Succeeded if nominates => self.nominated(id, now),
             PairState::Succeeded => {}
             // It was sent after the peer's first check; another one now would only cross the next one of the peer's.
             PairState::InProgress
@@ -167,8 +167,15 @@ impl Agent {
         }
     }
 
-    fn answer(&mut self, five_tuple: FiveTuple, payload: Result<Payload, WriteError>) {
-        self.transmits.extend(payload.ok().map(|payload| Transmit { five_tuple, payload }));
+    fn answer(
+        &mut self,
+        five_tuple: FiveTuple,
+        payload: Result<Payload, WriteError>,
+        now: Instant,
+    ) {
+        if let Ok(payload) = payload {
+            self.transmit(Transmit { five_tuple, payload }, now);
+        }
     }
 }
 

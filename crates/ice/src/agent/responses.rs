@@ -62,7 +62,7 @@ impl Agent {
 
         let asked_for = self.checklist.get(check.pair).is_some_and(|pair| pair.nominate_when_valid);
         if check.purpose == Purpose::Nomination && self.role == Role::Controlling || asked_for {
-            self.nominated(check.pair);
+            self.nominated(check.pair, now);
         }
     }
 
@@ -131,11 +131,7 @@ impl Agent {
                 if !query.is_refresh() {
                     self.events.push(Event::MappedAddressLearned { base, server, mapped });
                 }
-                if let Some(new) =
-                    self.local.candidates.add_server_reflexive(mapped, base, (rank, server))
-                {
-                    self.events.push(Event::CandidateGathered(new.candidate.clone()));
-                }
+                self.add_server_reflexive(mapped, base, (rank, server));
             }
             Err(_) if query.is_refresh() => {}
             Err(error) => self.events.push(Event::GatheringFailed { base, server, error }),

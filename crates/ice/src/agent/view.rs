@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::Agent;
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, CandidateKind};
 use crate::pair::{Pair, PairFailure, PairId, PairPriority, PairState};
 
 /// A pair as it stands now.
@@ -34,6 +34,14 @@ pub struct PairInfo<'a> {
     pub failure: Option<PairFailure>,
 }
 
+impl PairInfo<'_> {
+    /// Whether a TURN server is on the way.
+    #[must_use]
+    pub fn is_relayed(&self) -> bool {
+        [self.local.kind, self.remote.kind].contains(&CandidateKind::Relayed)
+    }
+}
+
 impl Agent {
     /// One pair, unless it has gone with the conclusion of the checks.
     #[must_use]
@@ -56,7 +64,7 @@ impl Agent {
         self.remote.candidates.iter().map(|remote| &remote.candidate)
     }
 
-    fn info(&self, pair: &Pair) -> Option<PairInfo<'_>> {
+    pub(super) fn info(&self, pair: &Pair) -> Option<PairInfo<'_>> {
         let candidates = &self.local.candidates;
         let mapped =
             pair.valid.as_ref().and_then(|valid| candidates.find(valid.mapped, pair.local));

@@ -5,19 +5,22 @@ use pinhole_sansio::Transport;
 
 use super::{Candidate, CandidateKind, Component, Foundations, LocalPreference, Priority};
 
-/// A socket of the application's that candidates are gathered from (RFC 8445 §4, "base").
+/// What candidates are sent from (RFC 8445 §4, "base"): a socket of the application's, or a relayed address,
+/// which is its own base (§5.1.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
     pub(crate) address: SocketAddr,
-    /// Its rank among the bases, the first the best.
+    /// The rank of the socket among the application's, the first the best.
     rank: u8,
+    /// The rank of the TURN server, where it is a relayed address.
+    server: u8,
 }
 
 impl Base {
     /// The PRIORITY of checks from here: the base's own, as a peer-reflexive candidate would have it
     /// (RFC 8445 §7.1.1).
     pub(crate) fn check_priority(self) -> Priority {
-        let preference = LocalPreference::ranked(self.rank, 0);
+        let preference = LocalPreference::ranked(self.rank, self.server);
         Priority::recommended(CandidateKind::PeerReflexive, preference, Component::FIRST)
     }
 }
@@ -41,14 +44,41 @@ pub(crate) struct LocalCandidates {
 }
 
 impl LocalCandidates {
-    /// Adds a base and its host candidate. `None` when it is there already, or when there are too many.
+    /// Adds a socket of the application's. `false` when it is there already, or when there are too many.
+    pub(crate) fn add_base(&mut self, address: SocketAddr) -> bool {
+        let Ok(rank) = u8::try_from(self.bases.len()) else { return false };
+        let is_new = self.base(address).is_none() && self.bases.len() < MAX_BASES;
+        if is_new {
+            self.bases.push(Base { address, rank, server: 0 });
+        }
+        is_new
+    }
+
+    /// Adds the host candidate of a base.
     pub(crate) fn add_host(&mut self, address: SocketAddr) -> Option<&LocalCandidate> {
-        if self.base(address).is_some() || self.bases.len() >= MAX_BASES {
+        let base = *self.base(address)?;
+        self.add(CandidateKind::Host, address, base, None)
+    }
+
+    /// Adds an address on a TURN server, which is reached from `base` and sees it as `mapped`. `None` when it
+    /// is there already, or when there are too many.
+    pub(crate) fn add_relayed(
+        &mut self,
+        relayed: SocketAddr,
+        mapped: SocketAddr,
+        base: SocketAddr,
+        server: (u8, SocketAddr),
+    ) -> Option<&LocalCandidate> {
+        let rank = self.base(base).map_or(0, |base| base.rank);
+        if self.base(relayed).is_some() || self.bases.len() >= MAX_BASES {
             return None;
         }
-        let rank = u8::try_from(self.bases.len()).ok()?;
-        self.bases.push(Base { address, rank });
-        self.add(CandidateKind::Host, address, Base { address, rank }, None)
+        let base = Base { address: relayed, rank, server: server.0 };
+        self.bases.push(base);
+        self.add(CandidateKind::Relayed, relayed, base, Some(server))?;
+        let added = self.candidates.last_mut()?;
+        added.candidate.related = Some(mapped);
+        Some(added)
     }
 
     /// Adds the address that `server` saw. `None` when it tells nothing new (RFC 8445 §5.1.3).
@@ -92,6 +122,12 @@ impl LocalCandidates {
         self.bases.iter().find(|base| base.address == address)
     }
 
+    /// Whether this is a relayed address, or was until its server took it away.
+    pub(crate) fn is_relayed(&self, address: SocketAddr) -> bool {
+        self.find(address, address)
+            .is_some_and(|found| found.candidate.kind == CandidateKind::Relayed)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &LocalCandidate> {
         self.candidates.iter()
     }
@@ -109,7 +145,8 @@ impl LocalCandidates {
         let server_ip = server.map(|(_, address)| address.ip());
         let (number, foundation) =
             self.foundations.of(kind, base.address.ip(), server_ip, Transport::Udp);
-        let preference = LocalPreference::ranked(base.rank, server.map_or(0, |(index, _)| index));
+        let preference =
+            LocalPreference::ranked(base.rank, server.map_or(base.server, |(rank, _)| rank));
         let mut candidate = Candidate::udp(kind, address, foundation, preference);
         if kind != CandidateKind::Host {
             candidate.related = Some(base.address);
@@ -124,7 +161,7 @@ impl LocalCandidates {
     }
 }
 
-/// More interfaces than any machine has; the rank of a base fits a byte.
-const MAX_BASES: usize = 64;
+/// More interfaces and allocations than any machine has; the rank of a base fits a byte.
+const MAX_BASES: usize = 128;
 /// Bounds what lying peers and servers can make us remember.
 const MAX_CANDIDATES: usize = 256;

@@ -71,7 +71,7 @@ impl AgentNode {
 
     /// Sends a datagram over the agent's route. `false` when there is none.
     pub fn send(&mut self, payload: &[u8], now: Instant) -> bool {
-        let Some(route) = self.agent.route(now) else { return false };
+        let Some(route) = self.agent.route(payload.len(), now) else { return false };
         self.sent.data += 1;
         self.outbox.push_back(Transmit { five_tuple: route.five_tuple, payload: payload.into() });
         true

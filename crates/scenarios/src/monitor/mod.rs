@@ -1,23 +1,33 @@
 //! Watches one agent's wire for what must never happen. The names are those of the invariants that the project holds
 //! itself to.
 
+mod tunnel;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pinhole_ice::{Event, PairId, PairState, Role};
+use pinhole_ice::{CandidatePolicy, Config, Event, PairId, PairState, Role};
 use pinhole_sansio::{Datagram, Instant, Transmit};
 use pinhole_stun::{Class, Message, Method, TransactionId};
+
+use tunnel::{Hop, Tunnels};
 
 /// What one agent did so far, as far as the checks need it.
 #[derive(Debug, Default)]
 pub struct Monitor {
     last_request: Option<Instant>,
     transmissions: BTreeMap<TransactionId, Instant>,
-    /// Bytes sent to addresses that have never sent anything.
-    unanswered: BTreeMap<SocketAddr, usize>,
+    /// Bytes sent to where nothing has ever come from.
+    unanswered: BTreeMap<Hop, usize>,
     /// When a success response last came from there.
-    consented: BTreeMap<SocketAddr, Instant>,
+    consented: BTreeMap<Hop, Instant>,
+    tunnels: Tunnels,
+    turn_servers: Vec<SocketAddr>,
+    servers: Vec<SocketAddr>,
+    policy: CandidatePolicy,
+    /// After the agent's end, how many messages it may still send: one to each TURN server.
+    farewells: usize,
     states: BTreeMap<PairId, PairState>,
     role_switches: usize,
     closed: bool,
@@ -42,13 +52,25 @@ pub enum Mutation {
     ClosedEarly,
     /// Application data is seen from an address that was never validated (I4).
     ForeignData,
+    /// Every datagram is seen to go where it must not (I15).
+    Leaking,
 }
 
 impl Monitor {
-    /// A monitor that is lied to.
+    /// A monitor of an agent with these settings, which is lied to if that is wanted.
     #[must_use]
-    pub fn deceived(mutation: Option<Mutation>) -> Self {
-        Self { mutation, closed: mutation == Some(Mutation::ClosedEarly), ..Self::default() }
+    pub fn new(config: &Config, mutation: Option<Mutation>) -> Self {
+        let turn_servers: Vec<SocketAddr> =
+            config.turn_servers.iter().map(|server| server.address).collect();
+        Self {
+            tunnels: Tunnels::new(turn_servers.clone()),
+            servers: [&config.stun_servers[..], &turn_servers].concat(),
+            turn_servers,
+            policy: config.candidates,
+            mutation,
+            closed: mutation == Some(Mutation::ClosedEarly),
+            ..Self::default()
+        }
     }
 
     /// What was seen that must not be.
@@ -57,26 +79,26 @@ impl Monitor {
         &self.violations
     }
 
-    pub(crate) fn transmitted(
-        &mut self,
-        transmit: &Transmit,
-        servers: &[SocketAddr],
-        now: Instant,
-    ) {
+    pub(crate) fn transmitted(&mut self, transmit: &Transmit, now: Instant) {
+        let outer = Datagram { five_tuple: transmit.five_tuple, payload: &transmit.payload };
         if self.closed {
-            self.violated("I18", now, "it sends after its end");
+            self.sent_after_end(outer, now);
         }
-        let remote = transmit.five_tuple.remote;
+        self.tunnels.sent(outer);
+        self.stays_private(outer, now);
+        let (hop, payload) = self.tunnels.open(outer);
+        let to_server = hop.via.is_none() && self.servers.contains(&hop.remote);
         let volume = if self.mutation == Some(Mutation::Shouting) { 1_000 } else { 1 };
-        self.count_unanswered(remote, transmit.payload.len() * volume, servers, now);
-        let Ok(message) = Message::parse(&transmit.payload) else {
-            return self.sent_data(remote, now);
+        if !to_server {
+            self.count_unanswered(hop, payload.len() * volume, now);
+        }
+        let Ok(message) = Message::parse(payload) else {
+            return self.sent_data(hop, now);
         };
-        let is_request = message.class() == Class::Request && message.method() == Method::BINDING;
-        if is_request {
+        if message.class() == Class::Request && !self.closed {
             let times = if self.mutation == Some(Mutation::DoubleRequests) { 2 } else { 1 };
             for _ in 0..times {
-                self.sent_request(message.transaction_id(), servers.contains(&remote), now);
+                self.sent_request(message.transaction_id(), to_server, now);
             }
         }
     }
@@ -85,18 +107,20 @@ impl Monitor {
         if self.mutation == Some(Mutation::UnseenAnswers) {
             return;
         }
-        let remote = datagram.five_tuple.remote;
-        self.unanswered.insert(remote, 0);
-        let message = Message::parse(datagram.payload);
+        let (hop, payload) = self.tunnels.open(datagram);
+        self.unanswered.insert(hop, 0);
+        let message = Message::parse(payload);
         if message.is_ok_and(|message| message.class() == Class::SuccessResponse) {
-            self.consented.insert(remote, now);
+            self.consented.insert(hop, now);
         }
     }
 
     /// I4: application data comes from the remote of a validated pair only.
-    pub(crate) fn delivered(&mut self, remote: SocketAddr, now: Instant) {
+    pub(crate) fn delivered(&mut self, datagram: Datagram<'_>, now: Instant) {
+        let (hop, _) = self.tunnels.open(datagram);
         let foreign = self.mutation == Some(Mutation::ForeignData);
-        if foreign || !self.consented.contains_key(&remote) {
+        if foreign || !self.consented.contains_key(&hop) {
+            let remote = hop.remote;
             self.violated("I4", now, &format!("data of {remote}, which never answered a check"));
         }
     }
@@ -119,8 +143,31 @@ impl Monitor {
         }
     }
 
-    pub(crate) fn closed(&mut self) {
+    /// The agent was closed, and has this to say to its TURN servers.
+    pub(crate) fn closed(&mut self, farewells: usize) {
         self.closed = true;
+        self.farewells = farewells;
+    }
+
+    /// I18: nothing but the end of each allocation, once.
+    fn sent_after_end(&mut self, datagram: Datagram<'_>, now: Instant) {
+        let ends_allocation = Message::parse(datagram.payload)
+            .is_ok_and(|message| message.method() == Method::REFRESH)
+            && self.turn_servers.contains(&datagram.five_tuple.remote);
+        if !ends_allocation || self.farewells == 0 {
+            self.violated("I18", now, "it sends after its end");
+        }
+        self.farewells = self.farewells.saturating_sub(1);
+    }
+
+    /// I15: with the policy that says so, nothing goes anywhere but to a TURN server.
+    fn stays_private(&mut self, datagram: Datagram<'_>, now: Instant) {
+        let remote = datagram.five_tuple.remote;
+        let leaks = self.mutation == Some(Mutation::Leaking);
+        let is_hidden = self.policy == CandidatePolicy::Relay;
+        if leaks || (is_hidden && !self.turn_servers.contains(&remote)) {
+            self.violated("I15", now, &format!("a datagram to {remote}, which is no TURN server"));
+        }
     }
 
     /// I1: at most one request each Ta, and half a second between the transmissions of one.
@@ -143,30 +190,20 @@ impl Monitor {
     }
 
     /// I3: nothing but STUN to an address without consent of the last thirty seconds.
-    fn sent_data(&mut self, remote: SocketAddr, now: Instant) {
-        let consent = self.consented.get(&remote);
+    fn sent_data(&mut self, hop: Hop, now: Instant) {
+        let consent = self.consented.get(&hop);
         if consent.is_none_or(|at| now - *at > CONSENT) {
-            self.violated("I3", now, &format!("data to {remote} without consent"));
+            self.violated("I3", now, &format!("data to {} without consent", hop.remote));
         }
     }
 
     /// I19: a bounded number of bytes to an address that never answers.
-    fn count_unanswered(
-        &mut self,
-        remote: SocketAddr,
-        bytes: usize,
-        servers: &[SocketAddr],
-        now: Instant,
-    ) {
-        let sent = self.unanswered.entry(remote).or_default();
+    fn count_unanswered(&mut self, hop: Hop, bytes: usize, now: Instant) {
+        let sent = self.unanswered.entry(hop).or_default();
         *sent += bytes;
-        if *sent > MAX_UNANSWERED && !servers.contains(&remote) {
-            let total = *sent;
-            self.violated(
-                "I19",
-                now,
-                &format!("{total} bytes to {remote}, which never sent anything"),
-            );
+        if *sent > MAX_UNANSWERED {
+            let what = format!("{sent} bytes to {}, which never sent anything", hop.remote);
+            self.violated("I19", now, &what);
         }
     }
 

@@ -1,0 +1,161 @@
+//! What goes through TURN servers, and the candidates that come of it (RFC 8445 §5.1.1.2).
+
+use core::net::SocketAddr;
+
+use alloc::vec::Vec;
+
+use pinhole_sansio::{FiveTuple, Instant, Payload, Transmit, Transport};
+use pinhole_turn::Header;
+use pinhole_turn::client::ToServer;
+
+use super::Agent;
+use crate::config::CandidatePolicy;
+use crate::event::{Event, ServerConnection};
+use crate::pair::{PairFailure, PairId};
+use crate::relay::Happening;
+use crate::wire::MAX_MESSAGE;
+
+impl Agent {
+    /// Tells that the connection of a [`Command::Connect`](crate::Command::Connect) is there, with its
+    /// five-tuple, or, with `None`, that it cannot be had.
+    pub fn server_connected(
+        &mut self,
+        connection: ServerConnection,
+        five_tuple: Option<FiveTuple>,
+        now: Instant,
+    ) {
+        let happened = self.relays.connected(connection, five_tuple, now);
+        self.relays_changed(happened.into_iter().collect(), now);
+        self.after_input(now);
+    }
+
+    /// Tells that a connection to a server has ended.
+    pub fn server_disconnected(&mut self, connection: ServerConnection, now: Instant) {
+        let happened = self.relays.disconnected(connection);
+        self.relays_changed(happened, now);
+        self.after_input(now);
+    }
+
+    /// Sends a message from a base: from a relayed address through its server.
+    pub(super) fn transmit(&mut self, transmit: Transmit, now: Instant) {
+        let Transmit { five_tuple, payload } = &transmit;
+        if !self.local.candidates.is_relayed(five_tuple.local) {
+            return self.transmits.push_back(transmit);
+        }
+        let FiveTuple { local, remote, .. } = *five_tuple;
+        let sent = self.relays.send(local, remote, payload.len(), now);
+        self.transmits.extend(sent.and_then(|sent| wrap(&sent, payload)));
+    }
+
+    pub(super) fn relays_changed(&mut self, happened: Vec<Happening>, now: Instant) {
+        for happening in happened {
+            match happening {
+                Happening::Allocated { base, server, mapped, transport, relayed } => {
+                    if transport == Transport::Udp {
+                        self.add_server_reflexive(mapped, base, self.after_stun_servers(server));
+                    }
+                    for relayed in relayed.into_iter().flatten() {
+                        self.add_relayed(relayed, mapped, base, server, now);
+                    }
+                }
+                Happening::Permitted { relayed, peer } => self.pair_permitted(relayed, peer),
+                Happening::Refused { relayed, peer, reason } => {
+                    self.events.push(Event::PeerRefused { relayed, peer, reason });
+                }
+                Happening::Failed { base, server, error } => {
+                    self.events.push(Event::GatheringFailed { base, server, error });
+                }
+                Happening::Lost { server, relayed, reason } => {
+                    for relayed in relayed.into_iter().flatten() {
+                        self.events.push(Event::RelayLost { relayed, server, reason });
+                        self.end_pairs_from(relayed);
+                    }
+                }
+                Happening::Released(relayed) => {
+                    relayed.into_iter().flatten().for_each(|relayed| self.end_pairs_from(relayed));
+                }
+            }
+        }
+    }
+
+    /// A server saw `mapped` when it was asked from `base`.
+    pub(super) fn add_server_reflexive(
+        &mut self,
+        mapped: SocketAddr,
+        base: SocketAddr,
+        server: (u8, SocketAddr),
+    ) {
+        let is_wanted = self.config.candidates != CandidatePolicy::Relay;
+        if is_wanted && self.local.candidates.add_server_reflexive(mapped, base, server).is_some() {
+            self.offer(mapped, base);
+        }
+    }
+
+    fn add_relayed(
+        &mut self,
+        relayed: SocketAddr,
+        mapped: SocketAddr,
+        base: SocketAddr,
+        server: (u8, SocketAddr),
+        now: Instant,
+    ) {
+        if self.local.candidates.add_relayed(relayed, mapped, base, server).is_none() {
+            return;
+        }
+        self.offer(relayed, relayed);
+        let remotes: Vec<SocketAddr> = self.remote.candidates.iter().map(|c| c.address).collect();
+        for remote in remotes.into_iter().filter(|remote| remote.is_ipv4() == relayed.is_ipv4()) {
+            self.relays.permit(relayed, remote.ip(), now);
+        }
+    }
+
+    /// Tells the application of a candidate, without what the policy wants hidden (RFC 8828 §5.2).
+    pub(super) fn offer(&mut self, address: SocketAddr, base: SocketAddr) {
+        let policy = self.config.candidates;
+        let Some(found) = self.local.candidates.find(address, base) else { return };
+        let mut candidate = found.candidate.clone();
+        if policy != CandidatePolicy::All {
+            candidate.related = candidate.related.map(hidden);
+        }
+        let is_host = address == base && !self.local.candidates.is_relayed(address);
+        if !(is_host && policy == CandidatePolicy::NoHost) {
+            self.events.push(Event::CandidateGathered(candidate));
+        }
+    }
+
+    /// Server-reflexive candidates from TURN servers rank behind those from STUN servers.
+    fn after_stun_servers(&self, (rank, address): (u8, SocketAddr)) -> (u8, SocketAddr) {
+        let before = u8::try_from(self.config.stun_servers.len()).unwrap_or(u8::MAX);
+        (rank.saturating_add(before), address)
+    }
+
+    /// Fails the pairs that were checked, and forgets the others.
+    fn end_pairs_from(&mut self, relayed: SocketAddr) {
+        self.checklist.forget_unchecked(relayed);
+        let ids = self.checklist.iter().filter(|pair| pair.local == relayed).map(|pair| pair.id);
+        let ids: Vec<PairId> = ids.collect();
+        for id in ids {
+            self.fail_pair(id, PairFailure::RelayLost);
+        }
+    }
+}
+
+/// A message between what the server wants around it.
+fn wrap(sent: &ToServer, payload: &[u8]) -> Option<Transmit> {
+    let mut buffer = [0; Header::MAX + MAX_MESSAGE + 3];
+    let (front, rest) = buffer.split_at_mut_checked(sent.header.len())?;
+    front.copy_from_slice(&sent.header);
+    rest.get_mut(..payload.len())?.copy_from_slice(payload);
+    let length = sent.header.len() + payload.len() + usize::from(sent.padding);
+    let payload = Payload::from(buffer.get(..length)?);
+    Some(Transmit { five_tuple: sent.five_tuple, payload })
+}
+
+/// What stands in place of an address that is not to be told (RFC 8839 §5.1).
+fn hidden(address: SocketAddr) -> SocketAddr {
+    let unspecified = match address {
+        SocketAddr::V4(_) => core::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => core::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    SocketAddr::new(unspecified, 9)
+}

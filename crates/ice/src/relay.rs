@@ -1,0 +1,556 @@
+//! Relayed candidates: allocations on TURN servers (RFC 8445 §5.1.1.2, RFC 8656).
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::ops::Range;
+use core::time::Duration;
+
+use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit, Transport};
+use pinhole_stun::{Class, Message, MessageWriter, Method, TransactionId};
+use pinhole_turn::client::{self, Client, Reason, Received, ToServer};
+use rand::rngs::ChaCha12Rng;
+use rand::{Rng, SeedableRng};
+
+use crate::config::TurnServer;
+use crate::event::{Command, ServerConnection};
+use crate::gather::{GatheringError, may_reach};
+
+/// The allocations of one agent. What they ask of their servers waits for the pacer.
+#[derive(Debug)]
+pub(crate) struct Relays {
+    servers: Vec<TurnServer>,
+    rng: ChaCha12Rng,
+    waiting: VecDeque<Plan>,
+    relays: Vec<Relay>,
+    requests: Requests,
+    commands: VecDeque<Command>,
+    next_connection: u32,
+    /// When the allocations that are not used are given back, and the one that is.
+    release: Option<(Instant, SocketAddr)>,
+}
+
+/// An allocation to ask for.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    base: SocketAddr,
+    rank: u8,
+}
+
+/// An allocation, or what will be one.
+#[derive(Debug)]
+struct Relay {
+    base: SocketAddr,
+    server: (u8, SocketAddr),
+    /// `None` over UDP.
+    connection: Option<ServerConnection>,
+    begun: Instant,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Connecting,
+    Allocating(Link),
+    Live { link: Link, addresses: [Option<SocketAddr>; 2], permitted: Vec<IpAddr> },
+    Closing(Link),
+}
+
+/// The client machine, the path that it uses, and when the NATs on the way want to see a packet.
+#[derive(Debug)]
+struct Link {
+    client: Box<Client>,
+    path: FiveTuple,
+    keep_alive: Instant,
+}
+
+/// Requests that wait for the pacer, and those that it has let go lately: a client machine that does not know
+/// how long its request has waited repeats it too early.
+#[derive(Debug, Default)]
+struct Requests {
+    queued: VecDeque<Transmit>,
+    recent: VecDeque<(TransactionId, Instant)>,
+}
+
+/// What became of an allocation.
+#[derive(Clone, Debug)]
+pub(crate) enum Happening {
+    /// There are relayed addresses.
+    Allocated {
+        base: SocketAddr,
+        server: (u8, SocketAddr),
+        /// What the server saw, if that is an address that a peer could use.
+        mapped: SocketAddr,
+        transport: Transport,
+        relayed: [Option<SocketAddr>; 2],
+    },
+    /// Checks to and from this address pass now.
+    Permitted { relayed: SocketAddr, peer: IpAddr },
+    /// They will not.
+    Refused { relayed: SocketAddr, peer: IpAddr, reason: Reason },
+    /// There is no allocation.
+    Failed { base: SocketAddr, server: SocketAddr, error: GatheringError },
+    /// There is no longer one.
+    Lost { server: SocketAddr, relayed: [Option<SocketAddr>; 2], reason: Reason },
+    /// It is given back, since it is not used.
+    Released([Option<SocketAddr>; 2]),
+}
+
+/// What came from a TURN server.
+#[derive(Debug)]
+pub(crate) enum FromServer {
+    /// It was for the client machine.
+    Handled,
+    /// A peer's datagram, as if it had come to the relayed address.
+    Relayed { five_tuple: FiveTuple, payload: Range<usize> },
+}
+
+impl Relays {
+    pub(crate) fn new(servers: Vec<TurnServer>, rng: &mut impl Rng) -> Self {
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        Self {
+            servers,
+            rng: ChaCha12Rng::from_seed(seed),
+            waiting: VecDeque::new(),
+            relays: Vec::new(),
+            requests: Requests::default(),
+            commands: VecDeque::new(),
+            next_connection: 0,
+            release: None,
+        }
+    }
+
+    /// Plans an allocation on each server that the base can reach.
+    pub(crate) fn add_base(&mut self, base: SocketAddr) {
+        for (rank, server) in (0..=u8::MAX).zip(&self.servers) {
+            let is_known = || {
+                let same_host = |known: SocketAddr| known.ip() == base.ip();
+                let planned = self.waiting.iter().map(|plan| (plan.rank, plan.base));
+                let made = self.relays.iter().map(|relay| (relay.server.0, relay.base));
+                planned.chain(made).any(|(known, at)| known == rank && same_host(at))
+            };
+            // One connection is enough for all sockets at one address.
+            let is_redundant = server.transport.is_reliable() && is_known();
+            if may_reach(base, server.address) && !is_redundant {
+                self.waiting.push_back(Plan { base, rank });
+            }
+        }
+    }
+
+    /// When something may be sent, as far as the pacer lets it; `None` when nothing waits.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        let begin = self.waiting.iter().filter_map(|plan| self.turn_of(*plan));
+        begin.chain(self.requests.next_at()).min()
+    }
+
+    /// A request that has waited for its turn, first those of allocations that were begun.
+    pub(crate) fn next_request(&mut self, now: Instant) -> Option<Transmit> {
+        loop {
+            let request = self.requests.next(now);
+            // A connection that is to be opened first brings no request yet.
+            if request.is_some() || !self.begin_next(now) {
+                return request;
+            }
+        }
+    }
+
+    pub(crate) fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// Whether each server has answered from each base, or was given up.
+    pub(crate) fn is_complete(&self) -> bool {
+        let is_open =
+            |relay: &Relay| matches!(relay.stage, Stage::Connecting | Stage::Allocating(_));
+        self.waiting.is_empty() && !self.relays.iter().any(is_open)
+    }
+
+    /// The connection that was asked for is there, or cannot be had.
+    pub(crate) fn connected(
+        &mut self,
+        connection: ServerConnection,
+        path: Option<FiveTuple>,
+        now: Instant,
+    ) -> Option<Happening> {
+        let index = self.relays.iter().position(|relay| {
+            relay.connection == Some(connection) && matches!(relay.stage, Stage::Connecting)
+        })?;
+        let relay = self.relays.get(index)?;
+        let (base, server) = (relay.base, relay.server);
+        let Some(path) = path else {
+            self.relays.remove(index);
+            let error = GatheringError::NotConnected;
+            return Some(Happening::Failed { base, server: server.1, error });
+        };
+        let link = self.link(path, server.0, now)?;
+        self.relays.get_mut(index)?.stage = Stage::Allocating(link);
+        self.collect(index);
+        None
+    }
+
+    /// A connection is closed, by the server or by the network.
+    pub(crate) fn disconnected(&mut self, connection: ServerConnection) -> Vec<Happening> {
+        let index = self.relays.iter().position(|relay| relay.connection == Some(connection));
+        let Some(index) = index else { return Vec::new() };
+        if let Some(link) = self.relays.get_mut(index).and_then(Relay::link_mut) {
+            link.client.connection_closed();
+        }
+        self.collect(index)
+    }
+
+    /// `None` when the datagram is none of a TURN server's.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        datagram: Datagram<'_>,
+        now: Instant,
+    ) -> Option<(FromServer, Vec<Happening>)> {
+        let (index, received) = self.relays.iter_mut().enumerate().find_map(|(index, relay)| {
+            match relay.link_mut()?.client.handle_datagram(datagram, now) {
+                Received::NotMine => None,
+                received => Some((index, received)),
+            }
+        })?;
+        let happened = self.collect(index);
+        let Received::Data { peer, payload } = received else {
+            return Some((FromServer::Handled, happened));
+        };
+        let relay = self.relays.get(index);
+        let relayed = relay.and_then(|relay| relay.address_towards(peer.ip()));
+        let from = relayed.map(|relayed| FiveTuple::udp(relayed, peer));
+        let from = from
+            .map_or(FromServer::Handled, |five_tuple| FromServer::Relayed { five_tuple, payload });
+        Some((from, happened))
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Happening> {
+        let mut happened = Vec::new();
+        for index in (0..self.relays.len()).rev() {
+            let Some(link) = self.relays.get_mut(index).and_then(Relay::link_mut) else { continue };
+            link.client.handle_timeout(now);
+            if link.keep_alive <= now {
+                link.keep_alive = now + KEEPALIVE;
+                let id = TransactionId::random(&mut self.rng);
+                self.requests.push(keepalive(link.path, id));
+            }
+            happened.extend(self.collect(index));
+        }
+        if let Some((at, used)) = self.release
+            && at <= now
+        {
+            self.release = None;
+            happened.extend(self.give_back(Some(used), now).into_iter().map(Happening::Released));
+        }
+        happened
+    }
+
+    /// Without regard to the pacer.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let links = self.relays.iter().filter_map(Relay::link);
+        let deadlines = links.map(|link| {
+            link.client.poll_timeout().map_or(link.keep_alive, |at| at.min(link.keep_alive))
+        });
+        deadlines.chain(self.release.map(|(at, _)| at)).min()
+    }
+
+    /// Lets a peer's address through; whether it is already.
+    pub(crate) fn permit(&mut self, relayed: SocketAddr, peer: IpAddr, now: Instant) -> bool {
+        let Some(index) = self.position(relayed) else { return false };
+        let Some(Relay { stage: Stage::Live { link, permitted, .. }, .. }) =
+            self.relays.get_mut(index)
+        else {
+            return false;
+        };
+        if permitted.contains(&peer) {
+            return true;
+        }
+        link.client.permit(peer, now);
+        self.collect(index);
+        false
+    }
+
+    /// How a payload of this length goes from a relayed address to a peer; `None` when it cannot now.
+    pub(crate) fn send(
+        &mut self,
+        relayed: SocketAddr,
+        peer: SocketAddr,
+        length: usize,
+        now: Instant,
+    ) -> Option<ToServer> {
+        let index = self.position(relayed)?;
+        let link = self.relays.get_mut(index)?.link_mut()?;
+        let sent = link.client.send(peer, length, now);
+        if sent.is_ok() {
+            link.keep_alive = now + KEEPALIVE;
+        }
+        self.collect(index);
+        sent.ok()
+    }
+
+    /// Gives back what is not `used`, some seconds from now (RFC 8445 §8.3.1).
+    pub(crate) fn release_unused(&mut self, used: SocketAddr, now: Instant) {
+        self.waiting.clear();
+        self.release = Some((now + RELEASE_AFTER, used));
+    }
+
+    /// Gives everything back; the requests that say so go out at once.
+    pub(crate) fn close(&mut self, now: Instant) -> impl Iterator<Item = Transmit> {
+        self.waiting.clear();
+        self.requests = Requests::default();
+        self.release = None;
+        self.give_back(None, now);
+        let connections = self.relays.iter().filter_map(|relay| relay.connection);
+        self.commands.extend(connections.map(Command::Disconnect));
+        core::mem::take(&mut self.requests).queued.into_iter()
+    }
+
+    /// Begins the first allocation whose turn it is; whether there was one.
+    fn begin_next(&mut self, now: Instant) -> bool {
+        let is_due = |plan: &Plan| self.turn_of(*plan).is_some_and(|at| at <= now);
+        let Some(index) = self.waiting.iter().position(is_due) else { return false };
+        self.waiting.remove(index).and_then(|plan| self.begin(plan, now));
+        true
+    }
+
+    fn begin(&mut self, Plan { base, rank }: Plan, now: Instant) -> Option<()> {
+        let server = self.servers.get(usize::from(rank))?;
+        let (address, transport) = (server.address, server.transport);
+        let connection = transport.is_reliable().then(|| ServerConnection(self.next_connection));
+        let stage = match connection {
+            None => Stage::Allocating(self.link(FiveTuple::udp(base, address), rank, now)?),
+            Some(connection) => {
+                self.next_connection += 1;
+                let local = base.ip();
+                let connect = Command::Connect { connection, local, server: address, transport };
+                self.commands.push_back(connect);
+                Stage::Connecting
+            }
+        };
+        self.relays.push(Relay { base, server: (rank, address), connection, begun: now, stage });
+        self.collect(self.relays.len() - 1);
+        Some(())
+    }
+
+    /// When a plan's turn comes; `None` as long as that is unknown. A connection is opened when the same server has
+    /// not answered over UDP for a while.
+    fn turn_of(&self, plan: Plan) -> Option<Instant> {
+        if !self.is_reliable(plan.rank) {
+            return Some(Instant::ZERO);
+        }
+        let is_planned = |other: &Plan| self.is_over_udp(plan, other.base, other.rank);
+        if self.waiting.iter().any(is_planned) {
+            return None;
+        }
+        Some(self.over_udp(plan).map_or(Instant::ZERO, |relay| relay.begun + UDP_HEAD_START))
+    }
+
+    /// Drops the plans for connections to servers that have answered over UDP: what they relay is the same.
+    fn drop_redundant(&mut self) {
+        let mut waiting = core::mem::take(&mut self.waiting);
+        waiting.retain(|plan| {
+            let udp = self.over_udp(*plan).filter(|_| self.is_reliable(plan.rank));
+            !udp.is_some_and(|relay| matches!(relay.stage, Stage::Live { .. }))
+        });
+        self.waiting = waiting;
+    }
+
+    /// The allocation over UDP on the server of a plan.
+    fn over_udp(&self, plan: Plan) -> Option<&Relay> {
+        self.relays.iter().find(|relay| self.is_over_udp(plan, relay.base, relay.server.0))
+    }
+
+    fn is_over_udp(&self, plan: Plan, base: SocketAddr, rank: u8) -> bool {
+        let ip = |rank: u8| self.servers.get(usize::from(rank)).map(|server| server.address.ip());
+        base.ip() == plan.base.ip() && !self.is_reliable(rank) && ip(rank) == ip(plan.rank)
+    }
+
+    fn is_reliable(&self, rank: u8) -> bool {
+        let server = self.servers.get(usize::from(rank));
+        server.is_some_and(|server| server.transport.is_reliable())
+    }
+
+    fn link(&mut self, path: FiveTuple, rank: u8, now: Instant) -> Option<Link> {
+        let server = self.servers.get(usize::from(rank))?;
+        let mut config = client::Config::new(path, server.credentials.clone());
+        config.addresses = server.addresses;
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let client = Box::new(Client::new(config, seed, now));
+        Some(Link { client, path, keep_alive: now + KEEPALIVE })
+    }
+
+    /// Gives back all allocations but one; their addresses.
+    fn give_back(
+        &mut self,
+        used: Option<SocketAddr>,
+        now: Instant,
+    ) -> Vec<[Option<SocketAddr>; 2]> {
+        let mut released = Vec::new();
+        for index in (0..self.relays.len()).rev() {
+            let Some(relay) = self.relays.get_mut(index) else { continue };
+            if relay.addresses().contains(&used) && used.is_some() {
+                continue;
+            }
+            released.push(relay.addresses());
+            match core::mem::replace(&mut relay.stage, Stage::Connecting) {
+                Stage::Connecting => {
+                    let connection = relay.connection;
+                    self.relays.remove(index);
+                    self.commands.extend(connection.map(Command::Disconnect));
+                }
+                Stage::Allocating(mut link) | Stage::Live { mut link, .. } => {
+                    link.client.close(now);
+                    relay.stage = Stage::Closing(link);
+                    self.collect(index);
+                }
+                closing @ Stage::Closing(_) => relay.stage = closing,
+            }
+        }
+        released
+    }
+
+    /// Takes what the client at this place has to say, and removes it if it is at its end.
+    fn collect(&mut self, index: usize) -> Vec<Happening> {
+        let mut happened = Vec::new();
+        let Some(relay) = self.relays.get_mut(index) else { return happened };
+        let mut is_over = false;
+        while let Some(event) = relay.link_mut().and_then(|link| link.client.poll_event()) {
+            is_over |= matches!(event, client::Event::Lost { .. } | client::Event::Closed);
+            happened.extend(relay.happened(event));
+        }
+        if let Some(link) = relay.link_mut() {
+            while let Some(transmit) = link.client.poll_transmit() {
+                link.path = transmit.five_tuple;
+                self.requests.push(Some(transmit));
+            }
+        }
+        if happened.iter().any(|happening| matches!(happening, Happening::Allocated { .. })) {
+            self.drop_redundant();
+        }
+        if is_over {
+            let relay = self.relays.remove(index);
+            self.commands.extend(relay.connection.map(Command::Disconnect));
+        }
+        happened
+    }
+
+    fn position(&self, relayed: SocketAddr) -> Option<usize> {
+        self.relays.iter().position(|relay| relay.addresses().contains(&Some(relayed)))
+    }
+}
+
+impl Requests {
+    /// Takes one, unless the same waits already.
+    fn push(&mut self, request: Option<Transmit>) {
+        let Some(request) = request else { return };
+        let is_new = self.queued.iter().all(|queued| id_of(queued) != id_of(&request));
+        if is_new {
+            self.queued.push_back(request);
+        }
+    }
+
+    fn next(&mut self, now: Instant) -> Option<Transmit> {
+        while self.recent.front().is_some_and(|(_, until)| *until <= now) {
+            self.recent.pop_front();
+        }
+        let index = self.queued.iter().position(|request| self.held_until(request).is_none())?;
+        let request = self.queued.remove(index)?;
+        self.recent.extend(id_of(&request).map(|id| (id, now + MINIMUM_RTO)));
+        Some(request)
+    }
+
+    fn next_at(&self) -> Option<Instant> {
+        self.queued.iter().map(|request| self.held_until(request).unwrap_or(Instant::ZERO)).min()
+    }
+
+    fn held_until(&self, request: &Transmit) -> Option<Instant> {
+        let id = id_of(request);
+        self.recent.iter().find(|(recent, _)| Some(*recent) == id).map(|(_, until)| *until)
+    }
+}
+
+fn id_of(request: &Transmit) -> Option<TransactionId> {
+    Message::parse_structure(&request.payload).ok().map(|message| message.transaction_id())
+}
+
+impl Relay {
+    fn link(&self) -> Option<&Link> {
+        match &self.stage {
+            Stage::Connecting => None,
+            Stage::Allocating(link) | Stage::Live { link, .. } | Stage::Closing(link) => Some(link),
+        }
+    }
+
+    fn link_mut(&mut self) -> Option<&mut Link> {
+        match &mut self.stage {
+            Stage::Connecting => None,
+            Stage::Allocating(link) | Stage::Live { link, .. } | Stage::Closing(link) => Some(link),
+        }
+    }
+
+    fn addresses(&self) -> [Option<SocketAddr>; 2] {
+        match self.stage {
+            Stage::Live { addresses, .. } => addresses,
+            Stage::Connecting | Stage::Allocating(_) | Stage::Closing(_) => [None; 2],
+        }
+    }
+
+    fn address_towards(&self, peer: IpAddr) -> Option<SocketAddr> {
+        let addresses = self.addresses().into_iter().flatten();
+        addresses.into_iter().find(|address| address.is_ipv4() == peer.is_ipv4())
+    }
+
+    fn happened(&mut self, event: client::Event) -> Option<Happening> {
+        let (base, server) = (self.base, self.server);
+        match event {
+            client::Event::Allocated { relayed, second, mapped } => {
+                let relayed = [Some(relayed), second];
+                self.stage = match core::mem::replace(&mut self.stage, Stage::Connecting) {
+                    Stage::Allocating(link) => {
+                        Stage::Live { link, addresses: relayed, permitted: Vec::new() }
+                    }
+                    stage => stage,
+                };
+                let transport = self.link()?.path.transport;
+                Some(Happening::Allocated { base, server, mapped, transport, relayed })
+            }
+            client::Event::Permitted { peer } => {
+                let relayed = self.address_towards(peer)?;
+                let Stage::Live { permitted, .. } = &mut self.stage else { return None };
+                permitted.push(peer);
+                Some(Happening::Permitted { relayed, peer })
+            }
+            client::Event::Refused { peer, reason } => {
+                let relayed = self.address_towards(peer)?;
+                Some(Happening::Refused { relayed, peer, reason })
+            }
+            client::Event::Lost { reason } => match self.addresses() {
+                [None, None] => {
+                    let error = GatheringError::NoAllocation(reason);
+                    Some(Happening::Failed { base, server: server.1, error })
+                }
+                relayed => Some(Happening::Lost { server: server.1, relayed, reason }),
+            },
+            _ => None,
+        }
+    }
+}
+
+/// A Binding indication (RFC 8445 §11): the server's answer would tell nothing.
+fn keepalive(path: FiveTuple, id: TransactionId) -> Option<Transmit> {
+    let mut buffer = [0; 32];
+    let mut writer =
+        MessageWriter::new(&mut buffer, Class::Indication, Method::BINDING, id).ok()?;
+    writer.fingerprint().ok()?;
+    Some(Transmit { five_tuple: path, payload: Payload::from(writer.finish()) })
+}
+
+/// How long UDP is waited for before a connection to the same server is tried.
+const UDP_HEAD_START: Duration = Duration::from_millis(400);
+/// Tr (RFC 8445 §11): NATs forget a silent path after half a minute.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// "the agent MUST wait an additional three seconds" before it frees candidates (RFC 8445 §8.3.1).
+const RELEASE_AFTER: Duration = Duration::from_secs(3);
+/// A request is not repeated earlier (RFC 8445 §14.3).
+const MINIMUM_RTO: Duration = Duration::from_millis(500);
