@@ -56,6 +56,7 @@ mod driver;
 mod interface;
 mod random;
 mod resolve;
+mod server_connection;
 mod socket;
 mod stun_server;
 
@@ -64,5 +65,6 @@ pub use connection::{Connection, SendError};
 pub use interface::{AddressFilter, usable_addresses};
 pub use random::seed;
 pub use resolve::{LookupError, Resolver, resolve_numeric};
+pub use server_connection::{ServerConnection, ServerConnector, ServerStream, Trust, TrustError};
 pub use socket::{bind, bind_to};
 pub use stun_server::StunServer;
