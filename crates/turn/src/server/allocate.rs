@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use pinhole_sansio::Instant;
+use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::Message;
 use pinhole_stun::attribute::{AttributeError, Family};
 
@@ -13,8 +13,9 @@ use super::allocation::{Allocation, Ask, FAMILIES, Grant, Key, Opening};
 use super::bandwidth::Bucket;
 use super::mobility::{Mobility, wants_ticket};
 use super::peers::Peers;
-use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Reply, Request};
-use super::{Account, Server, Traffic, Users};
+use super::quota::Owner;
+use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Request};
+use super::{Account, Exceeded, Holder, Server, Traffic, Users};
 use crate::attribute::{
     AdditionalAddressFamily, DontFragment, EvenPort, Lifetime, RequestedAddressFamily,
     RequestedTransport, ReservationToken,
@@ -27,7 +28,7 @@ const FORBIDDEN: Refusal = Refusal(403);
 const NO_FAMILY: Refusal = Refusal(440);
 /// 442: no relaying over this protocol.
 const NO_TRANSPORT: Refusal = Refusal(442);
-/// 486: the user, or everybody together, has enough.
+/// 486: the user, his network, or everybody together has enough.
 const QUOTA: Refusal = Refusal(486);
 
 /// What an Allocate request asks for.
@@ -107,44 +108,119 @@ impl<U: Users> Server<U> {
         let is_mobile = wants_ticket(&request.message, self.config.mobility)?;
         let tcp = self.config.tcp.then(|| request.reply.client.transport.is_reliable());
         let wishes = Wishes::read(&request.message, tcp)?;
-        let owner = &request.account.owner;
-        let (families, ask) = match wishes.token {
-            Some(token) => {
-                let reservation = self.claim(token).ok_or(NO_CAPACITY)?;
-                let asked = [Some(reservation.family), None];
-                (Families { asked, missing: None }, Ask::Reserved(reservation.port))
-            }
-            None => (self.families(&wishes)?, wishes.ask()),
-        };
-        let charged = self.quota.charge(owner, 1);
-        let reserves = ask == Ask::Pair;
-        if !charged || (reserves && !self.quota.charge(owner, 1)) {
-            self.quota.discharge(owner, charged.into());
-            if let (Ask::Reserved(port), [Some(family), _]) = (ask, families.asked) {
-                self.release(family, port);
-            }
-            return Err(QUOTA);
+        match wishes.token {
+            Some(token) => self.redeem(request, &wishes, token, is_mobile, now),
+            None => self.allocate_new(request, &wishes, is_mobile, now),
         }
+    }
+
+    /// An allocation whose ports are still to be found.
+    fn allocate_new(
+        &mut self,
+        request: &Request<'_>,
+        wishes: &Wishes,
+        is_mobile: bool,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let (families, ask) = (self.families(wishes)?, wishes.ask());
+        let client = request.reply.client;
+        if self.draining {
+            return Err(self.full(client, NO_CAPACITY));
+        }
+        let count = if ask == Ask::Pair { 2 } else { 1 };
+        let owner = self.charge(&request.account, client, count, now)?;
+        let mut allocation = self.allocation(request, wishes, owner, is_mobile, now);
+        allocation.grant.missing = families.missing;
+        let unopened: Vec<Family> = families.asked.into_iter().flatten().collect();
+        let reply = request.reply.clone();
+        let opening = Opening { reply, unopened: unopened.clone(), ask, spare: None, failures: 0 };
+        allocation.opening = Some(Box::new(opening));
+        let Some(key) = self.allocations.reserve() else { return Err(NO_CAPACITY) };
+        self.allocations.place(key, allocation);
+        self.by_client.insert(client, key);
+        for family in unopened {
+            if !self.try_port(key, family, ask) {
+                self.opening_failed(key, family);
+            }
+        }
+        self.finish_opening(key, now);
+        Ok(())
+    }
+
+    /// An allocation on a port that waits for it, with its socket (RFC 8656 §7.2, check 5).
+    fn redeem(
+        &mut self,
+        request: &Request<'_>,
+        wishes: &Wishes,
+        token: ReservationToken,
+        is_mobile: bool,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        let reservation = self.reservations.get(&token.0).ok_or(NO_CAPACITY)?;
+        let account = &request.account;
+        let is_own = *reservation.owner.name == *account.owner;
+        let charged =
+            if is_own { None } else { Some(self.charge(account, request.reply.client, 1, now)?) };
+        let reservation = self.claim(token).ok_or(NO_CAPACITY)?;
+        let owner = match charged {
+            Some(owner) => {
+                self.quota.discharge(reservation.owner.holder(), 1);
+                owner
+            }
+            None => reservation.owner,
+        };
+        let mut allocation = self.allocation(request, wishes, owner, is_mobile, now);
+        allocation.set_port(reservation.family, Some(reservation.port));
+        let (reply, unopened) = (request.reply.clone(), Vec::new());
+        let opening = Opening { reply, unopened, ask: Ask::Any, spare: None, failures: 0 };
+        allocation.opening = Some(Box::new(opening));
+        self.allocations.place(reservation.key, allocation);
+        self.by_client.insert(request.reply.client, reservation.key);
+        self.finish_opening(reservation.key, now);
+        Ok(())
+    }
+
+    /// Counts allocations, or refuses them: 486, or 300 if somebody else may have room.
+    fn charge(
+        &mut self,
+        account: &Account,
+        client: FiveTuple,
+        count: u32,
+        now: Instant,
+    ) -> Result<Owner, Refusal> {
+        let source = client.remote.ip();
+        let holder = Holder { user: &account.owner, source };
+        match self.quota.charge(holder, count, now) {
+            Ok(holding) => Ok(Owner { name: account.owner.as_str().into(), source, holding }),
+            Err(Exceeded::Total) => Err(self.full(client, QUOTA)),
+            Err(Exceeded::User | Exceeded::Prefix) => Err(QUOTA),
+        }
+    }
+
+    /// An allocation without relayed addresses yet.
+    fn allocation(
+        &self,
+        request: &Request<'_>,
+        wishes: &Wishes,
+        owner: Owner,
+        is_mobile: bool,
+        now: Instant,
+    ) -> Allocation {
         let lifetime = self.lifetime(wishes.lifetime, &request.account, now);
-        let missing = families.missing;
-        let grant = Grant { request: request.reply.id, lifetime, token: None, missing };
-        let mobility = is_mobile.then(Mobility::default);
-        let allocation = Allocation {
+        Allocation {
             client: request.reply.client,
-            owner: owner.as_str().into(),
+            owner,
             expires: now,
-            grant,
+            grant: Grant { request: request.reply.id, lifetime, token: None, missing: None },
             v4: None,
             v6: None,
             peers: Peers::new(&self.hasher),
             traffic: Traffic::default(),
             bucket: Bucket::default(),
-            mobility,
+            mobility: is_mobile.then(Mobility::default),
             is_tcp: wishes.is_tcp,
             opening: None,
-        };
-        self.open(allocation, &request.reply, families.asked, ask, now);
-        Ok(())
+        }
     }
 
     /// Checks 7 and 9 of RFC 8656 §7.2: what of the wishes can be had.
@@ -163,36 +239,12 @@ impl<U: Users> Server<U> {
         Ok(Families { asked: found, missing: lacking.map(|family| (family, NO_FAMILY.0)) })
     }
 
-    /// Notes the allocation, and has its relayed addresses opened.
-    fn open(
-        &mut self,
-        mut allocation: Allocation,
-        reply: &Reply,
-        families: [Option<Family>; 2],
-        ask: Ask,
-        now: Instant,
-    ) {
-        let unopened: Vec<Family> = families.into_iter().flatten().collect();
-        let opening =
-            Opening { reply: reply.clone(), unopened: unopened.clone(), ask, failures: 0 };
-        allocation.opening = Some(Box::new(opening));
-        let key = self.allocations.insert(allocation);
-        let Some(key) = key else { return };
-        self.by_client.insert(reply.client, key);
-        for family in unopened {
-            if !self.try_port(key, family, ask) {
-                self.opening_failed(key, family);
-            }
-        }
-        self.finish_opening(key, now);
-    }
-
     /// A retransmission is told what the first one was told (RFC 8656 §7.2); anything else on a
     /// five-tuple with an allocation is a mismatch.
     fn allocate_again(&mut self, key: Key, request: &Request<'_>) -> Result<(), Refusal> {
         let allocation = self.allocations.get(key).ok_or(MISMATCH)?;
         let is_same = allocation.grant.request == request.reply.id
-            && *allocation.owner == *request.account.owner;
+            && *allocation.owner.name == *request.account.owner;
         if !is_same {
             return Err(MISMATCH);
         }

@@ -9,15 +9,16 @@ use pinhole_stun::attribute::Family;
 use super::bandwidth::Bucket;
 use super::mobility::Mobility;
 use super::peers::Peers;
+use super::quota::Owner;
 use super::request::Reply;
-use super::{RelayId, Traffic};
+use super::{Bandwidth, DropReason, RelayId, Traffic};
 use crate::attribute::ReservationToken;
 
 /// What a client has on the server (RFC 8656 §3.2).
 #[derive(Debug)]
 pub(super) struct Allocation {
     pub(super) client: FiveTuple,
-    pub(super) owner: Box<str>,
+    pub(super) owner: Owner,
     pub(super) expires: Instant,
     /// What a retransmission of the Allocate request is told again.
     pub(super) grant: Grant,
@@ -50,6 +51,8 @@ pub(super) struct Opening {
     pub(super) reply: Reply,
     pub(super) unopened: Vec<Family>,
     pub(super) ask: Ask,
+    /// The place of the reserved port, while its socket is being opened and after that.
+    pub(super) spare: Option<Key>,
     /// How many ports others held.
     pub(super) failures: u32,
 }
@@ -61,8 +64,6 @@ pub(super) enum Ask {
     Even,
     /// An even port, and the next one for later.
     Pair,
-    /// The one that was reserved, which is taken already.
-    Reserved(u16),
 }
 
 impl Allocation {
@@ -78,6 +79,26 @@ impl Allocation {
             Family::Ipv4 => self.v4 = port,
             Family::Ipv6 => self.v6 = port,
         }
+    }
+
+    /// Takes a datagram from the bandwidth of the allocation, and from that of its user. Nothing is
+    /// queued: what is too much is dropped at once (RFC 8656 §5).
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        bytes: usize,
+        limit: Option<Bandwidth>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        if !self.bucket.take(bytes, limit, now) {
+            return Err(DropReason::Bandwidth);
+        }
+        let shared = self.owner.holding.bandwidth.as_ref();
+        if shared.is_some_and(|shared| !shared.take(bytes, now)) {
+            self.bucket.put_back(bytes, limit);
+            return Err(DropReason::UserBandwidth);
+        }
+        Ok(())
     }
 
     /// Whether there is a path to the client.
@@ -98,6 +119,8 @@ pub(super) const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 pub(super) struct Allocations {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// How many slots have an allocation; others are free, or kept for one.
+    count: usize,
 }
 
 #[derive(Debug, Default)]
@@ -127,7 +150,8 @@ impl From<RelayId> for Key {
 }
 
 impl Allocations {
-    pub(super) fn insert(&mut self, allocation: Allocation) -> Option<Key> {
+    /// A place for an allocation to come.
+    pub(super) fn reserve(&mut self) -> Option<Key> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -136,9 +160,39 @@ impl Allocations {
                 slot
             }
         };
-        let place = self.slots.get_mut(usize::try_from(slot).ok()?)?;
-        place.allocation = Some(Box::new(allocation));
-        Some(Key { slot, generation: place.generation })
+        let generation = self.slots.get(usize::try_from(slot).ok()?)?.generation;
+        Some(Key { slot, generation })
+    }
+
+    /// Puts an allocation where a place is reserved.
+    pub(super) fn place(&mut self, key: Key, allocation: Allocation) {
+        if let Some(slot) = self.slot(key)
+            && slot.allocation.replace(Box::new(allocation)).is_none()
+        {
+            self.count += 1;
+        }
+    }
+
+    /// Gives up a place that was reserved.
+    pub(super) fn vacate(&mut self, key: Key) {
+        if let Some(slot) = self.slot(key) {
+            slot.generation = slot.generation.wrapping_add(1);
+            self.free.push(key.slot);
+        }
+    }
+
+    fn slot(&mut self, key: Key) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(usize::try_from(key.slot).ok()?)?;
+        (slot.generation == key.generation).then_some(slot)
+    }
+
+    /// The allocations of which this is true.
+    pub(super) fn keys_where(&self, is_one: impl Fn(&Allocation) -> bool) -> Vec<Key> {
+        let slots = (0..).zip(&self.slots);
+        slots
+            .filter(|(_, slot)| slot.allocation.as_deref().is_some_and(&is_one))
+            .map(|(number, slot)| Key { slot: number, generation: slot.generation })
+            .collect()
     }
 
     #[inline]
@@ -154,17 +208,13 @@ impl Allocations {
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<Box<Allocation>> {
-        let slot = self.slots.get_mut(usize::try_from(key.slot).ok()?)?;
-        if slot.generation != key.generation {
-            return None;
-        }
-        let allocation = slot.allocation.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
-        self.free.push(key.slot);
+        let allocation = self.slot(key)?.allocation.take()?;
+        self.count -= 1;
+        self.vacate(key);
         Some(allocation)
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.count
     }
 }

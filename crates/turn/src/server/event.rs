@@ -115,6 +115,8 @@ pub enum EndReason {
     Expired,
     /// The client's connection is closed.
     Disconnected,
+    /// The operator has ended it.
+    Operator,
 }
 
 /// What an allocation has relayed, payloads only.

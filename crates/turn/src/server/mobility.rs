@@ -19,10 +19,13 @@ const WRONG_CREDENTIALS: Refusal = Refusal(441);
 
 /// Makes and checks tickets: an allocation, a serial number, and a MAC over both. A ticket is good for
 /// nobody but the owner of the allocation, whose password it does not replace.
-pub(super) struct Tickets(Hmac<Sha1>);
+pub(super) struct Tickets {
+    shard: u8,
+    mac: Hmac<Sha1>,
+}
 
-/// Slot, generation and serial number, of four bytes each.
-const BODY_LENGTH: usize = 12;
+/// The machine's number, and slot, generation and serial number of four bytes each.
+const BODY_LENGTH: usize = 13;
 const LENGTH: usize = BODY_LENGTH + MAC_LENGTH;
 const MAC_LENGTH: usize = 16;
 
@@ -46,18 +49,20 @@ struct Move {
 }
 
 impl Tickets {
-    pub(super) fn new(seed: [u8; 32]) -> Self {
-        Self(Hmac::new_from_slice(&seed).expect("HMAC takes keys of every length"))
+    pub(super) fn new(shard: u8, seed: [u8; 32]) -> Self {
+        let mac = Hmac::new_from_slice(&seed).expect("HMAC takes keys of every length");
+        Self { shard, mac }
     }
 
     fn make(&self, key: Key, serial: u32) -> [u8; LENGTH] {
         let mut ticket = [0; LENGTH];
         let (body, tag) = ticket.split_at_mut(BODY_LENGTH);
         let numbers = [key.slot, key.generation, serial];
-        for (bytes, number) in body.chunks_exact_mut(4).zip(numbers) {
-            bytes.copy_from_slice(&number.to_be_bytes());
+        let bytes = numbers.into_iter().flat_map(u32::to_be_bytes);
+        for (place, byte) in body.iter_mut().zip(core::iter::once(self.shard).chain(bytes)) {
+            *place = byte;
         }
-        let mac = self.0.clone().chain_update(&*body).finalize().into_bytes();
+        let mac = self.mac.clone().chain_update(&*body).finalize().into_bytes();
         tag.copy_from_slice(mac.split_at(MAC_LENGTH).0);
         ticket
     }
@@ -67,8 +72,9 @@ impl Tickets {
         let mut reader = Reader::new(ticket);
         let body = reader.take(BODY_LENGTH)?;
         let tag = reader.array::<MAC_LENGTH>().filter(|_| reader.is_empty())?;
-        self.0.clone().chain_update(body).verify_truncated_left(&tag).ok()?;
+        self.mac.clone().chain_update(body).verify_truncated_left(&tag).ok()?;
         let mut body = Reader::new(body);
+        body.array::<1>().filter(|shard| *shard == [self.shard])?;
         Some((Key { slot: body.u32()?, generation: body.u32()? }, body.u32()?))
     }
 }
@@ -102,7 +108,7 @@ impl<U: Users> Server<U> {
         let allocation = self.allocations.get_mut(key).ok_or(MISMATCH)?;
         let is_live = allocation.is_live(now);
         let mobility = allocation.mobility.as_mut().filter(|_| is_live).ok_or(MISMATCH)?;
-        if *allocation.owner != *request.account.owner {
+        if *allocation.owner.name != *request.account.owner {
             return Err(WRONG_CREDENTIALS);
         }
         let repeated = mobility.last.filter(|last| last.request == request.reply.id);

@@ -50,9 +50,16 @@
 //!     // Then: sleep until server.poll_timeout(), and call server.handle_timeout(now).
 //! }
 //! ```
+//!
+//! # Several machines in one server
+//! A server that has a machine for each core tells them apart with [`Config::shard`], gives them
+//! separate ranges of ports, the same [`NonceSeed`] and instants of the same origin, and asks [`home`] of
+//! every datagram that the kernel brings: a few requests name another machine. What counts over all of
+//! them is a [`Quota`] that they share.
 
 mod allocate;
 mod allocation;
+mod alternate;
 mod bandwidth;
 mod config;
 mod event;
@@ -60,19 +67,24 @@ mod mobility;
 mod opening;
 mod peers;
 mod port;
+mod quota;
 mod relay;
 mod request;
 mod reserve;
 mod route;
+mod shard;
 mod tcp;
 mod user;
 
-pub use bandwidth::Bandwidth;
-pub use config::{Config, Limits, RelayHost};
+pub use bandwidth::{Bandwidth, SharedBucket};
+pub use config::{Alternate, Config, Limits, NonceSeed, RelayHost};
 pub use event::{Command, EndReason, Event, OpenError, Protocol, Traffic};
+pub use quota::{Exceeded, Holder, Holding, LocalQuota, Quota};
 pub use route::{DropReason, Received, RelayId, ToClient, ToPeer};
+pub use shard::home;
 pub use user::{Account, Query, StaticUsers, Users};
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::fmt;
 use core::time::Duration;
@@ -88,10 +100,12 @@ use pinhole_stun::{Class, Message, Method, PacketKind, classify};
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
-use allocation::{Allocations, FAMILIES, Key};
+use allocation::{Allocations, Ask, FAMILIES, Key};
 use mobility::Tickets;
-use reserve::{Ports, Quota, Reservation, Timer};
+use reserve::{Ports, Reservation, Timer};
 use tcp::Connections;
+
+use crate::attribute::ReservationToken;
 
 /// A TURN server without sockets; see the [module](self).
 pub struct Server<U> {
@@ -106,10 +120,14 @@ pub struct Server<U> {
     wall_clock: (Duration, Instant),
     allocations: Allocations,
     by_client: HashMap<FiveTuple, Key, SeedableRandomState>,
-    quota: Quota,
+    quota: Box<dyn Quota>,
+    /// Whether there are no new allocations.
+    draining: bool,
     ports: Ports,
     connections: Connections,
     reservations: BTreeMap<[u8; 8], Reservation>,
+    /// Sockets of reserved ports that are being opened, and the allocations that wait for them.
+    spares: BTreeMap<Key, Key>,
     timers: BTreeSet<(Instant, Timer)>,
     transmits: VecDeque<Transmit>,
     commands: VecDeque<Command>,
@@ -137,21 +155,24 @@ impl<U: Users> Server<U> {
         let policy = hosts.fold(config.policy.clone(), |policy, host| {
             policy.with_own(host.bind).with_own(host.external)
         });
-        let limits = config.limits;
+        let quota = LocalQuota::new(config.limits, rng.next_u64());
+        let NonceSeed(nonce_seed) = config.nonce_seed.unwrap_or(NonceSeed(nonce_seed));
         Self {
             auth: LongTermServer::new(&config.realm, nonce_seed, config.nonce_lifetime)
                 .with_offer(config.offer),
-            tickets: Tickets::new(ticket_seed),
+            tickets: Tickets::new(config.shard, ticket_seed),
             limiter,
             rng,
             hasher: hasher.clone(),
             wall_clock: (unix_time, now),
             allocations: Allocations::default(),
-            by_client: HashMap::with_hasher(hasher.clone()),
-            quota: Quota::new(limits.allocations_per_user, limits.allocations, hasher),
+            by_client: HashMap::with_hasher(hasher),
+            quota: Box::new(quota),
+            draining: false,
             ports: Ports::new(&config),
             connections: Connections::default(),
             reservations: BTreeMap::new(),
+            spares: BTreeMap::new(),
             timers: BTreeSet::new(),
             transmits: VecDeque::new(),
             commands: VecDeque::new(),
@@ -159,6 +180,12 @@ impl<U: Users> Server<U> {
             config: Config { policy, ..config },
             users,
         }
+    }
+
+    /// The same server with another quota, which it may share with others.
+    #[must_use]
+    pub fn with_quota(self, quota: Box<dyn Quota>) -> Self {
+        Self { quota, ..self }
     }
 
     /// What becomes of a datagram, or of a frame of a stream, that a client has sent.
@@ -226,16 +253,28 @@ impl<U> Server<U> {
             self.timers.pop_first();
             match timer {
                 Timer::Allocation(key) => self.end_all(key, EndReason::Expired),
-                Timer::Reservation(token) => {
-                    if let Some(reservation) = self.claim(crate::attribute::ReservationToken(token))
-                    {
-                        self.release(reservation.family, reservation.port);
-                    }
-                }
+                Timer::Reservation(token) => self.reservation_expired(ReservationToken(token)),
                 Timer::Held(family, port) => self.release(family, port),
                 Timer::Connection(id) => self.connection_expired(id),
             }
         }
+    }
+
+    /// Ends all allocations of a user, as [`Account::owner`] names him, and tells how many there were.
+    /// This looks at every allocation. Whether he can have new ones is the business of [`Users`].
+    pub fn end_user(&mut self, user: &str) -> usize {
+        let keys = self.allocations.keys_where(|allocation| *allocation.owner.name == *user);
+        for &key in &keys {
+            self.end_all(key, EndReason::Operator);
+        }
+        keys.len()
+    }
+
+    /// Ends the allocation of the client on this five-tuple; false if there is none.
+    pub fn end_client(&mut self, client: FiveTuple) -> bool {
+        let Some(key) = self.by_client.get(&client).copied() else { return false };
+        self.end_all(key, EndReason::Operator);
+        true
     }
 
     /// Tells the time since the Unix epoch anew, in case the system's clock was set.
@@ -316,11 +355,12 @@ impl<U> Server<U> {
     /// Ends an allocation: after this, nothing of it can be observed.
     fn end_all(&mut self, key: Key, reason: EndReason) {
         let Some(allocation) = self.allocations.get(key) else { return };
-        let (client, user) = (allocation.client, allocation.owner.clone());
+        let (client, user) = (allocation.client, allocation.owner.name.clone());
         let traffic = allocation.traffic;
         let is_open = allocation.opening.is_none();
-        let reserves =
-            allocation.opening.as_ref().is_some_and(|opening| opening.ask == allocation::Ask::Pair);
+        let opening = allocation.opening.as_ref();
+        let reserves = opening.is_some_and(|opening| opening.ask == Ask::Pair);
+        let spare = opening.and_then(|opening| opening.spare);
         for family in FAMILIES {
             self.close_connections(key, family);
             let Some(port) = self.allocations.get(key).and_then(|this| this.port(family)) else {
@@ -328,8 +368,10 @@ impl<U> Server<U> {
             };
             self.commands.push_back(Command::CloseRelay { relay: key.relay(family) });
             self.release(family, port);
-            if reserves {
-                self.release(family, port + 1);
+            match spare {
+                Some(spare) => self.close_spare(spare, family, port + 1),
+                None if reserves => self.release(family, port + 1),
+                None => {}
             }
         }
         self.forget(key, reserves);
@@ -346,7 +388,7 @@ impl<U> Server<U> {
             self.disown(next, key);
         }
         self.timers.remove(&(allocation.expires, Timer::Allocation(key)));
-        self.quota.discharge(&allocation.owner, if reserves { 2 } else { 1 });
+        self.quota.discharge(allocation.owner.holder(), if reserves { 2 } else { 1 });
     }
 }
 

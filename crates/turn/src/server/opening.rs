@@ -7,8 +7,9 @@ use pinhole_sansio::Instant;
 use pinhole_stun::attribute::{ErrorCode, Family, XorMappedAddress};
 use pinhole_stun::{Class, MessageWriter, WriteError};
 
-use super::allocation::{Ask, FAMILIES, Grant, Key};
+use super::allocation::{Ask, FAMILIES, Grant, Key, Opening};
 use super::request::{NO_CAPACITY, Reply};
+use super::reserve::{RESERVATION_LIFETIME, Reservation};
 use super::{Command, Event, OpenError, Protocol, RelayId, Server};
 use crate::attribute::{AddressErrorCode, Lifetime, MobilityTicket, XorRelayedAddress};
 use crate::indication::canonical;
@@ -17,38 +18,97 @@ impl<U> Server<U> {
     /// Tells how a [`Command::OpenRelay`] went.
     pub fn relay_opened(&mut self, relay: RelayId, result: Result<(), OpenError>, now: Instant) {
         let (key, family) = (Key::from(relay), relay.family);
-        let attempts = self.config.limits.port_attempts;
+        if let Some(pair) = self.spares.remove(&key) {
+            return self.spare_opened(pair, key, family, result, now);
+        }
         let Some(allocation) = self.allocations.get_mut(key) else { return };
         let port = allocation.port(family);
         let Some(opening) = &mut allocation.opening else { return };
         let Some(at) = opening.unopened.iter().position(|unopened| *unopened == family) else {
             return;
         };
-        match (result, port) {
-            (Ok(()), _) => {
+        let Some(port) = port.filter(|_| opening.spare.is_none()) else { return };
+        match result {
+            Ok(()) if opening.ask == Ask::Pair => self.open_spare(key, family, port),
+            Ok(()) => {
                 opening.unopened.swap_remove(at);
             }
-            (Err(error), Some(port)) => {
-                opening.failures += 1;
-                let ask = opening.ask;
-                let may_retry = error == OpenError::InUse
-                    && opening.failures < attempts
-                    && !matches!(ask, Ask::Reserved(_));
-                allocation.set_port(family, None);
-                if ask == Ask::Pair {
+            Err(error) => {
+                if opening.ask == Ask::Pair {
                     self.release(family, port + 1);
                 }
-                match error {
-                    OpenError::InUse => self.hold(family, port, now),
-                    OpenError::Exhausted => self.release(family, port),
-                }
-                if !(may_retry && self.try_port(key, family, ask)) {
-                    self.opening_failed(key, family);
-                }
+                self.give_back(family, port, error, now);
+                self.try_again(key, family, error);
             }
-            (Err(_), None) => {}
         }
         self.finish_opening(key, now);
+    }
+
+    /// The first socket of a pair is open: now the one of the port that is reserved, so that no other
+    /// program can bind it meanwhile.
+    fn open_spare(&mut self, key: Key, family: Family, port: u16) {
+        let (Some(host), Some(spare)) = (self.config.relay(family), self.allocations.reserve())
+        else {
+            return;
+        };
+        if let Some(opening) = self.opening(key) {
+            opening.spare = Some(spare);
+        }
+        self.spares.insert(spare, key);
+        let address = SocketAddr::new(host.bind, port + 1);
+        let (relay, protocol) = (spare.relay(family), Protocol::Udp);
+        self.commands.push_back(Command::OpenRelay { relay, address, protocol });
+    }
+
+    /// The second socket of a pair is open, or the first is of no use.
+    fn spare_opened(
+        &mut self,
+        key: Key,
+        spare: Key,
+        family: Family,
+        result: Result<(), OpenError>,
+        now: Instant,
+    ) {
+        let port = self.allocations.get(key).and_then(|allocation| allocation.port(family));
+        let (Some(port), Some(opening)) = (port, self.opening(key)) else { return };
+        match result {
+            Ok(()) => opening.unopened.clear(),
+            Err(error) => {
+                opening.spare = None;
+                self.allocations.vacate(spare);
+                self.commands.push_back(Command::CloseRelay { relay: key.relay(family) });
+                self.release(family, port);
+                self.give_back(family, port + 1, error, now);
+                self.try_again(key, family, error);
+            }
+        }
+        self.finish_opening(key, now);
+    }
+
+    fn opening(&mut self, key: Key) -> Option<&mut Opening> {
+        self.allocations.get_mut(key)?.opening.as_deref_mut()
+    }
+
+    /// Puts a port back that could not be opened; not at once, if somebody else holds it.
+    fn give_back(&mut self, family: Family, port: u16, error: OpenError, now: Instant) {
+        match error {
+            OpenError::InUse => self.hold(family, port, now),
+            OpenError::Exhausted => self.release(family, port),
+        }
+    }
+
+    /// Tries another port, if that may help and has not been done too often.
+    fn try_again(&mut self, key: Key, family: Family, error: OpenError) {
+        let attempts = self.config.limits.port_attempts;
+        let Some(allocation) = self.allocations.get_mut(key) else { return };
+        allocation.set_port(family, None);
+        let Some(opening) = &mut allocation.opening else { return };
+        opening.failures += 1;
+        let (failures, ask) = (opening.failures, opening.ask);
+        let may_help = error == OpenError::InUse && failures < attempts;
+        if !(may_help && self.try_port(key, family, ask)) {
+            self.opening_failed(key, family);
+        }
     }
 
     /// Takes a port and has it opened; false if there is none.
@@ -64,7 +124,6 @@ impl<U> Server<U> {
             Ask::Any => pool.take_any(&mut self.rng),
             Ask::Even => pool.take_even(false, &mut self.rng),
             Ask::Pair => pool.take_even(true, &mut self.rng),
-            Ask::Reserved(port) => Some(port),
         };
         let Some(port) = port else { return false };
         allocation.set_port(family, Some(port));
@@ -89,17 +148,23 @@ impl<U> Server<U> {
         else {
             return;
         };
-        let reserves = opening.ask == Ask::Pair;
         let Some(family) = FAMILIES.into_iter().find(|family| allocation.port(*family).is_some())
         else {
-            self.forget(key, reserves);
-            self.answer_error(&opening.reply, NO_CAPACITY.0);
+            self.forget(key, opening.ask == Ask::Pair);
+            let refusal = self.full(opening.reply.client, NO_CAPACITY);
+            self.refuse(&opening.reply, refusal);
             return;
         };
         allocation.expires = now;
         let port = allocation.port(family).unwrap_or_default();
-        let (lifetime, owner) = (allocation.grant.lifetime, allocation.owner.clone());
-        let token = reserves.then(|| self.reserve(family, port + 1, owner.clone(), now));
+        let lifetime = allocation.grant.lifetime;
+        let reservation = opening.spare.map(|spare| {
+            let owner = allocation.owner.clone();
+            let expires = now + RESERVATION_LIFETIME;
+            Reservation { key: spare, family, port: port + 1, owner, expires }
+        });
+        let user = allocation.owner.name.clone();
+        let token = reservation.map(|reservation| self.keep(reservation));
         if let Some(allocation) = self.allocations.get_mut(key) {
             allocation.grant.token = token;
         }
@@ -108,7 +173,7 @@ impl<U> Server<U> {
         if let Some(host) = self.config.relay(family) {
             let relayed = SocketAddr::new(host.external, port);
             let client = opening.reply.client;
-            self.events.push_back(Event::Allocated { client, user: owner, relayed });
+            self.events.push_back(Event::Allocated { client, user, relayed });
         }
     }
 

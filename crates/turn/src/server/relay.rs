@@ -53,9 +53,7 @@ impl<U> Server<U> {
             }
         };
         let header = header.ok_or(DropReason::TooLong)?;
-        if !allocation.bucket.take(length, self.config.limits.bandwidth, now) {
-            return Err(DropReason::Bandwidth);
-        }
+        allocation.take(length, self.config.limits.bandwidth, now)?;
         allocation.traffic.datagrams_to_client += 1;
         allocation.traffic.bytes_to_client += length as u64;
         Ok(ToClient { five_tuple, header, padding })
@@ -164,9 +162,7 @@ fn route(
     {
         return Err(DropReason::NoPermission);
     }
-    if !allocation.bucket.take(route.payload.len(), limit, now) {
-        return Err(DropReason::Bandwidth);
-    }
+    allocation.take(route.payload.len(), limit, now)?;
     allocation.traffic.datagrams_to_peers += 1;
     allocation.traffic.bytes_to_peers += route.payload.len() as u64;
     Ok(route)

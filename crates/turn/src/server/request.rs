@@ -4,7 +4,7 @@ use alloc::vec;
 use core::net::IpAddr;
 
 use pinhole_sansio::{FiveTuple, Instant, Payload, Transmit};
-use pinhole_stun::attribute::{Attribute, AttributeError, ErrorCode, Family};
+use pinhole_stun::attribute::{Attribute, AttributeError, Family};
 use pinhole_stun::auth::{Authenticated, Rejection};
 use pinhole_stun::{
     AttributeType, Class, Message, MessageWriter, Method, TransactionId, WriteError, response,
@@ -114,8 +114,8 @@ impl<U: Users> Server<U> {
         } else {
             self.process(&request, now)
         };
-        if let Err(Refusal(code)) = refused {
-            self.answer_error(&request.reply, code);
+        if let Err(refusal) = refused {
+            self.refuse(&request.reply, refusal);
         }
         Received::Handled
     }
@@ -279,7 +279,7 @@ impl<U: Users> Server<U> {
         if !allocation.is_live(now) {
             return Err(MISMATCH);
         }
-        if *allocation.owner != *request.account.owner { Err(Refusal(441)) } else { Ok(key) }
+        if *allocation.owner.name != *request.account.owner { Err(Refusal(441)) } else { Ok(key) }
     }
 }
 
@@ -299,12 +299,6 @@ impl<U> Server<U> {
             },
         );
         self.send(reply.client, written);
-    }
-
-    pub(super) fn answer_error(&mut self, reply: &Reply, code: u16) {
-        self.answer(reply, Class::ErrorResponse, |writer| {
-            writer.attribute(&ErrorCode::bare(code)).map(drop)
-        });
     }
 
     /// The 420 with its list, which is no longer than the request.

@@ -1,21 +1,19 @@
-//! What is held besides allocations: quotas, ports that are reserved or held by others, timers.
+//! What is held besides allocations: ports that are reserved or held by others, timers.
 
-use alloc::boxed::Box;
 use core::time::Duration;
 
-use foldhash::quality::SeedableRandomState;
-use hashbrown::HashMap;
 use pinhole_sansio::Instant;
 use pinhole_stun::attribute::Family;
 use rand::Rng;
 
 use super::allocation::Key;
 use super::port::PortPool;
-use super::{Config, Server};
+use super::quota::Owner;
+use super::{Command, Config, Server};
 use crate::attribute::{ConnectionId, ReservationToken};
 
 /// "The server MUST hold this reservation for at least 30 seconds" (RFC 8656 §7.2).
-const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
+pub(super) const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
 /// How long a port that somebody else holds is left alone.
 const HOLD: Duration = Duration::from_secs(60);
 
@@ -28,13 +26,15 @@ pub(super) enum Timer {
     Connection(ConnectionId),
 }
 
-/// A port that waits for the bearer of its token.
+/// A port that waits for the bearer of its token, with a socket, so that nobody else can bind it.
 #[derive(Debug)]
 pub(super) struct Reservation {
+    /// Where the allocation will be.
+    pub(super) key: Key,
     pub(super) family: Family,
     pub(super) port: u16,
-    owner: Box<str>,
-    expires: Instant,
+    pub(super) owner: Owner,
+    pub(super) expires: Instant,
 }
 
 /// The ports of both relay hosts.
@@ -69,66 +69,37 @@ impl Ports {
     }
 }
 
-/// How much each user has, and all of them.
-#[derive(Debug)]
-pub(super) struct Quota {
-    users: HashMap<Box<str>, u32, SeedableRandomState>,
-    total: u32,
-    per_user: u32,
-    limit: u32,
-}
-
-impl Quota {
-    pub(super) const fn new(per_user: u32, limit: u32, hasher: SeedableRandomState) -> Self {
-        Self { users: HashMap::with_hasher(hasher), total: 0, per_user, limit }
-    }
-
-    /// Counts `count` more for this user; false, and nothing counted, if that is too much.
-    #[must_use]
-    pub(super) fn charge(&mut self, user: &str, count: u32) -> bool {
-        let has = self.users.get(user).copied().unwrap_or(0);
-        if has + count > self.per_user || self.total + count > self.limit {
-            return false;
-        }
-        self.total += count;
-        self.users.insert(user.into(), has + count);
-        true
-    }
-
-    /// Counts `count` less.
-    pub(super) fn discharge(&mut self, user: &str, count: u32) {
-        self.total = self.total.saturating_sub(count);
-        let Some(has) = self.users.get_mut(user) else { return };
-        *has = has.saturating_sub(count);
-        if *has == 0 {
-            self.users.remove(user);
-        }
-    }
-}
-
 impl<U> Server<U> {
-    /// Reserves a port that is taken already; the token is good once.
-    pub(super) fn reserve(
-        &mut self,
-        family: Family,
-        port: u16,
-        owner: Box<str>,
-        now: Instant,
-    ) -> ReservationToken {
-        let mut token = [0; 8];
-        self.rng.fill_bytes(&mut token);
-        let expires = now + RESERVATION_LIFETIME;
-        self.timers.insert((expires, Timer::Reservation(token)));
-        self.reservations.insert(token, Reservation { family, port, owner, expires });
+    /// Keeps a port for the bearer of a token, which is good once.
+    pub(super) fn keep(&mut self, reservation: Reservation) -> ReservationToken {
+        let mut token = [self.config.shard; 8];
+        let [_, random @ ..] = &mut token;
+        self.rng.fill_bytes(random);
+        self.timers.insert((reservation.expires, Timer::Reservation(token)));
+        self.reservations.insert(token, reservation);
         ReservationToken(token)
     }
 
-    /// Ends a reservation; its port stays taken.
+    /// Ends a reservation; its port and its socket go to somebody.
     pub(super) fn claim(&mut self, token: ReservationToken) -> Option<Reservation> {
         let reservation = self.reservations.remove(&token.0)?;
         self.timers.remove(&(reservation.expires, Timer::Reservation(token.0)));
-        self.quota.discharge(&reservation.owner, 1);
         Some(reservation)
+    }
+
+    /// Nobody has come for the port.
+    pub(super) fn reservation_expired(&mut self, token: ReservationToken) {
+        let Some(Reservation { key, family, port, owner, .. }) = self.claim(token) else { return };
+        self.quota.discharge(owner.holder(), 1);
+        self.close_spare(key, family, port);
+    }
+
+    /// Closes the socket of a port that nobody has.
+    pub(super) fn close_spare(&mut self, key: Key, family: Family, port: u16) {
+        self.spares.remove(&key);
+        self.commands.push_back(Command::CloseRelay { relay: key.relay(family) });
+        self.release(family, port);
+        self.allocations.vacate(key);
     }
 
     pub(super) fn release(&mut self, family: Family, port: u16) {

@@ -7,7 +7,8 @@ use pinhole_stun::attribute::Family;
 
 use crate::indication::Header;
 
-/// Names a relayed transport address between the server and its driver. An id is never used twice.
+/// Names a relayed transport address between the server and its driver. An id has one socket at a time,
+/// and is never used for another allocation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RelayId {
     pub(super) slot: u32,
@@ -85,6 +86,9 @@ pub enum DropReason {
     /// The allocation has relayed as much as it may for now.
     #[error("more than the bandwidth of the allocation")]
     Bandwidth,
+    /// The user's allocations together have relayed as much as they may for now.
+    #[error("more than the bandwidth of the user")]
+    UserBandwidth,
     /// The relayed payload does not fit into a message.
     #[error("the payload is too long")]
     TooLong,

@@ -26,7 +26,7 @@ const WRONG_CREDENTIALS: Refusal = Refusal(441);
 /// 446: there is a connection to this peer already.
 const EXISTS: Refusal = Refusal(446);
 /// 447: the peer does not answer, or does not want to.
-const FAILED: u16 = 447;
+const FAILED: Refusal = Refusal(447);
 /// "The timeout value MUST be at least 30 seconds" (RFC 6062 §5.2), and "If no ConnectionBind request
 /// [...] is received after 30 seconds, the peer data connection MUST be closed" (§5.2, §5.3).
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -114,7 +114,7 @@ impl<U: Users> Server<U> {
         let connection = self.connections.by_id.get_mut(&id).ok_or(BAD_REQUEST)?;
         let State::Pending(deadline) = connection.state else { return Err(BAD_REQUEST) };
         let allocation = self.allocations.get(connection.allocation).ok_or(MISMATCH)?;
-        if *allocation.owner != *request.account.owner {
+        if *allocation.owner.name != *request.account.owner {
             return Err(WRONG_CREDENTIALS);
         }
         connection.state = State::Bound;
@@ -148,7 +148,7 @@ impl<U> Server<U> {
             });
         } else {
             self.remove(connection);
-            self.answer_error(&reply, FAILED);
+            self.refuse(&reply, FAILED);
         }
     }
 
@@ -190,7 +190,7 @@ impl<U> Server<U> {
         let Some(entry) = self.remove(connection) else { return };
         self.commands.push_back(Command::CloseConnection { connection });
         if let State::Connecting(reply, _) = entry.state {
-            self.answer_error(&reply, FAILED);
+            self.refuse(&reply, FAILED);
         }
     }
 
@@ -215,15 +215,20 @@ impl<U> Server<U> {
         state: State,
         deadline: Instant,
     ) -> ConnectionId {
-        // An id that cannot be guessed, and that no other connection has.
-        let mut id = ConnectionId(self.rng.next_u32());
+        let mut id = self.connection_id();
         while self.connections.by_id.contains_key(&id) {
-            id = ConnectionId(self.rng.next_u32());
+            id = self.connection_id();
         }
         self.connections.by_id.insert(id, Connection { allocation, peer, state });
         self.connections.by_peer.insert((allocation, peer), id);
         self.timers.insert((deadline, Timer::Connection(id)));
         id
+    }
+
+    /// An id that tells the machine, and otherwise nothing.
+    fn connection_id(&mut self) -> ConnectionId {
+        let [_, a, b, c] = self.rng.next_u32().to_be_bytes();
+        ConnectionId(u32::from_be_bytes([self.config.shard, a, b, c]))
     }
 
     fn remove(&mut self, id: ConnectionId) -> Option<Connection> {

@@ -1,0 +1,61 @@
+//! Clients that come while there is no room for them (RFC 8656 §7.2, checks 10 and 11).
+
+use pinhole_stun::Class;
+use pinhole_stun::attribute::{AlternateDomain, AlternateServer, ErrorCode};
+
+use pinhole_sansio::{FiveTuple, Transport};
+
+use super::request::{Refusal, Reply};
+use super::{Alternate, Server};
+
+/// 300: try the alternate server.
+const TRY_ALTERNATE: Refusal = Refusal(300);
+
+impl<U> Server<U> {
+    /// Takes no new allocations any more: those who want one are sent to the alternate server, or get a
+    /// 508. Those who have one keep it, and may use what they have reserved.
+    pub const fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Takes new allocations again.
+    pub const fn reopen(&mut self) {
+        self.draining = false;
+    }
+
+    /// Changes where clients are sent that there is no room for.
+    pub fn set_alternate(&mut self, alternate: Option<Alternate>) {
+        self.config.alternate = alternate;
+    }
+
+    /// What a client is told that there is no room for: where to go, or else this.
+    pub(super) fn full(&self, client: FiveTuple, refusal: Refusal) -> Refusal {
+        let alternate = self.config.alternate.as_ref();
+        let source = client.remote.ip().to_canonical();
+        match alternate.and_then(|alternate| alternate.addresses(source)) {
+            Some(_) => TRY_ALTERNATE,
+            None => refusal,
+        }
+    }
+
+    /// Refuses a request, with what the code calls for.
+    pub(super) fn refuse(&mut self, reply: &Reply, refusal: Refusal) {
+        let alternate = self.config.alternate.clone().filter(|_| refusal == TRY_ALTERNATE);
+        let source = reply.client.remote.ip().to_canonical();
+        let addresses = alternate.as_ref().and_then(|alternate| alternate.addresses(source));
+        let is_named = matches!(reply.client.transport, Transport::Tls | Transport::Dtls);
+        let domain = alternate.as_ref().and_then(|alternate| alternate.domain.as_deref());
+        self.answer(reply, Class::ErrorResponse, |writer| {
+            writer.attribute(&ErrorCode::bare(refusal.0))?;
+            let Some((first, second)) = addresses else { return Ok(()) };
+            writer.attribute(&AlternateServer(first))?;
+            if let Some(second) = second {
+                writer.attribute(&AlternateServer(second))?;
+            }
+            if let Some(domain) = domain.filter(|_| is_named) {
+                writer.attribute(&AlternateDomain(domain))?;
+            }
+            Ok(())
+        });
+    }
+}
