@@ -36,10 +36,12 @@
 
 mod channel;
 mod config;
+mod event;
 mod permission;
 mod request;
 
-pub use config::{Addresses, Config, Event, MigrateError, Reason, Received, SendError, ToServer};
+pub use config::{Addresses, Config};
+pub use event::{Event, MigrateError, Reason, Received, SendError, ToServer};
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
