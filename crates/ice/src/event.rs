@@ -1,6 +1,7 @@
 //! What an agent tells its application.
 
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use core::net::{IpAddr, SocketAddr};
 
 use pinhole_sansio::Transport;
@@ -36,6 +37,13 @@ pub enum Event {
         server: SocketAddr,
         /// What went wrong.
         error: GatheringError,
+    },
+    /// A server's name leads nowhere.
+    ServerNotFound {
+        /// The name, or the URI.
+        server: String,
+        /// What the look-up said.
+        reason: String,
     },
     /// A TURN server has taken a relayed address away; the pairs with it have failed.
     RelayLost {

@@ -79,6 +79,19 @@ impl Gatherer {
         }
     }
 
+    /// Plans a question to another server from each of these bases that can reach it.
+    pub(crate) fn add_server(
+        &mut self,
+        server: SocketAddr,
+        bases: impl Iterator<Item = SocketAddr>,
+    ) {
+        let Ok(rank) = u8::try_from(self.servers.len()) else { return };
+        self.servers.push(server);
+        for base in bases.filter(|base| may_reach(*base, server)) {
+            self.waiting.push_back(Query { base, server, rank, is_refresh: false });
+        }
+    }
+
     /// Starts the next planned question. `false` when there is none.
     pub(crate) fn start_next(&mut self, id: TransactionId, now: Instant) -> bool {
         let Some(query) = self.waiting.pop_front() else { return false };

@@ -124,18 +124,31 @@ impl Relays {
 
     /// Plans an allocation on each server that the base can reach.
     pub(crate) fn add_base(&mut self, base: SocketAddr) {
-        for (rank, server) in (0..=u8::MAX).zip(&self.servers) {
-            let is_known = || {
-                let same_host = |known: SocketAddr| known.ip() == base.ip();
-                let planned = self.waiting.iter().map(|plan| (plan.rank, plan.base));
-                let made = self.relays.iter().map(|relay| (relay.server.0, relay.base));
-                planned.chain(made).any(|(known, at)| known == rank && same_host(at))
-            };
-            // One connection is enough for all sockets at one address.
-            let is_redundant = server.transport.is_reliable() && is_known();
-            if may_reach(base, server.address) && !is_redundant {
-                self.waiting.push_back(Plan { base, rank });
-            }
+        for (rank, _) in (0..=u8::MAX).zip(0..self.servers.len()) {
+            self.plan(Plan { base, rank });
+        }
+    }
+
+    /// Plans an allocation on another server from each of these bases that can reach it.
+    pub(crate) fn add_server(
+        &mut self,
+        server: TurnServer,
+        bases: impl Iterator<Item = SocketAddr>,
+    ) {
+        let Ok(rank) = u8::try_from(self.servers.len()) else { return };
+        self.servers.push(server);
+        bases.for_each(|base| self.plan(Plan { base, rank }));
+    }
+
+    fn plan(&mut self, plan: Plan) {
+        let Some(server) = self.servers.get(usize::from(plan.rank)) else { return };
+        let planned = self.waiting.iter().map(|plan| (plan.rank, plan.base.ip()));
+        let begun = self.relays.iter().map(|relay| (relay.server.0, relay.base.ip()));
+        let has_connection = planned.chain(begun).any(|known| known == (plan.rank, plan.base.ip()));
+        // One connection is enough for all sockets at one address.
+        let is_redundant = server.transport.is_reliable() && has_connection;
+        if may_reach(plan.base, server.address) && !is_redundant {
+            self.waiting.push_back(plan);
         }
     }
 
@@ -209,7 +222,7 @@ impl Relays {
         let (index, received) = self.relays.iter_mut().enumerate().find_map(|(index, relay)| {
             match relay.link_mut()?.client.handle_datagram(datagram, now) {
                 Received::NotMine => None,
-                received => Some((index, received)),
+                received @ (Received::Data { .. } | Received::Handled) => Some((index, received)),
             }
         })?;
         let happened = self.collect(index);
@@ -316,7 +329,7 @@ impl Relays {
     fn begin(&mut self, Plan { base, rank }: Plan, now: Instant) -> Option<()> {
         let server = self.servers.get(usize::from(rank))?;
         let (address, transport) = (server.address, server.transport);
-        let connection = transport.is_reliable().then(|| ServerConnection(self.next_connection));
+        let connection = transport.is_reliable().then_some(ServerConnection(self.next_connection));
         let stage = match connection {
             None => Stage::Allocating(self.link(FiveTuple::udp(base, address), rank, now)?),
             Some(connection) => {
@@ -510,7 +523,7 @@ impl Relay {
                     Stage::Allocating(link) => {
                         Stage::Live { link, addresses: relayed, permitted: Vec::new() }
                     }
-                    stage => stage,
+                    stage @ (Stage::Connecting | Stage::Live { .. } | Stage::Closing(_)) => stage,
                 };
                 let transport = self.link()?.path.transport;
                 Some(Happening::Allocated { base, server, mapped, transport, relayed })
@@ -532,7 +545,11 @@ impl Relay {
                 }
                 relayed => Some(Happening::Lost { server: server.1, relayed, reason }),
             },
-            _ => None,
+            client::Event::PeerUnreachable { .. }
+            | client::Event::Migrated
+            | client::Event::NotMigrated { .. }
+            | client::Event::Closed
+            | _ => None,
         }
     }
 }

@@ -1,20 +1,22 @@
 //! What an application holds: a path to one peer.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pinhole_ice::{Agent, AgentError, Candidate, Config, Credentials, Event, Route};
+use pinhole_ice::{Agent, AgentError, Candidate, Command, Config, Credentials, Event, Role, Route};
 use pinhole_sansio::{FiveTuple, Instant};
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
+use crate::builder::Builder;
 use crate::clock::Clock;
 use crate::driver;
 use crate::random;
+use crate::server_connection::ServerConnection;
 use crate::socket;
 
 /// An ICE agent with its sockets, driven by tasks of its own. Dropping it ends the session.
@@ -33,6 +35,9 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) sockets: Vec<Base>,
     pub(crate) inbox: mpsc::Sender<Vec<u8>>,
+    /// What the agent wants done about connections to servers.
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) servers: Mutex<HashMap<FiveTuple, Arc<ServerConnection>>>,
     /// The agent's deadline may have changed.
     pub(crate) rescheduled: Notify,
     state: Mutex<State>,
@@ -66,27 +71,34 @@ pub enum SendError {
 }
 
 impl Connection {
+    /// A connection that is not started yet, for what [`start`](Self::start) cannot be told: servers by their URIs,
+    /// whom to trust.
+    #[must_use]
+    pub fn builder(role: Role) -> Builder {
+        Builder::new(Config::new(role))
+    }
+
     /// Binds a socket on each address, in order of preference, and starts to gather. Checks start with
     /// [`set_remote_credentials`](Self::set_remote_credentials).
     ///
     /// # Errors
     /// When no address can be bound, the error of the last one; when the system has no randomness.
     pub fn start(config: Config, addresses: &[IpAddr]) -> io::Result<Self> {
-        Self::start_on(Clock::start(), config, addresses)
+        Builder::new(config).addresses(addresses).start()
     }
 
-    /// The same on a clock that was started before, so that several connections tell comparable times.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub fn start_on(clock: Clock, config: Config, addresses: &[IpAddr]) -> io::Result<Self> {
-        let sockets = bind_all(addresses)?;
+    pub(crate) fn open(builder: Builder) -> io::Result<Self> {
+        let Builder { clock, config, addresses, servers, connector } = builder;
+        let sockets = bind_all(&addresses)?;
         let agent = Agent::new(config, random::seed()?, clock.now());
-        let (sender, receiver) = mpsc::channel(INBOX);
+        let (inbox, receiver) = mpsc::channel(INBOX);
+        let (commands, wanted) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             clock,
             sockets,
-            inbox: sender,
+            inbox,
+            commands,
+            servers: Mutex::default(),
             rescheduled: Notify::new(),
             state: Mutex::new(State { agent, events: VecDeque::new() }),
             happened: Notify::new(),
@@ -98,9 +110,8 @@ impl Connection {
                     tracing::warn!(%error, "address left out");
                 }
             }
-            agent.end_of_bases(now);
         });
-        let tasks = driver::spawn(&shared);
+        let tasks = driver::spawn(&shared, servers, connector, wanted);
         Ok(Self { shared, inbox: tokio::sync::Mutex::new(receiver), tasks })
     }
 
@@ -144,11 +155,12 @@ impl Connection {
     /// # Errors
     /// [`SendError`]. UDP being what it is, no error does not mean that it arrives.
     pub async fn send(&self, payload: &[u8]) -> Result<(), SendError> {
-        let Route { five_tuple, .. } =
-            self.shared.lock().agent.route(self.shared.clock.now()).ok_or(SendError::NoRoute)?;
-        let socket = self.shared.socket(five_tuple).ok_or(SendError::NoRoute)?;
-        socket.send_to(payload, five_tuple.remote).await?;
-        Ok(())
+        let now = self.shared.clock.now();
+        let route = self.shared.lock().agent.route(payload.len(), now);
+        let Route { five_tuple, header, padding, .. } = route.ok_or(SendError::NoRoute)?;
+        let header = header.as_deref().unwrap_or_default();
+        let padding = PADDING.get(..padding.into()).unwrap_or_default();
+        self.shared.send(five_tuple, &[header, payload, padding]).await
     }
 
     /// The next datagram from the peer. Cancel-safe. When the application is too slow, the newest are dropped.
@@ -177,7 +189,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.shared.lock().agent.close();
+        self.shared.with_agent(|agent, now| agent.close(now));
         self.tasks.abort_all();
     }
 }
@@ -192,6 +204,10 @@ impl Shared {
         let result = act(agent, now);
         while let Some(transmit) = agent.poll_transmit() {
             self.transmit(transmit.five_tuple, &transmit.payload);
+        }
+        while let Some(command) = agent.poll_command() {
+            // Nobody listens any more once the connection is dropped, and its servers with it.
+            let _ = self.commands.send(command);
         }
         let known = events.len();
         events.extend(std::iter::from_fn(|| agent.poll_event()).map(|event| (now, event)));
@@ -208,17 +224,51 @@ impl Shared {
         self.lock().agent.poll_timeout()
     }
 
-    /// What the socket does not take at once is lost, as on any network; STUN asks again. The system is asked
-    /// directly: tokio's `try_send_to` refuses until it has once seen the socket writable.
+    /// What the socket or the connection does not take at once is lost, as on any network; STUN asks again. The system
+    /// is asked directly: tokio's `try_send_to` refuses until it has once seen the socket writable.
     fn transmit(&self, five_tuple: FiveTuple, payload: &[u8]) {
-        let Some(socket) = self.socket(five_tuple) else { return };
-        if let Err(error) = SockRef::from(socket).send_to(payload, &five_tuple.remote.into()) {
+        let sent = match (self.server(five_tuple), self.socket(five_tuple)) {
+            (Some(server), _) => server.send(&[payload]),
+            (None, Some(socket)) => {
+                SockRef::from(socket).send_to(payload, &five_tuple.remote.into()).map(drop)
+            }
+            (None, None) => return,
+        };
+        if let Err(error) = sent {
             tracing::debug!(%five_tuple, %error, "not sent");
         }
     }
 
+    async fn send(&self, five_tuple: FiveTuple, parts: &[&[u8]]) -> Result<(), SendError> {
+        if let Some(server) = self.server(five_tuple) {
+            while let Err(error) = server.send(parts) {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    return Err(error.into());
+                }
+                server.writable().await?;
+            }
+            return Ok(());
+        }
+        let socket = self.socket(five_tuple).ok_or(SendError::NoRoute)?;
+        Ok(socket::send_parts(socket, parts, five_tuple.remote).await?)
+    }
+
+    /// The connection that a five-tuple names, if it names one.
+    fn server(&self, five_tuple: FiveTuple) -> Option<Arc<ServerConnection>> {
+        if !five_tuple.transport.is_reliable() {
+            return None;
+        }
+        self.servers().get(&five_tuple).cloned()
+    }
+
+    pub(crate) fn servers(&self) -> MutexGuard<'_, HashMap<FiveTuple, Arc<ServerConnection>>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn socket(&self, five_tuple: FiveTuple) -> Option<&UdpSocket> {
-        self.sockets.iter().find(|base| base.address == five_tuple.local).map(|base| &base.socket)
+        let is_base = |base: &&Base| base.address == five_tuple.local;
+        let socket = self.sockets.iter().find(is_base).map(|base| &base.socket);
+        socket.filter(|_| !five_tuple.transport.is_reliable())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -244,5 +294,7 @@ fn bind_all(addresses: &[IpAddr]) -> io::Result<Vec<Base>> {
     if bases.is_empty() { Err(last_error) } else { Ok(bases) }
 }
 
+/// As much as a TURN server may want behind a payload.
+const PADDING: [u8; 3] = [0; 3];
 /// Datagrams that wait for the application.
 const INBOX: usize = 4_096;

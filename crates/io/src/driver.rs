@@ -3,14 +3,24 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use pinhole_ice::Received;
+use pinhole_ice::{Command, Received};
 use pinhole_sansio::{Datagram, FiveTuple};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::builder::IceServer;
 use crate::connection::Shared;
+use crate::server_connection::ServerConnector;
+use crate::servers;
 
-pub(crate) fn spawn(shared: &Arc<Shared>) -> JoinSet<()> {
+pub(crate) fn spawn(
+    shared: &Arc<Shared>,
+    servers: Vec<IceServer>,
+    connector: ServerConnector,
+    wanted: mpsc::UnboundedReceiver<Command>,
+) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
+    tasks.spawn(servers::serve(Arc::clone(shared), servers, connector, wanted));
     tasks.spawn(keep_deadlines(Arc::clone(shared)));
     for index in 0..shared.sockets.len() {
         tasks.spawn(receive(Arc::clone(shared), index));
@@ -47,16 +57,23 @@ async fn receive(shared: Arc<Shared>, index: usize) {
             }
         };
         let payload = buffer.get(..length).unwrap_or_default();
-        let datagram = Datagram { five_tuple: FiveTuple::udp(base.address, source), payload };
-        let received = shared.with_agent(|agent, now| agent.handle_datagram(datagram, now));
-        match received {
+        shared.receive(Datagram { five_tuple: FiveTuple::udp(base.address, source), payload });
+    }
+}
+
+impl Shared {
+    /// Gives the agent what has arrived, and the application what is its.
+    pub(crate) fn receive(&self, datagram: Datagram<'_>) {
+        match self.with_agent(|agent, now| agent.handle_datagram(datagram, now)) {
             Received::Consumed => {}
             Received::Data { payload, .. } => {
-                if shared.inbox.try_send(payload.to_vec()).is_err() {
+                if self.inbox.try_send(payload.to_vec()).is_err() {
                     tracing::trace!("the application is too slow: datagram dropped");
                 }
             }
-            Received::Dropped(reason) => tracing::trace!(%source, %reason, "datagram dropped"),
+            Received::Dropped(reason) => {
+                tracing::trace!(five_tuple = %datagram.five_tuple, %reason, "datagram dropped");
+            }
         }
     }
 }

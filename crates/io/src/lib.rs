@@ -50,6 +50,7 @@
     reason = "drivers are where clocks and sockets belong"
 )]
 
+mod builder;
 mod clock;
 mod connection;
 mod driver;
@@ -57,9 +58,11 @@ mod interface;
 mod random;
 mod resolve;
 mod server_connection;
+mod servers;
 mod socket;
 mod stun_server;
 
+pub use builder::{Builder, IceServer};
 pub use clock::Clock;
 pub use connection::{Connection, SendError};
 pub use interface::{AddressFilter, usable_addresses};

@@ -1,9 +1,10 @@
 //! UDP sockets, one for each base.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 /// A non-blocking socket on `ip` and a port that the system chooses.
@@ -32,6 +33,23 @@ pub fn bind_to(address: SocketAddr) -> io::Result<UdpSocket> {
     }
     socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
+}
+
+/// Sends one datagram that lies in parts, once the socket can take it.
+pub(crate) async fn send_parts(
+    socket: &UdpSocket,
+    parts: &[&[u8]],
+    to: SocketAddr,
+) -> io::Result<()> {
+    let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+    let send = || SockRef::from(socket).send_to_vectored(&slices, &to.into()).map(drop);
+    loop {
+        socket.writable().await?;
+        match socket.try_io(Interest::WRITABLE, send) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return sent,
+        }
+    }
 }
 
 /// Some hundred full datagrams.

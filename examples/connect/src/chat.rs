@@ -14,7 +14,7 @@ use crate::room::{self, Ended, Meeting};
 
 /// Meets the other peer in a room and carries lines until one side ends it.
 pub(crate) async fn run(url: &str, room: &str, create: bool, network: &Network) -> Result<Outcome> {
-    let settings = NetworkSettings::find(network, true).await?;
+    let settings = NetworkSettings::find(network, true)?;
     let timeline = Timeline::new(settings.clock, "");
     let mut meeting = room::meet(url, room, create, &settings, &timeline).await?;
     if meeting.connect(&timeline).await? == Ended::Failed {

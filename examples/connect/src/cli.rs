@@ -51,7 +51,7 @@ pub(crate) struct Network {
     #[arg(long, value_name = "stun:HOST[:PORT]", requires = "signaling", value_parser = stun_uri)]
     pub(crate) stun: Vec<Uri>,
     /// A TURN server to relay through; may be repeated
-    #[arg(long, value_name = "turn:HOST[:PORT][?transport=udp]", requires = "signaling", value_parser = turn_uri)]
+    #[arg(long, value_name = "turn[s]:HOST[:PORT][?transport=udp|tcp]", requires = "signaling", value_parser = turn_uri)]
     pub(crate) turn: Vec<Uri>,
     /// The user name at the TURN servers
     #[arg(long, requires = "turn")]

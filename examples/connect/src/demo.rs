@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, Result};
-use pinhole_io::{AddressFilter, Clock, StunServer, usable_addresses};
+use pinhole_ice::CandidatePolicy;
+use pinhole_io::{AddressFilter, Clock, IceServer, StunServer, usable_addresses};
 use signaling_server::{Config as ServerConfig, Server};
 
 use crate::Outcome;
@@ -30,7 +31,8 @@ pub(crate) async fn run() -> Result<Outcome> {
     let filter = AddressFilter { loopback: true, ..AddressFilter::default() };
     let settings = NetworkSettings {
         clock: Clock::start(),
-        stun_servers: vec![stun.address()],
+        servers: vec![IceServer::stun(format!("stun:{}", stun.address()).parse()?)],
+        candidates: CandidatePolicy::All,
         addresses: usable_addresses(filter).context("the machine's addresses are not known")?,
         patience: None,
     };

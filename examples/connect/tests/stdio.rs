@@ -77,7 +77,7 @@ async fn a_wrong_command_line_is_explained() {
                 "turn:127.0.0.1",
                 "--relay-only",
             ],
-            "TURN",
+            "--user",
         ),
     ] {
         let ended = Program::start(arguments).end().await;

@@ -27,7 +27,7 @@ pub use view::PairInfo;
 use crate::candidate::{AddRemote, Candidate, LocalCandidates, RemoteCandidates};
 use crate::check::InFlight;
 use crate::checklist::Checklist;
-use crate::config::{CandidatePolicy, Config};
+use crate::config::{CandidatePolicy, Config, TurnServer};
 use crate::credentials::Credentials;
 use crate::event::{Command, Event, Events};
 use crate::gather::Gatherer;
@@ -200,7 +200,29 @@ impl Agent {
         Ok(())
     }
 
-    /// Tells that there are no more bases, so that gathering can complete.
+    /// Has a STUN server asked that was not known at the start.
+    pub fn add_stun_server(&mut self, server: SocketAddr, now: Instant) {
+        if !self.is_over() && self.config.candidates != CandidatePolicy::Relay {
+            self.gatherer.add_server(server, self.local.candidates.sockets());
+            self.after_input(now);
+        }
+    }
+
+    /// Has a TURN server asked that was not known at the start.
+    pub fn add_turn_server(&mut self, server: TurnServer, now: Instant) {
+        if !self.is_over() {
+            self.relays.add_server(server, self.local.candidates.sockets());
+            self.after_input(now);
+        }
+    }
+
+    /// Tells that a server that the application meant to use is not to be found, so that
+    /// [`Event::ServerNotFound`] stands among the other events.
+    pub fn server_not_found(&mut self, server: String, reason: String) {
+        self.events.push(Event::ServerNotFound { server, reason });
+    }
+
+    /// Tells that there are no more bases and servers, so that gathering can complete.
     pub fn end_of_bases(&mut self, now: Instant) {
         self.local.bases_ended = true;
         self.after_input(now);

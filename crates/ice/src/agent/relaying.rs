@@ -52,7 +52,7 @@ impl Agent {
             match happening {
                 Happening::Allocated { base, server, mapped, transport, relayed } => {
                     if transport == Transport::Udp {
-                        self.add_server_reflexive(mapped, base, self.after_stun_servers(server));
+                        self.add_server_reflexive(mapped, base, after_stun_servers(server));
                     }
                     for relayed in relayed.into_iter().flatten() {
                         self.add_relayed(relayed, mapped, base, server, now);
@@ -123,12 +123,6 @@ impl Agent {
         }
     }
 
-    /// Server-reflexive candidates from TURN servers rank behind those from STUN servers.
-    fn after_stun_servers(&self, (rank, address): (u8, SocketAddr)) -> (u8, SocketAddr) {
-        let before = u8::try_from(self.config.stun_servers.len()).unwrap_or(u8::MAX);
-        (rank.saturating_add(before), address)
-    }
-
     /// Fails the pairs that were checked, and forgets the others.
     fn end_pairs_from(&mut self, relayed: SocketAddr) {
         self.checklist.forget_unchecked(relayed);
@@ -138,6 +132,11 @@ impl Agent {
             self.fail_pair(id, PairFailure::RelayLost);
         }
     }
+}
+
+/// Server-reflexive candidates from TURN servers rank behind those from STUN servers.
+const fn after_stun_servers((rank, address): (u8, SocketAddr)) -> (u8, SocketAddr) {
+    (rank.saturating_add(128), address)
 }
 
 /// A message between what the server wants around it.

@@ -118,6 +118,12 @@ impl LocalCandidates {
         self.candidates.iter().find(|c| c.address == address && c.base == base)
     }
 
+    /// The application's sockets.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = SocketAddr> {
+        let is_socket = |base: &&Base| !self.is_relayed(base.address);
+        self.bases.iter().filter(is_socket).map(|base| base.address)
+    }
+
     pub(crate) fn base(&self, address: SocketAddr) -> Option<&Base> {
         self.bases.iter().find(|base| base.address == address)
     }

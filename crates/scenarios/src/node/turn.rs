@@ -67,12 +67,12 @@ impl TurnServer {
 
     fn client_sent(&mut self, datagram: Datagram<'_>, now: Instant) {
         if let Received::ToPeer(route) = self.server.handle_client_datagram(datagram, now) {
-            self.to_peer(&route, datagram.payload);
+            self.send_to_peer(&route, datagram.payload);
         }
         self.obey(now);
     }
 
-    fn to_peer(&mut self, route: &ToPeer, payload: &[u8]) {
+    fn send_to_peer(&mut self, route: &ToPeer, payload: &[u8]) {
         let local = self.relays.iter().find(|(_, id)| **id == route.relay).map(|(at, _)| *at);
         if let Some(local) = local {
             let payload = payload[route.payload.clone()].into();
@@ -81,7 +81,7 @@ impl TurnServer {
         }
     }
 
-    fn to_client(&mut self, route: ToClient, payload: &[u8]) {
+    fn send_to_client(&mut self, route: ToClient, payload: &[u8]) {
         let whole = [&route.header, payload, &[0; 3][..route.padding.into()]].concat();
         let five_tuple = route.five_tuple;
         self.outbox.push_back(Transmit { five_tuple, payload: whole[..].into() });
@@ -109,7 +109,7 @@ impl Node for TurnServer {
                 let length = datagram.payload.len();
                 let routed = self.server.handle_peer_datagram(relay, remote, length, now);
                 if let Ok(route) = routed {
-                    self.to_client(route, datagram.payload);
+                    self.send_to_client(route, datagram.payload);
                 }
             }
             None => self.client_sent(datagram, now),
@@ -124,12 +124,12 @@ impl Node for TurnServer {
                     self.client_sent(Datagram { five_tuple, payload: &payload }, now);
                 }
             }
-            StreamEvent::Finished(five_tuple) | StreamEvent::Closed(five_tuple, _) => {
-                if self.streams.forget(five_tuple) {
-                    self.server.client_closed(five_tuple);
-                    self.obey(now);
-                    self.stream_commands.push_back(StreamCommand::Close(five_tuple));
-                }
+            StreamEvent::Finished(five_tuple) | StreamEvent::Closed(five_tuple, _)
+                if self.streams.forget(five_tuple) =>
+            {
+                self.server.client_closed(five_tuple);
+                self.obey(now);
+                self.stream_commands.push_back(StreamCommand::Close(five_tuple));
             }
             _ => {}
         }

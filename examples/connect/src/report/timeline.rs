@@ -38,7 +38,14 @@ impl Timeline {
                 format!("STUN        {server} sees {base} as {mapped}")
             }
             Event::GatheringFailed { base, server, error } => {
-                format!("STUN        {server} asked from {base}: {error}")
+                format!("server      {server} asked from {base}: {error}")
+            }
+            Event::ServerNotFound { server, reason } => format!("server      {server}: {reason}"),
+            Event::PeerRefused { relayed, peer, reason } => {
+                format!("relay       {relayed} refuses the peer {peer}: {reason}")
+            }
+            Event::RelayLost { relayed, server, reason } => {
+                format!("relay       {relayed} at {server} is gone: {reason}")
             }
             Event::GatheringCompleted => {
                 let table = connection.inspect(|agent| candidates::table(agent.local_candidates()));

@@ -36,7 +36,7 @@ pub(crate) async fn run(
     ipv6: bool,
     options: &Network,
 ) -> Result<Outcome> {
-    let connection = NetworkSettings::find(options, ipv6).await?.start(role.into())?;
+    let connection = NetworkSettings::find(options, ipv6)?.start(role.into())?;
     let mut session = Session {
         connection,
         trickle,
@@ -84,7 +84,13 @@ impl Session {
             }
             Event::GatheringCompleted => self.describe()?,
             Event::GatheringFailed { server, error, .. } => {
-                eprintln!("connect: STUN server {server}: {error}")
+                eprintln!("connect: server {server}: {error}")
+            }
+            Event::ServerNotFound { server, reason } => {
+                eprintln!("connect: server {server}: {reason}")
+            }
+            Event::PeerRefused { relayed, peer, reason } => {
+                eprintln!("connect: relay {relayed} refuses the peer {peer}: {reason}")
             }
             Event::RouteChanged { pair } if !self.is_connected => {
                 self.is_connected = true;

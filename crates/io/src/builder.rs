@@ -1,0 +1,117 @@
+//! What a connection is told before it starts.
+
+use std::io;
+use std::net::IpAddr;
+
+use pinhole_ice::Config;
+use pinhole_stun::{Credentials, Uri};
+
+use crate::clock::Clock;
+use crate::connection::Connection;
+use crate::server_connection::ServerConnector;
+
+/// A [`Connection`] that is not started yet.
+///
+/// ```no_run
+/// use pinhole_ice::Role;
+/// use pinhole_io::{AddressFilter, Connection, IceServer, usable_addresses};
+/// use pinhole_stun::Credentials;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let credentials = Credentials::new("user", "password")?;
+/// let connection = Connection::builder(Role::Controlling)
+///     .addresses(&usable_addresses(AddressFilter::default())?)
+///     .server(IceServer::stun("stun:stun.example.org".parse()?))
+///     .server(IceServer::turn("turns:turn.example.org:443".parse()?, credentials))
+///     .start()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Builder {
+    pub(crate) clock: Clock,
+    pub(crate) config: Config,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) servers: Vec<IceServer>,
+    pub(crate) connector: ServerConnector,
+}
+
+/// A server by its URI, as browsers are given it. Its name is looked up while gathering has begun; one that is not
+/// found is told by [`Event::ServerNotFound`](pinhole_ice::Event::ServerNotFound).
+#[derive(Clone, Debug)]
+pub struct IceServer {
+    pub(crate) uri: Uri,
+    pub(crate) credentials: Option<Credentials>,
+}
+
+impl IceServer {
+    /// A STUN server, asked over UDP.
+    #[must_use]
+    pub const fn stun(uri: Uri) -> Self {
+        Self { uri, credentials: None }
+    }
+
+    /// A TURN server, with the user's name and password there.
+    #[must_use]
+    pub const fn turn(uri: Uri, credentials: Credentials) -> Self {
+        Self { uri, credentials: Some(credentials) }
+    }
+}
+
+impl Builder {
+    /// With an agent's settings, and no address yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            clock: Clock::start(),
+            config,
+            addresses: Vec::new(),
+            servers: Vec::new(),
+            connector: ServerConnector::default(),
+        }
+    }
+
+    /// Changes the agent's settings.
+    #[must_use]
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Binds a socket on each of these addresses, the preferred one first.
+    #[must_use]
+    pub fn addresses(mut self, addresses: &[IpAddr]) -> Self {
+        self.addresses = addresses.to_vec();
+        self
+    }
+
+    /// Asks this server too.
+    #[must_use]
+    pub fn server(mut self, server: IceServer) -> Self {
+        self.servers.push(server);
+        self
+    }
+
+    /// Opens connections to TURN servers in this way: for certificates that the system does not trust.
+    #[must_use]
+    pub fn connector(mut self, connector: ServerConnector) -> Self {
+        self.connector = connector;
+        self
+    }
+
+    /// Uses a clock that was started before, so that several connections tell comparable times.
+    #[must_use]
+    pub const fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Opens the sockets and starts to gather. Call it inside of a tokio runtime.
+    ///
+    /// # Errors
+    /// When no address can be bound, the error of the last one; when the system has no randomness.
+    pub fn start(self) -> io::Result<Connection> {
+        Connection::open(self)
+    }
+}
