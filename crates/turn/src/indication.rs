@@ -4,13 +4,15 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::ops::{Deref, Range};
 
-use pinhole_stun::{AttributeType, Class, HEADER_LENGTH, MessageWriter, Method, TransactionId};
+use pinhole_stun::{
+    AttributeType, Class, HEADER_LENGTH, MessageWriter, Method, TransactionId, WriteError,
+};
 
-use crate::attribute::XorPeerAddress;
+use crate::attribute::{DontFragment, XorPeerAddress};
 use crate::{ChannelNumber, channel_header};
 
 /// The bytes to send in front of a payload: the four of ChannelData, or the 36 (IPv4) or 48 (IPv6) of
-/// a Send or Data indication.
+/// a Send or Data indication, and four more that ask for DF.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     bytes: [u8; Self::MAX],
@@ -20,7 +22,7 @@ pub struct Header {
 impl Header {
     /// No header is longer: keep as many bytes free in front of a receive buffer, and a datagram can be
     /// sent on from where it lies.
-    pub const MAX: usize = 48;
+    pub const MAX: usize = 52;
 
     /// In front of `length` bytes for or from a channel; `None` for more than ChannelData can carry.
     #[must_use]
@@ -40,9 +42,27 @@ impl Header {
         peer: SocketAddr,
         length: usize,
     ) -> Option<Self> {
+        Self::write(method, id, length, |writer| writer.attribute(&XorPeerAddress(peer)).map(drop))
+    }
+
+    /// The same for a Send indication that asks for DF.
+    #[must_use]
+    pub(crate) fn unfragmented(id: TransactionId, peer: SocketAddr, length: usize) -> Option<Self> {
+        Self::write(Method::SEND, id, length, |writer| {
+            writer.attribute(&XorPeerAddress(peer))?.attribute(&DontFragment).map(drop)
+        })
+    }
+
+    #[inline]
+    fn write(
+        method: Method,
+        id: TransactionId,
+        length: usize,
+        write: impl FnOnce(&mut MessageWriter<'_>) -> Result<(), WriteError>,
+    ) -> Option<Self> {
         let mut bytes = [0; Self::MAX];
         let mut writer = MessageWriter::new(&mut bytes, Class::Indication, method, id).ok()?;
-        writer.attribute(&XorPeerAddress(peer)).ok()?;
+        write(&mut writer).ok()?;
         let before = writer.length();
 
         let total = before + DATA_HEADER_LENGTH - HEADER_LENGTH + length.next_multiple_of(4);

@@ -55,7 +55,6 @@
 //!   RFC 8656 §8.3 has a client take for success.
 //! - **Inner IPv4 addresses anywhere but in the last 32 bits** of a NAT64 prefix of 96 bits (RFC 6052
 //!   §2.2): the well-known prefix has no other, and the local one is refused as a whole.
-//! - **TCP allocations on the client's side** (RFC 6062 §4): the client relays datagrams.
 //! - **Third-party authorization** (RFC 7635): the server authenticates with names and passwords.
 //! - **SSODA and other drafts.** Dual allocations are those of RFC 8656.
 

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant, Payload, Transmit, Transport};
-use pinhole_stun::attribute::{Algorithm, AlternateServer, ErrorCode};
+use pinhole_stun::attribute::{Algorithm, AlternateDomain, AlternateServer, ErrorCode};
 use pinhole_stun::auth::{LongTermServer, Realms, User};
 use pinhole_stun::{Credentials, IntegrityKey, Message, response};
-use pinhole_turn::client::{Client, Config, Event, Reason};
+use pinhole_turn::client::{Client, Command, Config, Event, Reason};
 
 const NOW: Instant = Instant::from_millis(1_000);
 
@@ -45,6 +45,7 @@ fn redirect(request: &Transmit, target: SocketAddr) -> Transmit {
         Ok(authenticated) => {
             let mut writer = response::error(&message, ErrorCode::bare(300), &mut buffer).unwrap();
             writer.attribute(&AlternateServer(target)).unwrap();
+            writer.attribute(&AlternateDomain("b.example")).unwrap();
             authenticated.seal(&mut writer).unwrap();
             writer
         }
@@ -85,9 +86,33 @@ fn a_journey_ends() {
 }
 
 #[test]
-fn a_connection_cannot_follow() {
+fn a_connection_is_opened_anew_to_follow() {
     let mut client = client(Transport::Tls);
-    let asked = follow(&mut client, |_| addr("192.0.2.11:5349"));
-    assert_eq!(asked, [addr("192.0.2.10:3478")]);
+    let (first, second) = (addr("192.0.2.10:3478"), addr("192.0.2.11:5349"));
+    assert_eq!(follow(&mut client, |_| second), [first]);
+    let reconnect = Command::Reconnect { server: second, domain: Some("b.example".into()) };
+    assert_eq!(client.poll_command(), Some(reconnect));
+    assert_eq!((client.poll_event(), client.poll_timeout()), (None, None));
+
+    let local = addr("192.0.2.1:5001");
+    client.reconnected(FiveTuple { transport: Transport::Tls, local, remote: second }, NOW);
+    assert_eq!(follow(&mut client, |_| first), [second], "and not back again");
     assert_eq!(client.poll_event(), Some(Event::Lost { reason: Reason::Redirected }));
+    assert_eq!(client.poll_command(), None);
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_ends_the_journey() {
+    let mut lost = client(Transport::Tcp);
+    follow(&mut lost, |_| addr("192.0.2.11:3478"));
+    assert!(matches!(lost.poll_command(), Some(Command::Reconnect { .. })));
+    lost.connection_closed();
+    assert_eq!(lost.poll_event(), Some(Event::Lost { reason: Reason::Disconnected }));
+
+    let mut closed = client(Transport::Tcp);
+    follow(&mut closed, |_| addr("192.0.2.11:3478"));
+    closed.close(NOW);
+    assert_eq!(closed.poll_event(), Some(Event::Closed));
+    closed.reconnected(FiveTuple::udp(addr("192.0.2.1:1"), addr("192.0.2.11:3478")), NOW);
+    assert!(closed.poll_transmit().is_none(), "it is over");
 }

@@ -4,6 +4,8 @@ use pinhole_sansio::FiveTuple;
 use pinhole_stun::attribute::Family;
 use pinhole_stun::{Credentials, Retransmission};
 
+use crate::attribute::{RequestedTransport, ReservationToken};
+
 /// What a [`Client`](super::Client) is told once.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -13,6 +15,14 @@ pub struct Config {
     pub credentials: Credentials,
     /// The relayed addresses that are wanted.
     pub addresses: Addresses,
+    /// What the relayed address is for: datagrams, or connections (RFC 6062), for which the client's own
+    /// connection has to be TCP or TLS.
+    pub requested_transport: RequestedTransport,
+    /// Which port the relayed address shall have.
+    pub port: Port,
+    /// Whether to ask for a server that can set DF, for [`Client::send_unfragmented`](super::Client::send_unfragmented); an
+    /// allocation on one that cannot is made without (RFC 8656 §7.4).
+    pub dont_fragment: bool,
     /// The lifetime to ask for; `None` leaves it to the server, which takes 600 s.
     pub lifetime: Option<Duration>,
     /// How often, and how long, a request is sent.
@@ -22,6 +32,21 @@ pub struct Config {
     /// After how many datagrams to a peer a channel is bound to it; `None` for never. A channel saves 32
     /// bytes (44 with IPv6) a datagram, and costs one request in nine minutes.
     pub channel_after: Option<u32>,
+}
+
+/// Which port a relayed address shall have (RFC 8656 §7.1). All but [`Port::Any`] are for datagrams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Port {
+    /// Any one.
+    #[default]
+    Any,
+    /// An even one.
+    Even,
+    /// An even one, and the next one reserved: [`Client::reservation`](super::Client::reservation) is
+    /// the token for it. Not together with [`Addresses::Both`].
+    Pair,
+    /// The one that another client has reserved. The server chooses the family, too.
+    Reserved(ReservationToken),
 }
 
 /// Of which families relayed addresses are wanted.
@@ -49,6 +74,11 @@ impl Addresses {
 }
 
 impl Config {
+    /// Whether a relayed address of this family is what was asked for.
+    pub(super) fn include(&self, family: Family) -> bool {
+        matches!(self.port, Port::Reserved(_)) || self.addresses.include(family)
+    }
+
     /// An IPv4 allocation on this server, with the defaults of the RFCs.
     #[must_use]
     pub fn new(server: FiveTuple, credentials: Credentials) -> Self {
@@ -56,6 +86,9 @@ impl Config {
             server,
             credentials,
             addresses: Addresses::default(),
+            requested_transport: RequestedTransport::UDP,
+            port: Port::default(),
+            dont_fragment: false,
             lifetime: None,
             retransmission: Retransmission::default(),
             mobility: false,

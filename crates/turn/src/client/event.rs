@@ -1,11 +1,12 @@
+use alloc::string::String;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 
-use pinhole_sansio::FiveTuple;
+use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::Failure;
 use pinhole_stun::auth::AuthFailure;
 
-use crate::attribute::Icmp;
+use crate::attribute::{ConnectionId, Icmp};
 use crate::indication::Header;
 
 /// What has happened.
@@ -49,6 +50,28 @@ pub enum Event {
         /// Why.
         reason: Reason,
     },
+    /// The server has a peer's connection, to be had with [`Client::accept`](super::Client::accept) for
+    /// 30 s.
+    ConnectionAttempt {
+        /// What to call it.
+        connection: ConnectionId,
+        /// Who has connected.
+        peer: SocketAddr,
+    },
+    /// The bytes on this data connection are the peer's from now on.
+    Connected {
+        /// Which one.
+        connection: ConnectionId,
+        /// Who is at its other end.
+        peer: SocketAddr,
+    },
+    /// There is no connection to this peer.
+    NotConnected {
+        /// The peer.
+        peer: SocketAddr,
+        /// Why.
+        reason: Reason,
+    },
     /// There is no allocation, or no longer one. It stays like that: make another client.
     Lost {
         /// Why.
@@ -57,6 +80,35 @@ pub enum Event {
     /// The allocation has ended as [`Client::close`](super::Client::close) wanted, or nobody knows, since
     /// the server does not answer any more.
     Closed,
+}
+
+/// What the driver has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Close the connection to the server, connect to this one over the same transport, and tell so with
+    /// [`Client::reconnected`](super::Client::reconnected), or with
+    /// [`Client::connection_closed`](super::Client::connection_closed) if that fails (RFC 8489 §10).
+    Reconnect {
+        /// The other server.
+        server: SocketAddr,
+        /// The name in its certificate; `None` means the name that was used so far.
+        domain: Option<String>,
+    },
+    /// Open another connection to the server, of the same transport, and tell so with
+    /// [`Client::connection_opened`](super::Client::connection_opened), or with
+    /// [`Client::data_connection_closed`](super::Client::data_connection_closed) (RFC 6062 §4.3).
+    OpenConnection {
+        /// What to call it.
+        connection: ConnectionId,
+        /// The server.
+        server: SocketAddr,
+    },
+    /// Close this data connection, or give up opening it.
+    CloseConnection {
+        /// Which one.
+        connection: ConnectionId,
+    },
 }
 
 /// Why there is no allocation, or no permission.
@@ -75,13 +127,14 @@ pub enum Reason {
     /// The server's answer lacks what it should carry, or has addresses that were not asked for.
     #[error("the server's answer cannot be used")]
     Unusable,
-    /// The connection to the server is closed, and there is no ticket to come back with.
+    /// The connection to the server is closed: that of the allocation, and there is no ticket to come back
+    /// with; or that for a peer.
     #[error("the connection to the server is closed")]
     Disconnected,
     /// The allocation could not be refreshed in time.
     #[error("the allocation has expired")]
     Expired,
-    /// The server sends the client elsewhere, and the path cannot follow, or has been there already.
+    /// The server sends the client elsewhere, to nowhere or to where it has been already.
     #[error("the server redirects to where the client cannot go")]
     Redirected,
 }
@@ -142,4 +195,31 @@ pub enum SendError {
     /// The payload does not fit into a message.
     #[error("{0} bytes do not fit into a message")]
     TooLong(usize),
+    /// The allocation relays connections, and no datagrams.
+    #[error("a TCP allocation relays no datagrams")]
+    NotUdp,
+    /// The server cannot set DF, or was not asked.
+    #[error("the server does not set DF")]
+    MayFragment,
+}
+
+/// Why there is no connection to a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// There is no allocation, not yet or no longer.
+    #[error("there is no allocation")]
+    NoAllocation,
+    /// The allocation relays datagrams, and no connections.
+    #[error("a UDP allocation relays no connections")]
+    NotTcp,
+    /// There is a connection to this peer, or one on its way.
+    #[error("there is a connection to this peer already")]
+    Exists,
+    /// The last attempt has failed, and the next one has to wait until then (RFC 6062 §4.3).
+    #[error("the peer could not be reached, and is not to be tried before {0}")]
+    TooSoon(Instant),
+    /// The peer's attempt is not known, or has ended.
+    #[error("the peer's connection is not there any more")]
+    Gone,
 }

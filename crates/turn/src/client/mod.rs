@@ -33,33 +33,40 @@
 //! ```
 //!
 //! [`Client::send`] tells what to put in front of a payload and behind it; nothing is copied.
+//!
+//! Over UDP that is all. Over TCP and TLS the driver also does what [`Client::poll_command`] wants:
+//! connect to another server that the first one has named, and, where the allocation is for connections
+//! (RFC 6062), open a data connection for each of them.
 
 mod channel;
 mod config;
+mod data;
 mod event;
 mod permission;
 mod request;
+mod tcp;
 
-pub use config::{Addresses, Config};
-pub use event::{Event, MigrateError, Reason, Received, SendError, ToServer};
+pub use config::{Addresses, Config, Port};
+pub use event::{
+    Command, ConnectError, Event, MigrateError, Reason, Received, SendError, ToServer,
+};
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit};
 use pinhole_stun::auth::{LongTermClient, Redirections};
-use pinhole_stun::{Class, Message, Method, PacketKind, TransactionId, classify};
+use pinhole_stun::{Class, Message, Method, PacketKind, classify};
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
-use channel::{Channels, Way};
+use channel::Channels;
 use permission::Permissions;
 use request::{Pending, Purpose};
+use tcp::Connections;
 
-use crate::ChannelData;
-use crate::attribute::{Data, Icmp, XorPeerAddress};
-use crate::indication::{Header, canonical, padding, range_of};
+use crate::attribute::ReservationToken;
 
 /// A TURN client without a socket; see the [module](self).
 #[derive(Debug)]
@@ -69,6 +76,7 @@ pub struct Client {
     /// The same, on the path that the allocation is being taken to.
     next_auth: LongTermClient,
     ticket: Option<Vec<u8>>,
+    reservation: Option<ReservationToken>,
     moving: Option<FiveTuple>,
     /// The path before the last move, on which data may still come.
     previous: Option<FiveTuple>,
@@ -78,6 +86,8 @@ pub struct Client {
     pending: Vec<Pending>,
     permissions: Permissions,
     channels: Channels,
+    connections: Connections,
+    commands: VecDeque<Command>,
     events: VecDeque<Event>,
     /// When anything of this is due next.
     deadline: Option<Instant>,
@@ -86,6 +96,8 @@ pub struct Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Allocating,
+    /// The driver is connecting to the server that the last one has named.
+    Redirected,
     Live(Live),
     /// The allocation is being ended, or has to be as soon as it is made.
     Closing,
@@ -107,6 +119,7 @@ impl Client {
             auth: LongTermClient::new(config.credentials.clone()),
             next_auth: LongTermClient::new(config.credentials.clone()),
             ticket: None,
+            reservation: None,
             moving: None,
             previous: None,
             redirections: Redirections::default(),
@@ -115,6 +128,8 @@ impl Client {
             pending: Vec::new(),
             permissions: Permissions::default(),
             channels: Channels::new(config.channel_after),
+            connections: Connections::default(),
+            commands: VecDeque::new(),
             events: VecDeque::new(),
             deadline: None,
             config,
@@ -134,51 +149,13 @@ impl Client {
         }
     }
 
-    /// How to send a payload of this length to a peer. A peer that has no permission yet gets one asked
-    /// for.
-    ///
-    /// # Errors
-    /// [`SendError`]: the payload cannot be sent now.
-    pub fn send(
-        &mut self,
-        peer: SocketAddr,
-        length: usize,
-        now: Instant,
-    ) -> Result<ToServer, SendError> {
-        let peer = canonical(peer);
-        if !self.is_live(now) {
-            return Err(SendError::NoAllocation);
-        }
-        if let Err(error) = self.permissions.touch(peer.ip(), now) {
-            if error == SendError::NotPermitted {
-                self.permit(peer.ip(), now);
-            }
-            return Err(error);
-        }
-        let five_tuple = self.config.server;
-        let (header, padding) = match self.channels.way(peer, now) {
-            Way::Channel(number) => {
-                let is_stream = five_tuple.transport.is_reliable();
-                (Header::channel(number, length), if is_stream { padding(length) } else { 0 })
-            }
-            way @ (Way::Indication | Way::IndicationAndBind(_)) => {
-                if let Way::IndicationAndBind(number) = way {
-                    self.request(Purpose::Bind(number, peer), now);
-                    self.schedule();
-                }
-                let id = TransactionId::random(&mut self.rng);
-                (Header::indication(Method::SEND, id, peer, length), padding(length))
-            }
-        };
-        let header = header.ok_or(SendError::TooLong(length))?;
-        Ok(ToServer { five_tuple, header, padding })
-    }
-
     /// What becomes of a datagram, or of a frame of a stream.
     pub fn handle_datagram(&mut self, datagram: Datagram<'_>, now: Instant) -> Received {
         let Some(&first) = datagram.payload.first() else { return Received::NotMine };
         let path = Some(datagram.five_tuple);
-        if path != Some(self.config.server) && path != self.moving && path != self.previous {
+        let is_control =
+            path == Some(self.config.server) || path == self.moving || path == self.previous;
+        if !is_control && !self.connections.is_binding(datagram.five_tuple) {
             return Received::NotMine;
         }
         match classify(first) {
@@ -228,9 +205,14 @@ impl Client {
                 self.pending.clear();
                 self.request(Purpose::Delete, now);
             }
+            State::Redirected => {}
             State::Closing | State::Over => return,
         }
+        let is_gone = self.state == State::Redirected;
         self.state = State::Closing;
+        if is_gone {
+            self.finish();
+        }
         self.schedule();
     }
 
@@ -254,6 +236,17 @@ impl Client {
         Ok(())
     }
 
+    /// The connection that [`Command::Reconnect`] asked for is open: an allocation is asked for there.
+    pub fn reconnected(&mut self, path: FiveTuple, now: Instant) {
+        if self.state == State::Redirected {
+            self.state = State::Allocating;
+            self.config.server = path;
+            self.auth = LongTermClient::new(self.config.credentials.clone());
+            self.request(Purpose::Allocate, now);
+            self.schedule();
+        }
+    }
+
     /// The connection to the server is closed. Without a ticket, the allocation is lost.
     pub fn connection_closed(&mut self) {
         if self.ticket.is_none() && self.state != State::Over {
@@ -266,6 +259,12 @@ impl Client {
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.pending.iter_mut().find_map(|pending| pending.transaction.poll_transmit())
+    }
+
+    /// What to do besides.
+    #[must_use]
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
     }
 
     /// What has happened.
@@ -286,20 +285,19 @@ impl Client {
         matches!(self.state, State::Live(live) if now < live.expires)
     }
 
-    fn handle_channel_data(&mut self, payload: &[u8], now: Instant) -> Received {
-        let Some(ChannelData { number, data }) = ChannelData::parse(payload) else {
-            return Received::Handled;
-        };
-        match self.channels.peer_of(number) {
-            Some(peer) => self.deliver(peer, payload, data, now),
-            None => Received::Handled,
-        }
+    /// The token for the port that [`Port::Pair`] has reserved. The server keeps it for 30 s at least.
+    #[must_use]
+    pub const fn reservation(&self) -> Option<ReservationToken> {
+        self.reservation
     }
 
     fn handle_stun(&mut self, datagram: Datagram<'_>, now: Instant) -> Received {
         let Ok(message) = Message::parse(datagram.payload) else { return Received::NotMine };
         if message.class() == Class::Indication && message.method() == Method::DATA {
             return self.handle_data(&message, datagram.payload, now);
+        }
+        if message.class() == Class::Indication && message.method() == Method::CONNECTION_ATTEMPT {
+            return self.handle_attempt(&message, now);
         }
         let answered = self.pending.iter_mut().enumerate().find_map(|(place, pending)| {
             Some((place, pending.transaction.handle_datagram(datagram, now)?))
@@ -311,30 +309,6 @@ impl Client {
         }
         self.schedule();
         Received::Handled
-    }
-
-    /// A Data indication (RFC 8656 §11.4), with data or with an ICMP message.
-    fn handle_data(&mut self, message: &Message<'_>, payload: &[u8], now: Instant) -> Received {
-        let Ok(Some(XorPeerAddress(peer))) = message.get() else { return Received::Handled };
-        let peer = canonical(peer);
-        if let Ok(Some(icmp)) = message.get::<Icmp>() {
-            if self.permissions.touch(peer.ip(), now).is_ok() {
-                self.events.push_back(Event::PeerUnreachable { peer, icmp });
-            }
-            return Received::Handled;
-        }
-        match message.get() {
-            Ok(Some(Data(data))) => self.deliver(peer, payload, data, now),
-            Ok(None) | Err(_) => Received::Handled,
-        }
-    }
-
-    /// Data from a peer that has permission, as the client believes (RFC 8656 §11.4).
-    fn deliver(&mut self, peer: SocketAddr, whole: &[u8], data: &[u8], now: Instant) -> Received {
-        if !self.is_live(now) || self.permissions.touch(peer.ip(), now).is_err() {
-            return Received::Handled;
-        }
-        Received::Data { peer, payload: range_of(whole, data) }
     }
 
     /// A request that has failed without an answer.
@@ -353,6 +327,7 @@ impl Client {
         let was_closing = self.state == State::Closing;
         self.state = State::Over;
         self.pending.clear();
+        self.close_connections();
         self.events.push_back(if was_closing { Event::Closed } else { Event::Lost { reason } });
     }
 
@@ -365,6 +340,7 @@ impl Client {
     /// The server has been told to end the allocation, and has answered, or does not.
     fn finish(&mut self) {
         if self.state == State::Closing {
+            self.close_connections();
             self.events.push_back(Event::Closed);
         }
         self.state = State::Over;
@@ -377,7 +353,7 @@ impl Client {
                 let own = Some(live.refresh.unwrap_or(live.expires));
                 [own, self.permissions.deadline(), self.channels.deadline()]
             }
-            State::Allocating | State::Closing | State::Over => [None; 3],
+            State::Allocating | State::Redirected | State::Closing | State::Over => [None; 3],
         };
         let pending = self.pending.iter().filter_map(|p| p.transaction.poll_timeout());
         self.deadline = live.into_iter().flatten().chain(pending).min();

@@ -5,18 +5,19 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant, Transport};
-use pinhole_stun::attribute::{Attribute, ErrorCode, Family, XorMappedAddress};
-use pinhole_stun::auth::{Attempt, LongTermClient, Verdict};
+use pinhole_stun::attribute::{Attribute, ErrorCode, Family, UnknownAttributes, XorMappedAddress};
+use pinhole_stun::auth::{Attempt, LongTermClient, Target, Verdict};
 use pinhole_stun::{
-    Class, ClientTransaction, Message, MessageWriter, Method, TransactionId, WriteError,
+    AttributeType, Class, ClientTransaction, Message, MessageWriter, Method, TransactionId,
+    WriteError,
 };
 use rand::RngExt;
 
-use super::{Addresses, Client, Event, Live, Reason, State};
+use super::{Addresses, Client, Command, Config, Event, Live, Port, Reason, State};
 use crate::ChannelNumber;
 use crate::attribute::{
-    AdditionalAddressFamily, Channel, Lifetime, MobilityTicket, RequestedAddressFamily,
-    RequestedTransport, XorPeerAddress, XorRelayedAddress,
+    AdditionalAddressFamily, Channel, ConnectionId, DontFragment, EvenPort, Lifetime,
+    MobilityTicket, RequestedAddressFamily, XorPeerAddress, XorRelayedAddress,
 };
 use crate::indication::canonical;
 
@@ -31,6 +32,10 @@ pub(super) enum Purpose {
     Bind(ChannelNumber, SocketAddr),
     /// Takes the allocation to this path.
     Migrate(FiveTuple),
+    /// Connects the server to a peer.
+    Connect(SocketAddr),
+    /// Tells on a data connection which one it is.
+    BindConnection(ConnectionId),
 }
 
 /// A request on its way.
@@ -42,17 +47,14 @@ pub(super) struct Pending {
 }
 
 impl Purpose {
-    /// The path that the request takes, if it is not the client's present one.
-    const fn path(self) -> Option<FiveTuple> {
-        if let Self::Migrate(path) = self { Some(path) } else { None }
-    }
-
     const fn method(self) -> Method {
         match self {
             Self::Allocate => Method::ALLOCATE,
             Self::Refresh | Self::Delete | Self::Migrate(_) => Method::REFRESH,
             Self::Permit(_) => Method::CREATE_PERMISSION,
             Self::Bind(..) => Method::CHANNEL_BIND,
+            Self::Connect(_) => Method::CONNECT,
+            Self::BindConnection(_) => Method::CONNECTION_BIND,
         }
     }
 }
@@ -61,16 +63,16 @@ impl Client {
     /// Sends a request.
     pub(super) fn request(&mut self, purpose: Purpose, now: Instant) {
         let id = TransactionId::random(&mut self.rng);
+        let (server, auth) = self.conversation(purpose);
         let mut buffer = [0; 2_560];
         let mut write = || -> Result<Pending, WriteError> {
             let mut writer = MessageWriter::new(&mut buffer, Class::Request, purpose.method(), id)?;
             self.write_attributes(purpose, &mut writer)?;
-            let attempt = self.auth_of(purpose).authorize(&mut writer)?;
+            let attempt = auth.authorize(&mut writer)?;
             writer.fingerprint()?;
             let request =
                 Message::parse_structure(writer.finish()).map_err(|_| WriteError::Full)?;
             let retransmission = self.config.retransmission;
-            let server = purpose.path().unwrap_or(self.config.server);
             let transaction = ClientTransaction::new(server, &request, retransmission, now);
             Ok(Pending { transaction, attempt, purpose })
         };
@@ -87,17 +89,7 @@ impl Client {
     ) -> Result<(), WriteError> {
         match purpose {
             Purpose::Allocate => {
-                writer.attribute(&RequestedTransport::UDP)?;
-                match self.config.addresses {
-                    // The default; servers older than RFC 6156 know nothing else.
-                    Addresses::Ipv4 => {}
-                    Addresses::Ipv6 => {
-                        writer.attribute(&RequestedAddressFamily(Family::Ipv6))?;
-                    }
-                    Addresses::Both => {
-                        writer.attribute(&AdditionalAddressFamily(Family::Ipv6))?;
-                    }
-                }
+                self.write_wishes(writer)?;
                 if self.config.mobility {
                     writer.attribute(&MobilityTicket(&[]))?;
                 }
@@ -115,6 +107,34 @@ impl Client {
             Purpose::Bind(number, peer) => {
                 writer.attribute(&Channel::from(number))?.attribute(&XorPeerAddress(peer)).map(drop)
             }
+            Purpose::Connect(peer) => writer.attribute(&XorPeerAddress(peer)).map(drop),
+            Purpose::BindConnection(id) => writer.attribute(&id).map(drop),
+        }
+    }
+
+    /// What the relayed address shall be like (RFC 8656 §7.1).
+    fn write_wishes(&self, writer: &mut MessageWriter<'_>) -> Result<(), WriteError> {
+        let Config { requested_transport, port, addresses, dont_fragment, .. } = &self.config;
+        writer.attribute(requested_transport)?;
+        if *dont_fragment {
+            writer.attribute(&DontFragment)?;
+        }
+        match port {
+            Port::Any => {}
+            Port::Even => {
+                writer.attribute(&EvenPort { reserve_next: false })?;
+            }
+            Port::Pair => {
+                writer.attribute(&EvenPort { reserve_next: true })?;
+            }
+            // The family is that of the reservation, and must not be named.
+            Port::Reserved(token) => return writer.attribute(token).map(drop),
+        }
+        match addresses {
+            // The default; servers older than RFC 6156 know nothing else.
+            Addresses::Ipv4 => Ok(()),
+            Addresses::Ipv6 => writer.attribute(&RequestedAddressFamily(Family::Ipv6)).map(drop),
+            Addresses::Both => writer.attribute(&AdditionalAddressFamily(Family::Ipv6)).map(drop),
         }
     }
 
@@ -129,7 +149,14 @@ impl Client {
     pub(super) fn respond(&mut self, place: usize, response: &Message<'_>, now: Instant) {
         let Some(pending) = self.pending.get_mut(place) else { return };
         let purpose = pending.purpose;
-        let auth = if purpose.path().is_some() { &mut self.next_auth } else { &mut self.auth };
+        let auth = if let Purpose::BindConnection(id) = purpose {
+            self.connections.binding_mut(id)
+        } else if let Purpose::Migrate(_) = purpose {
+            Some(&mut self.next_auth)
+        } else {
+            Some(&mut self.auth)
+        };
+        let Some(auth) = auth else { return };
         let verdict = auth.judge(response, pending.attempt);
         if verdict == Verdict::Discard {
             pending.transaction.distrust();
@@ -138,7 +165,13 @@ impl Client {
         self.pending.swap_remove(place);
         match verdict {
             Verdict::Retry => self.request(purpose, now),
-            Verdict::Fail(failure) => self.lose(failure.into()),
+            Verdict::Fail(failure) => {
+                if let Purpose::BindConnection(id) = purpose {
+                    self.connection_refused(id, failure.into());
+                } else {
+                    self.lose(failure.into());
+                }
+            }
             Verdict::Accept if response.class() == Class::SuccessResponse => {
                 self.succeeded(purpose, response, now);
             }
@@ -146,11 +179,23 @@ impl Client {
                 let error = response.get::<ErrorCode<'_>>().ok().flatten();
                 match error.map(|error| error.code) {
                     Some(300) if purpose == Purpose::Allocate => self.redirect(response, now),
+                    Some(420) if purpose == Purpose::Allocate && self.gives_up_df(response) => {
+                        self.request(purpose, now);
+                    }
                     Some(code) => self.refused(purpose, Reason::Code(code), now),
                     None => self.refused(purpose, Reason::Unusable, now),
                 }
             }
         }
+    }
+
+    /// Whether the server refuses a request because it cannot set DF; then the client goes on without
+    /// (RFC 8656 §7.4).
+    fn gives_up_df(&mut self, response: &Message<'_>) -> bool {
+        let unknown = response.get::<UnknownAttributes<'_>>().ok().flatten();
+        let is_it = unknown
+            .is_some_and(|unknown| unknown.iter().any(|kind| kind == AttributeType::DONT_FRAGMENT));
+        is_it && core::mem::replace(&mut self.config.dont_fragment, false)
     }
 
     fn succeeded(&mut self, purpose: Purpose, response: &Message<'_>, now: Instant) {
@@ -175,6 +220,8 @@ impl Client {
                     self.events.push_back(Event::Permitted { peer: peer.ip() });
                 }
             }
+            Purpose::Connect(peer) => self.peer_connected(peer, response, now),
+            Purpose::BindConnection(id) => self.connection_bound(id),
         }
     }
 
@@ -182,6 +229,7 @@ impl Client {
     pub(super) fn refused(&mut self, purpose: Purpose, reason: Reason, now: Instant) {
         match (purpose, reason) {
             (Purpose::Delete, _) => self.finish(),
+            (Purpose::BindConnection(id), _) => self.connection_refused(id, reason),
             // The allocation is not there, or not ours.
             (Purpose::Allocate | Purpose::Refresh, _) | (_, Reason::Code(437 | 441)) => {
                 self.lose(reason);
@@ -197,6 +245,7 @@ impl Client {
             // Client and server do not agree about a channel: neither can trust its numbers any more.
             (Purpose::Bind(..), Reason::Code(400)) => self.give_up(reason, now),
             (Purpose::Bind(_, peer), _) => self.channels.unknown(peer, now),
+            (Purpose::Connect(peer), _) => self.peer_failed(peer, reason, now),
         }
     }
 
@@ -211,7 +260,7 @@ impl Client {
             .filter(|attribute| attribute.kind == XorRelayedAddress::KIND)
             .filter_map(|attribute| XorRelayedAddress::decode(attribute.value, id).ok())
             .map(|XorRelayedAddress(address)| canonical(address))
-            .filter(|address| self.config.addresses.include(Family::of(address.ip())));
+            .filter(|address| self.config.include(Family::of(address.ip())));
         let (first, second) = (relayed.next(), relayed.next());
         let mapped = response.get::<XorMappedAddress>().ok().flatten();
         let (Some(relayed), Some(XorMappedAddress(mapped)), Some(lifetime)) =
@@ -220,6 +269,7 @@ impl Client {
             return self.give_up(Reason::Unusable, now);
         };
         self.ticket = ticket_of(response);
+        self.reservation = response.get().ok().flatten();
         self.state = State::Live(Live { expires: now, refresh: None });
         self.refreshed(lifetime, now);
         self.events.push_back(Event::Allocated { relayed, second, mapped });
@@ -252,9 +302,17 @@ impl Client {
         self.events.push_back(Event::Migrated);
     }
 
-    /// A nonce is good for one path; so the new path has a conversation of its own.
-    const fn auth_of(&self, purpose: Purpose) -> &LongTermClient {
-        if purpose.path().is_some() { &self.next_auth } else { &self.auth }
+    /// The path that a request takes. A nonce is good for one path, so each has a conversation of its
+    /// own.
+    fn conversation(&self, purpose: Purpose) -> (FiveTuple, &LongTermClient) {
+        let usual = (self.config.server, &self.auth);
+        if let Purpose::BindConnection(id) = purpose {
+            self.connections.binding(id).unwrap_or(usual)
+        } else if let Purpose::Migrate(path) = purpose {
+            (path, &self.next_auth)
+        } else {
+            usual
+        }
     }
 
     /// RFC 8489 §10: another server, over the same transport.
@@ -266,7 +324,11 @@ impl Client {
                 self.auth = LongTermClient::new(self.config.credentials.clone());
                 self.request(Purpose::Allocate, now);
             }
-            Ok(_) | Err(_) => self.lose(Reason::Redirected),
+            Ok(Target { address: server, domain }) => {
+                self.state = State::Redirected;
+                self.commands.push_back(Command::Reconnect { server, domain });
+            }
+            Err(_) => self.lose(Reason::Redirected),
         }
     }
 }
