@@ -1,0 +1,53 @@
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::Config;
+
+impl fmt::Display for Config {
+    /// What the server does with this configuration, without passwords and secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let streams = if self.certificate.is_some() { "UDP, TCP and TLS" } else { "UDP and TCP" };
+        list(f, &format!("serves {streams} at"), &self.listen)?;
+        list(f, "serves only TLS at", &self.tls_listen)?;
+        list(f, "relays from", &self.relay_ips)?;
+        list(f, "known to peers as", &self.external_ips)?;
+        writeln!(f, "{:<22}{}, of {} workers", "relayed ports", self.relay_ports, self.workers)?;
+        writeln!(f, "{:<22}{}", "realm", self.realm)?;
+        let names: Vec<&str> = self.users.iter().map(|user| user.username()).collect();
+        list(f, "users", &names)?;
+        writeln!(f, "{:<22}{}", "shared secrets", self.secrets.len())?;
+        let limits = self.limits;
+        writeln!(f, "{:<22}{}", "allocations", limits.allocations)?;
+        writeln!(f, "{:<22}{}", "of one user", limits.allocations_per_user)?;
+        let bandwidth = limits.bandwidth.map_or_else(
+            || "not limited".into(),
+            |bandwidth| format!("{} bytes/s each", bandwidth.bytes_per_second),
+        );
+        writeln!(f, "{:<22}{bandwidth}", "bandwidth")?;
+        let metrics = self.metrics.as_ref().map_or_else(|| "nowhere".into(), SocketAddr::to_string);
+        writeln!(f, "{:<22}{metrics}", "metrics")?;
+        self.peers(f)
+    }
+}
+
+impl Config {
+    fn peers(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "peers, the first line that matches decides:")?;
+        for (number, rule) in (1..).zip(&self.rules) {
+            writeln!(f, "  {number}. {rule}")?;
+        }
+        for address in self.own_addresses() {
+            writeln!(f, "  deny {address}, the server's own")?;
+        }
+        writeln!(f, "  deny what is not global: private, loopback, link local, multicast, ...")?;
+        write!(f, "  allow global addresses")
+    }
+}
+
+fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, name: &str, values: &[T]) -> fmt::Result {
+    let values: Vec<String> = values.iter().map(T::to_string).collect();
+    match &*values {
+        [] => Ok(()),
+        values => writeln!(f, "{name:<22}{}", values.join(", ")),
+    }
+}

@@ -1,0 +1,92 @@
+//! What an operator says: a file, flags, or both ([`Settings`]), and what follows from it ([`Config`]).
+
+mod describe;
+mod resolve;
+mod settings;
+mod value;
+
+pub use resolve::ConfigError;
+pub use settings::{FileError, Settings};
+pub use value::{ExternalIp, LogFormat, PortRange, UserEntry, ValueError};
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use pinhole_stun::Credentials;
+use pinhole_turn::policy::{Policy, Rule};
+use pinhole_turn::server::{self, Limits};
+
+/// A server's configuration, complete and free of contradictions.
+#[derive(Clone)]
+pub struct Config {
+    /// Where UDP, TCP and, with a certificate, TLS is served; TLS is told from TCP by its first byte.
+    pub listen: Vec<SocketAddr>,
+    /// Where only TLS is served.
+    pub tls_listen: Vec<SocketAddr>,
+    /// Where relayed addresses are opened: one for each family at most.
+    pub relay_ips: Vec<IpAddr>,
+    /// How peers reach those.
+    pub external_ips: Vec<ExternalIp>,
+    /// The ports of relayed addresses, which are the server's alone.
+    pub relay_ports: PortRange,
+    /// The realm of the users.
+    pub realm: String,
+    /// Users with a name and a password.
+    pub users: Vec<Credentials>,
+    /// The secrets of time-limited credentials, the newest first.
+    pub secrets: Vec<String>,
+    /// Which peers are relayed to: the first that matches decides, before all defaults.
+    pub rules: Vec<Rule>,
+    /// The certificate chain and its key, as PEM files.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Where metrics and health are told.
+    pub metrics: Option<SocketAddr>,
+    /// Threads that serve.
+    pub workers: NonZero<u8>,
+    /// What clients may hold.
+    pub limits: Limits,
+    /// Whether TCP is relayed (RFC 6062).
+    pub tcp_relay: bool,
+    /// Whether clients may take their allocations along (RFC 8016).
+    pub mobility: bool,
+    /// Bytes that the kernel may keep for each relayed address, and each way.
+    pub relay_buffer: usize,
+    /// Bytes that the kernel may keep for each listener, and each way.
+    pub listen_buffer: usize,
+    /// How log lines are written.
+    pub log: LogFormat,
+}
+
+impl Config {
+    /// The policy that the machines follow: the operator's rules, nothing to the server itself, and
+    /// nothing but global addresses.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let policy = self.rules.iter().copied().fold(Policy::default(), Policy::with_rule);
+        self.own_addresses().into_iter().fold(policy, Policy::with_own)
+    }
+
+    /// The addresses that are the server's, as far as the configuration tells them.
+    fn own_addresses(&self) -> BTreeSet<IpAddr> {
+        let external = self.external_ips.iter().filter_map(|external| match external {
+            ExternalIp::Address(address) => Some(*address),
+            ExternalIp::Ask(_) => None,
+        });
+        let listeners = self.listen.iter().chain(&self.tls_listen).map(SocketAddr::ip);
+        let own = self.relay_ips.iter().copied().chain(external).chain(listeners);
+        own.filter(|address| !address.is_unspecified()).collect()
+    }
+
+    /// What a machine is told; its relay hosts and ports are filled in by who starts it.
+    pub(crate) fn machine(&self) -> server::Config {
+        let mut config = server::Config::new(&self.realm);
+        config.policy = self.policy();
+        config.limits = self.limits;
+        config.dont_fragment = true;
+        config.tcp = self.tcp_relay;
+        config.mobility = self.mobility;
+        config
+    }
+}

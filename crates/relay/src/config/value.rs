@@ -1,0 +1,221 @@
+//! The forms in which single values are written, in files and in flags.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use pinhole_stun::{Credentials, Uri};
+use serde::Deserialize;
+
+/// Ports from one to another: `49152-65535`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    first: u16,
+    last: u16,
+}
+
+/// A user: `name:password`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserEntry {
+    name: String,
+    password: String,
+}
+
+/// The address that peers reach relayed addresses at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExternalIp {
+    /// This one.
+    Address(IpAddr),
+    /// The one that a STUN server sees when the server starts: `stun:stun.example.org`.
+    Ask(Uri),
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// An object a line.
+    Json,
+}
+
+/// Why a text is not such a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValueError {
+    /// No range of ports.
+    #[error("a range of ports is written as first-last, such as 49152-65535")]
+    Ports,
+    /// No port is left.
+    #[error("the first port, {0}, comes after the last, {1}")]
+    Order(u16, u16),
+    /// No user.
+    #[error("a user is written as name:password, neither of them empty")]
+    User,
+    /// Not allowed in names and passwords.
+    #[error("the name or the password has characters that RFC 8265 forbids")]
+    Characters,
+    /// No external address.
+    #[error("an external address is written as an IP address, or as stun:host to ask there")]
+    External,
+    /// No log format.
+    #[error("a log is text or json")]
+    Log,
+}
+
+impl PortRange {
+    /// The ports of RFC 8656 §7.2: "the Dynamic and/or Private Port range".
+    pub const DYNAMIC: Self = Self { first: 49_152, last: 65_535 };
+
+    /// From the first to the last.
+    #[must_use]
+    pub const fn ports(self) -> RangeInclusive<u16> {
+        self.first..=self.last
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.last as u32 - self.first as u32 + 1
+    }
+
+    /// The share of one of `count` workers: pairs of an even port and the next stay together, so that
+    /// each worker can give such pairs away (RFC 8656 §7.2). `None` where there are too few ports.
+    #[must_use]
+    pub fn share(self, number: u8, count: u8) -> Option<Self> {
+        let (first, last) = (u32::from(self.first), u32::from(self.last));
+        let pairs = (last >> 1) + 1 - (first >> 1);
+        let border = |number: u8| (first >> 1) + pairs * u32::from(number) / u32::from(count);
+        let from = (border(number) * 2).max(first);
+        let to = (border(number.checked_add(1)?) * 2).checked_sub(1)?.min(last);
+        (from <= to).then_some(Self { first: from.try_into().ok()?, last: to.try_into().ok()? })
+    }
+}
+
+impl UserEntry {
+    /// The user's credentials.
+    ///
+    /// # Errors
+    /// [`ValueError::Characters`].
+    pub fn credentials(&self) -> Result<Credentials, ValueError> {
+        Credentials::new(&self.name, &self.password).map_err(|_| ValueError::Characters)
+    }
+}
+
+impl FromStr for PortRange {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (first, last) = text.split_once('-').ok_or(ValueError::Ports)?;
+        let port = |text: &str| text.trim().parse::<u16>().map_err(|_| ValueError::Ports);
+        let (first, last) = (port(first)?, port(last)?);
+        match first {
+            0 => Err(ValueError::Ports),
+            _ if first > last => Err(ValueError::Order(first, last)),
+            _ => Ok(Self { first, last }),
+        }
+    }
+}
+
+impl FromStr for UserEntry {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (name, password) = text.split_once(':').ok_or(ValueError::User)?;
+        if name.is_empty() || password.is_empty() {
+            return Err(ValueError::User);
+        }
+        let entry = Self { name: name.into(), password: password.into() };
+        entry.credentials()?;
+        Ok(entry)
+    }
+}
+
+impl FromStr for ExternalIp {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        text.parse().map(Self::Ask).map_err(|_| ValueError::External)
+    }
+}
+
+impl FromStr for LogFormat {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(ValueError::Log),
+        }
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.first, self.last)
+    }
+}
+
+impl fmt::Debug for UserEntry {
+    /// The name only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UserEntry({:?})", self.name)
+    }
+}
+
+impl fmt::Display for ExternalIp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Ask(server) => write!(f, "what {server} sees"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_cover_the_range_and_keep_pairs_together() {
+        for (text, workers) in [("49152-65535", 3), ("5-17", 2), ("1000-1001", 1), ("1-65535", 8)] {
+            let range: PortRange = text.parse().unwrap();
+            let shares: Vec<_> = (0..workers).map(|n| range.share(n, workers).unwrap()).collect();
+            let ports: Vec<u16> = shares.iter().flat_map(|share| share.ports()).collect();
+            assert_eq!(ports, range.ports().collect::<Vec<_>>(), "{text} for {workers}");
+            for share in shares.iter().skip(1) {
+                assert!(share.ports().start().is_multiple_of(2), "{share}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_worker_without_a_port_is_told() {
+        assert_eq!("1000-1001".parse::<PortRange>().unwrap().share(0, 2), None);
+    }
+
+    #[test]
+    fn slips_are_refused() {
+        assert_eq!("2-1".parse::<PortRange>(), Err(ValueError::Order(2, 1)));
+        for text in ["", "1", "0-5", "1-65536", "a-b", "-"] {
+            assert_eq!(text.parse::<PortRange>(), Err(ValueError::Ports), "{text}");
+        }
+        for text in ["alice", ":password", "alice:"] {
+            assert_eq!(text.parse::<UserEntry>(), Err(ValueError::User), "{text}");
+        }
+        assert_eq!("example.org".parse::<ExternalIp>(), Err(ValueError::External));
+    }
+
+    #[test]
+    fn debug_output_has_no_password() {
+        let user: UserEntry = "alice:north:south".parse().unwrap();
+        assert_eq!(format!("{user:?}"), "UserEntry(\"alice\")");
+    }
+}

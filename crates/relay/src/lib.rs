@@ -1,0 +1,25 @@
+//! The STUN/TURN server around [`pinhole_turn::server`].
+
+#![deny(unsafe_code)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "drivers are where clocks and sockets belong"
+)]
+
+mod auth;
+mod clock;
+mod config;
+mod metrics;
+mod report;
+mod server;
+mod socket;
+mod worker;
+
+pub use clock::unix_time;
+pub use config::{
+    Config, ConfigError, ExternalIp, FileError, LogFormat, PortRange, Settings, UserEntry,
+    ValueError,
+};
+pub use metrics::Metrics;
+pub use server::{Server, StartError, random_secret};

@@ -1,0 +1,111 @@
+use std::io::{self, IoSliceMut};
+use std::ops::Range;
+
+use pinhole_turn::Header;
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef};
+
+use super::Udp;
+
+/// The buffer that all sockets of a worker receive into: nothing is kept for each of them.
+///
+/// In front of what a call has received, there is room for a [`Header`].
+pub(crate) struct Inbox {
+    memory: Box<[u8]>,
+    metas: [RecvMeta; LARGE],
+}
+
+/// Datagrams of one call from a socket that is expected to have one.
+///
+/// One more than that, so that a call tells by what it returns that the socket is drained.
+pub(crate) const SMALL: usize = 2;
+/// Datagrams of one call from a busy socket.
+pub(crate) const LARGE: usize = BATCH_SIZE;
+
+/// The longest datagram, and the longest train of them that the kernel hands over as one.
+const ROOM: usize = 65_536;
+const STRIDE: usize = Header::MAX + ROOM;
+
+impl Inbox {
+    pub(crate) fn new() -> Self {
+        Self {
+            memory: vec![0; STRIDE * LARGE].into_boxed_slice(),
+            metas: [RecvMeta::default(); LARGE],
+        }
+    }
+
+    /// Receives up to `N` datagrams, or trains of them; how many.
+    #[inline]
+    pub(crate) fn receive<const N: usize>(&mut self, udp: &Udp) -> io::Result<usize> {
+        let mut rooms = self.memory.chunks_exact_mut(STRIDE);
+        let mut buffers: [IoSliceMut<'_>; N] = std::array::from_fn(|_| {
+            let room = rooms.next().unwrap_or_default();
+            IoSliceMut::new(room.get_mut(Header::MAX..).unwrap_or_default())
+        });
+        udp.state().recv(UdpSockRef::from(&udp.io), &mut buffers, &mut self.metas)
+    }
+
+    /// What is known about the train with this number.
+    #[inline]
+    pub(crate) fn meta(&self, number: usize) -> RecvMeta {
+        self.metas.get(number).copied().unwrap_or_default()
+    }
+
+    /// Where the datagrams of the train with this number lie.
+    #[inline]
+    pub(crate) fn datagrams(number: usize, meta: &RecvMeta) -> impl Iterator<Item = Range<usize>> {
+        cut(number * STRIDE + Header::MAX, meta.len, meta.stride)
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.memory.get(range).unwrap_or_default()
+    }
+
+    /// Puts a header in front of what lies in a range, over whatever is there; where both are then.
+    #[inline]
+    pub(crate) fn prepend(&mut self, header: &[u8], payload: Range<usize>) -> Range<usize> {
+        let start = payload.start.saturating_sub(header.len());
+        if let Some(front) = self.memory.get_mut(start..payload.start) {
+            front.copy_from_slice(header);
+        }
+        start..payload.end
+    }
+}
+
+/// Cuts a train of `length` bytes into datagrams of `stride` bytes, of which the last may be shorter.
+#[inline]
+fn cut(start: usize, length: usize, stride: usize) -> impl Iterator<Item = Range<usize>> {
+    let step = stride.max(1);
+    let count = length.div_ceil(step).max(1);
+    let offsets = (0..count).map(move |number| number * step);
+    offsets.map(move |offset| start + offset..start + (offset + step).min(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn datagrams(length: usize, stride: usize) -> Vec<Range<usize>> {
+        cut(0, length, stride).collect()
+    }
+
+    #[test]
+    fn a_train_is_cut_where_its_datagrams_end() {
+        assert_eq!(datagrams(10, 4), [0..4, 4..8, 8..10]);
+        assert_eq!(datagrams(8, 4), [0..4, 4..8]);
+        assert_eq!(datagrams(3, 3), std::slice::from_ref(&(0..3)));
+    }
+
+    #[test]
+    fn an_empty_datagram_is_a_datagram() {
+        assert_eq!(datagrams(0, 0), std::slice::from_ref(&(0..0)));
+    }
+
+    #[test]
+    fn a_header_stands_right_in_front() {
+        let mut inbox = Inbox::new();
+        let payload = cut(Header::MAX, 4, 4).last().unwrap();
+        let whole = inbox.prepend(&[0xa5; 4], payload);
+        assert_eq!(inbox.bytes(whole), [0xa5, 0xa5, 0xa5, 0xa5, 0, 0, 0, 0]);
+    }
+}

@@ -1,0 +1,12 @@
+//! Sockets, and batches in and out of them.
+
+mod error_queue;
+mod inbox;
+mod open;
+pub(crate) mod option;
+mod outbox;
+
+pub(crate) use error_queue::next_icmp;
+pub(crate) use inbox::{Inbox, LARGE, SMALL};
+pub(crate) use open::{Buffers, Udp, is_exhausted};
+pub(crate) use outbox::{Flow, Origin, Outbox, Packet, Sockets};

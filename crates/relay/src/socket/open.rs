@@ -1,0 +1,125 @@
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use mio::net::UdpSocket;
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
+use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::option::{self, Fragmentation};
+
+/// A UDP socket that sends and receives in batches.
+#[derive(Debug)]
+pub(crate) struct Udp {
+    pub(crate) io: UdpSocket,
+    state: UdpSocketState,
+    /// What it is bound to.
+    pub(crate) local: SocketAddr,
+}
+
+/// How many bytes the kernel may keep for a socket, each way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Buffers(pub(crate) usize);
+
+impl Udp {
+    /// One of the sockets that share the address of a listener.
+    pub(crate) fn listen(address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
+        let socket = open(address, Type::DGRAM, Protocol::UDP)?;
+        socket.set_reuse_port(true)?;
+        Self::bind(socket, address, buffers)
+    }
+
+    /// A relayed transport address; what ICMP says of its datagrams is queued.
+    pub(crate) fn relay(address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
+        let udp = Self::bind(open(address, Type::DGRAM, Protocol::UDP)?, address, buffers)?;
+        udp.state.enable_transport_errors(UdpSockRef::from(&udp.io))?;
+        Ok(udp)
+    }
+
+    fn bind(socket: Socket, address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
+        socket.bind(&address.into())?;
+        buffers.set(&socket)?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        option::set_fragmentation(&socket, address.ip(), Fragmentation::Allowed)?;
+        option::clear_timestamps(&socket)?;
+        let io = UdpSocket::from_std(socket.into());
+        let local = io.local_addr()?;
+        Ok(Self { io, state, local })
+    }
+
+    #[inline]
+    pub(crate) const fn state(&self) -> &UdpSocketState {
+        &self.state
+    }
+
+    /// Sends one datagram, or several with one call.
+    ///
+    /// An error that an earlier datagram has met and that the kernel reports now is no reason to drop
+    /// this one.
+    #[inline]
+    pub(crate) fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        match self.state.try_send(UdpSockRef::from(&self.io), transmit) {
+            Err(error) if is_belated(&error) => {
+                self.state.try_send(UdpSockRef::from(&self.io), transmit)
+            }
+            result => result,
+        }
+    }
+
+    /// Sets or clears DF for what follows.
+    pub(crate) fn set_fragmentation(&self, fragmentation: Fragmentation) -> io::Result<()> {
+        option::set_fragmentation(&self.io, self.local.ip(), fragmentation)
+    }
+}
+
+impl AsFd for Udp {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.io.as_fd()
+    }
+}
+
+impl Buffers {
+    /// Asks for so much; beyond the system's limit only with the privilege to do so.
+    fn set(self, socket: &Socket) -> io::Result<()> {
+        if setsockopt(socket, sockopt::RcvBufForce, &self.0).is_err() {
+            socket.set_recv_buffer_size(self.0)?;
+        }
+        if setsockopt(socket, sockopt::SndBufForce, &self.0).is_err() {
+            socket.set_send_buffer_size(self.0)?;
+        }
+        Ok(())
+    }
+}
+
+fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    socket.set_nonblocking(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
+}
+
+/// Whether this is about a datagram that was sent before: ICMP has answered it.
+fn is_belated(error: &io::Error) -> bool {
+    matches!(
+        errno(error),
+        Errno::ECONNREFUSED
+            | Errno::EHOSTUNREACH
+            | Errno::ENETUNREACH
+            | Errno::EHOSTDOWN
+            | Errno::ENOPROTOOPT
+            | Errno::EPROTO
+    )
+}
+
+/// Whether the system has no more descriptors or memory to give.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    matches!(errno(error), Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(0))
+}

@@ -1,0 +1,168 @@
+//! The data path: from a socket through the machine to another socket.
+
+use std::io;
+
+use pinhole_sansio::{Datagram, FiveTuple, Instant};
+use pinhole_turn::server::{Received, ToClient, ToPeer};
+use quinn_udp::{EcnCodepoint, RecvMeta};
+
+use super::Worker;
+use crate::socket::option::Fragmentation;
+use crate::socket::{Flow, Inbox, LARGE, Origin, Packet, SMALL, Udp, next_icmp};
+
+/// How many calls a socket gets before it is another one's turn.
+const CALLS: usize = 4;
+/// How many ICMP messages of a socket are read in one turn.
+const ERRORS: usize = 16;
+
+impl Worker {
+    /// Reads what clients have sent; whether that was all.
+    pub(super) fn read_listener(&mut self, number: usize, now: Instant) -> bool {
+        for _ in 0..CALLS {
+            let Some(listener) = self.udp.listeners.get_mut(number) else { return true };
+            let (room, received) = if listener.is_busy {
+                (LARGE, self.inbox.receive::<LARGE>(&listener.udp))
+            } else {
+                (FEW, self.inbox.receive::<FEW>(&listener.udp))
+            };
+            // An error is that of an earlier datagram, and ICMP has told it already.
+            let Ok(count) = received else { return true };
+            let local = listener.udp.local;
+            listener.is_busy = count == room || room == LARGE && count > FEW;
+            for train in 0..count {
+                let meta = self.inbox.meta(train);
+                let mut five_tuple = FiveTuple::udp(local, meta.addr);
+                if let Some(ip) = meta.dst_ip.filter(|_| local.ip().is_unspecified()) {
+                    five_tuple.local.set_ip(ip);
+                }
+                self.relay_to_peers(train, &meta, five_tuple, now);
+            }
+            self.flush();
+            if count < room {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Reads what peers have sent to a relayed address; whether that was all.
+    pub(super) fn read_relay(&mut self, key: usize, now: Instant) -> bool {
+        let mut room = SMALL;
+        for _ in 0..CALLS {
+            let Some(relay) = self.udp.relay(key) else { return true };
+            let received = if room == SMALL {
+                self.inbox.receive::<SMALL>(&relay.udp)
+            } else {
+                self.inbox.receive::<LARGE>(&relay.udp)
+            };
+            // An error is that of an earlier datagram, and ICMP has told it already.
+            let Ok(count) = received else { return true };
+            for train in 0..count {
+                let meta = self.inbox.meta(train);
+                self.relay_to_client(key, train, &meta, now);
+            }
+            self.flush();
+            if count < room {
+                return true;
+            }
+            room = LARGE;
+        }
+        false
+    }
+
+    fn relay_to_peers(
+        &mut self,
+        train: usize,
+        meta: &RecvMeta,
+        five_tuple: FiveTuple,
+        now: Instant,
+    ) {
+        for range in Inbox::datagrams(train, meta) {
+            let payload = self.inbox.bytes(range.clone());
+            let length = payload.len();
+            match self.server.handle_client_datagram(Datagram { five_tuple, payload }, now) {
+                Received::ToPeer(mut route) => {
+                    route.payload.start += range.start;
+                    route.payload.end += range.start;
+                    self.push_to_peer(route, meta.ecn);
+                }
+                Received::Handled => {
+                    self.counters.control(length);
+                    self.obey(now);
+                }
+                Received::Dropped(reason) => self.counters.dropped(reason),
+            }
+        }
+    }
+
+    /// Sends a payload that lies in the inbox.
+    pub(super) fn push_to_peer(&mut self, route: ToPeer, ecn: Option<EcnCodepoint>) {
+        let Some(key) = self.udp.key(route.relay) else { return };
+        self.counters.to_peer(route.payload.len());
+        let fragmentation =
+            if route.dont_fragment { Fragmentation::Forbidden } else { Fragmentation::Allowed };
+        let flow = Flow { origin: Origin::Relay(key), destination: route.peer, ecn, fragmentation };
+        let packet = Packet { flow, header: None, payload: route.payload, padding: 0 };
+        self.outbox.push(packet, &mut self.inbox, &self.udp);
+    }
+
+    fn relay_to_client(&mut self, key: usize, train: usize, meta: &RecvMeta, now: Instant) {
+        let Some(id) = self.udp.relay(key).map(|relay| relay.id) else { return };
+        for payload in Inbox::datagrams(train, meta) {
+            let length = payload.len();
+            match self.server.handle_peer_datagram(id, meta.addr, length, now) {
+                Ok(route) => {
+                    self.counters.to_client(length);
+                    self.push_to_client(route, payload, meta.ecn);
+                }
+                Err(reason) => self.counters.dropped(reason),
+            }
+        }
+    }
+
+    fn push_to_client(
+        &mut self,
+        route: ToClient,
+        payload: std::ops::Range<usize>,
+        ecn: Option<EcnCodepoint>,
+    ) {
+        let ToClient { five_tuple, header, padding } = route;
+        let Some(origin) = self.udp.origin(five_tuple.local) else { return };
+        let destination = five_tuple.remote;
+        let flow = Flow { origin, destination, ecn, fragmentation: Fragmentation::Allowed };
+        let packet = Packet { flow, header: Some(header), payload, padding };
+        self.outbox.push(packet, &mut self.inbox, &self.udp);
+    }
+
+    /// Sends what waits, before the inbox is used again.
+    pub(super) fn flush(&mut self) {
+        self.outbox.flush(&self.inbox, &self.udp);
+        match self.outbox.take_failed() {
+            0 => {}
+            failed => self.counters.not_sent(failed),
+        }
+    }
+
+    /// Tells the machine what ICMP says of datagrams from a relayed address (RFC 8656 §11.5).
+    pub(super) fn read_errors(&mut self, key: usize, now: Instant) {
+        for _ in 0..ERRORS {
+            let Some(relay) = self.udp.relay(key) else { return };
+            let Some((peer, icmp)) = next_icmp(&relay.udp) else { break };
+            self.server.handle_peer_icmp(relay.id, peer, icmp, now);
+        }
+        self.obey(now);
+    }
+}
+
+/// Datagrams of one call from a listener that is not busy.
+const FEW: usize = 4;
+
+/// Whether the socket gets what it is sent: an error here is the caller's to count.
+pub(super) fn send_whole(udp: &Udp, flow: &Flow, contents: &[u8]) -> io::Result<()> {
+    let src_ip = match flow.origin {
+        Origin::Listener(_, source) => source,
+        Origin::Relay(_) => None,
+    };
+    let destination = flow.destination;
+    udp.send(&quinn_udp::Transmit { destination, ecn: None, contents, segment_size: None, src_ip })
+}

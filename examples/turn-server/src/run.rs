@@ -1,0 +1,100 @@
+//! From options to a server that runs until a signal ends it.
+
+use std::path::PathBuf;
+use std::{fs, io};
+
+use pinhole_relay::{Config, ConfigError, FileError, LogFormat, Server, Settings, StartError};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info};
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::Options;
+use crate::welcome;
+
+/// Why there is no server.
+pub(crate) enum Error {
+    /// The file cannot be read.
+    Read(PathBuf, io::Error),
+    /// The file is wrong.
+    File(PathBuf, FileError),
+    /// The configuration is.
+    Config(ConfigError),
+    /// The server does not start.
+    Start(StartError),
+    /// The system lacks something.
+    System(io::Error),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Read(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::File(path, error) => {
+                write!(f, "{}:{}:{}: {}", path.display(), error.line, error.column, error.message)
+            }
+            Self::Config(error) => error.fmt(f),
+            Self::Start(error) => error.fmt(f),
+            Self::System(error) => error.fmt(f),
+        }
+    }
+}
+
+/// The configuration that the file and the flags make.
+pub(crate) fn configure(options: &Options) -> Result<Config, Error> {
+    let file = match &options.config {
+        Some(path) => {
+            let text =
+                fs::read_to_string(path).map_err(|error| Error::Read(path.clone(), error))?;
+            Settings::from_toml(&text).map_err(|error| Error::File(path.clone(), error))?
+        }
+        None => Settings::default(),
+    };
+    options.settings().or(file).resolve().map_err(Error::Config)
+}
+
+/// Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> {
+    log(config.log);
+    let made = welcome::secret(&mut config).map_err(Error::System)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::System)?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(Error::System)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::System)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(Error::System)?;
+        let server = Server::start(&config).map_err(Error::Start)?;
+        welcome::print(&config, &server, made);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => reload(&server, options, made.then_some(&config)),
+            }
+        }
+        server.stop().map_err(Error::System)
+    })
+}
+
+/// Takes over what can change while the server runs; a configuration with an error changes nothing.
+fn reload(server: &Server, options: &Options, started: Option<&Config>) {
+    let mut config = match configure(options) {
+        Ok(config) => config,
+        Err(error) => return error!(%error, "the configuration is not reloaded"),
+    };
+    if let Some(started) = started {
+        config.secrets.clone_from(&started.secrets);
+    }
+    server.reload(&config);
+    info!("users and secrets are reloaded");
+}
+
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+}
