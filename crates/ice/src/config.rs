@@ -27,9 +27,11 @@ pub struct Config {
     pub candidates: CandidatePolicy,
     /// Ta, the time between the starts of two transactions; 50 ms (RFC 8445 §14.2), at least 5 ms.
     pub ta: Duration,
-    /// Retransmission of connectivity checks (RFC 8445 §14.3).
+    /// Retransmission of connectivity checks (RFC 8445 §14.3): every 500 ms for as long as patience lasts, since a
+    /// path that loses packets, or a NAT that is not open yet, is worth a try at all times alike. The pacer bounds
+    /// what all of them send together.
     pub checks: Retransmission,
-    /// Retransmission of requests to STUN servers. Five requests in 9.5 s by default: a server that is
+    /// Retransmission of requests to STUN and TURN servers: every 500 ms for 12 s by default. A server that is
     /// silent so long would be of no use to the session.
     pub gathering: Retransmission,
     /// The most pairs on the checklist; 100 (RFC 8445 §6.1.2.5).
@@ -54,8 +56,8 @@ impl Config {
             turn_servers: Vec::new(),
             candidates: CandidatePolicy::default(),
             ta: Duration::from_millis(50),
-            checks: Retransmission::default(),
-            gathering: Retransmission { rc: 5, rm: 4, ..Retransmission::default() },
+            checks: Retransmission { rc: 64, ..steady() },
+            gathering: Retransmission { rc: 24, rm: 1, ..steady() },
             max_pairs: 100,
             max_remote_candidates: 100,
             patience: Duration::from_millis(39_500),
@@ -63,6 +65,13 @@ impl Config {
             nomination: NominationPolicy::default(),
         }
     }
+}
+
+/// The RFC's first interval, again and again. "doubling after each retransmission" is a SHOULD (RFC 8489 §6.2.1)
+/// that keeps a crowd of clients off an overloaded server or link; the pacer does that here.
+fn steady() -> Retransmission {
+    let rto = Retransmission::default().rto;
+    Retransmission { rto, longest: rto, ..Retransmission::default() }
 }
 
 /// A server that relays, and what it wants to know.

@@ -69,6 +69,8 @@
 //!   unanswered, the next best valid pair is nominated instead. The peer loses nothing by it, and the session lives.
 //! - *Triggering a check of a pair whose triggered check was sent within the last RTO* (§7.3.1.4, MUST): the two sides'
 //!   checks would set each other off, each cancelling the one before.
+//! - *Doubling the time between transmissions* of a check (RFC 8489 §6.2.1, SHOULD): a lossy path is tried every
+//!   500 ms, and the pacer bounds all checks together.
 //! - *Waiting for answers to checks of pairs that went with the nomination* (§8.1.2): a late answer is dropped.
 //! - *Names in candidates*: ignored, as RFC 8839 §5.1 asks. A browser that hides its addresses behind mDNS names is
 //!   found by its own checks.

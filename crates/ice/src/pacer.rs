@@ -44,9 +44,18 @@ pub(crate) fn check_retransmission(
     unsettled: usize,
 ) -> Retransmission {
     let pairs = u32::try_from(unsettled).unwrap_or(u32::MAX);
-    Retransmission { rto: configured.rto.max(ta.saturating_mul(pairs)), ..configured }
+    let rto = configured.rto.max(ta.saturating_mul(pairs));
+    if rto == configured.rto {
+        return configured;
+    }
+    // As long as with the shorter interval, but for the least that RFC 8489 §6.2.1 has.
+    let times = configured.rto.as_millis() * u128::from(configured.rc) / rto.as_millis().max(1);
+    let rc = u32::try_from(times).unwrap_or(u32::MAX).max(configured.rc.min(LEAST));
+    Retransmission { rto, rc, ..configured }
 }
 
+/// Rc of RFC 8489 §6.2.1.
+const LEAST: u32 = 7;
 /// RFC 8445 §14.2: Ta MUST NOT be less than 5 ms.
 const MINIMUM_TA: Duration = Duration::from_millis(5);
 

@@ -8,7 +8,7 @@ use core::ops::Range;
 use core::time::Duration;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit, Transport};
-use pinhole_stun::{Class, Message, MessageWriter, Method, TransactionId};
+use pinhole_stun::{Class, Message, MessageWriter, Method, Retransmission, TransactionId};
 use pinhole_turn::client::{self, Client, Reason, Received, ToServer};
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
@@ -21,6 +21,7 @@ use crate::gather::{GatheringError, may_reach};
 #[derive(Debug)]
 pub(crate) struct Relays {
     servers: Vec<TurnServer>,
+    retransmission: Retransmission,
     rng: ChaCha12Rng,
     waiting: VecDeque<Plan>,
     relays: Vec<Relay>,
@@ -107,11 +108,16 @@ pub(crate) enum FromServer {
 }
 
 impl Relays {
-    pub(crate) fn new(servers: Vec<TurnServer>, rng: &mut impl Rng) -> Self {
+    pub(crate) fn new(
+        servers: Vec<TurnServer>,
+        retransmission: Retransmission,
+        rng: &mut impl Rng,
+    ) -> Self {
         let mut seed = [0; 32];
         rng.fill_bytes(&mut seed);
         Self {
             servers,
+            retransmission,
             rng: ChaCha12Rng::from_seed(seed),
             waiting: VecDeque::new(),
             relays: Vec::new(),
@@ -387,6 +393,7 @@ impl Relays {
         let server = self.servers.get(usize::from(rank))?;
         let mut config = client::Config::new(path, server.credentials.clone());
         config.addresses = server.addresses;
+        config.retransmission = self.retransmission;
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         let client = Box::new(Client::new(config, seed, now));

@@ -186,7 +186,7 @@ fn with_no_path_both_sides_fail_and_fall_silent() {
             failed >= Instant::from_millis(39_500) && failed <= Instant::from_millis(41_000),
             "{failed}"
         );
-        assert_eq!(node.sent.checks, 7, "Rc transmissions of the one check (RFC 8489 §6.2.1)");
+        assert_eq!(node.sent.checks, 64, "the one check, every 500 ms");
         let pair = node.agent.pairs().next().unwrap();
         assert_eq!(pair.failure.unwrap().to_string(), "no answer");
         assert_eq!(
@@ -222,9 +222,9 @@ fn pairs_of_one_foundation_are_tried_one_after_the_other() {
         }
     });
     session.world.run_for(Duration::from_millis(39_400));
-    assert_eq!(session.nodes()[0].sent.checks, 7);
+    assert_eq!(session.nodes()[0].sent.checks, 64);
     session.world.run_for(Duration::from_secs(45));
-    assert_eq!(session.nodes()[0].sent.checks, 14);
+    assert_eq!(session.nodes()[0].sent.checks, 128);
     assert_eq!(session.nodes()[0].agent.state(), State::Failed);
 }
 
@@ -268,10 +268,10 @@ fn a_silent_stun_server_is_reported_and_holds_nothing_up() {
     session.exchange_credentials();
     assert!(session.run_until_selected(Duration::from_millis(400)));
     let mut alone = Session::public(with_server(controlling()), with_server(controlled()));
-    alone.world.run_for(Duration::from_secs(10));
+    alone.world.run_for(Duration::from_secs(13));
     let failed = alone.nodes()[0].when(|event| matches!(event, Event::GatheringFailed { .. }));
     let completed = alone.nodes()[0].when(|event| *event == Event::GatheringCompleted);
-    assert_eq!(failed, Some(Instant::from_millis(9_500)));
+    assert_eq!(failed, Some(Instant::from_millis(12_000)));
     assert_eq!(completed, failed);
 }
 

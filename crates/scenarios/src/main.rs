@@ -30,7 +30,7 @@ enum Command {
         /// The first seed
         #[arg(long, default_value_t = 0)]
         from: u64,
-        /// The probability that a packet is lost, on each access
+        /// The probability that a packet is lost between the two agents
         #[arg(long, default_value_t = 0.0)]
         loss: f64,
         /// Prints what happened on the network

@@ -41,7 +41,8 @@ pub enum Verdict {
 }
 
 impl Plan {
-    /// Draws everything from the seed, with packets lost with this probability on each access. Half of the sessions
+    /// Draws everything from the seed, with packets lost with this probability on their way from one agent to the
+    /// other, half-way on the access of each. Half of the sessions
     /// have a TURN server, and one in ten uses nothing else.
     #[must_use]
     pub fn draw(seed: u64, loss: f64) -> Self {
@@ -59,7 +60,7 @@ impl Plan {
             duplication: 0.01,
             ..Conditions::latency(Duration::from_millis(rng.random_range(1..80)))
                 .with_jitter(Duration::from_millis(rng.random_range(0..10)))
-                .with_loss(loss)
+                .with_loss(1.0 - (1.0 - loss).sqrt())
         };
         let access = [access(), access()];
         let mut delay = || Duration::from_millis(rng.random_range(0..300));

@@ -110,6 +110,9 @@ impl Agent {
         }
         let happened = self.relays.handle_timeout(now);
         self.relays_changed(happened, now);
+        if self.checklist.has_triggered() {
+            self.start_transaction(now);
+        }
         self.handle_check_deadlines(now);
         self.handle_consent(now);
         self.after_input(now);

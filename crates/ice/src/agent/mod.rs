@@ -149,7 +149,7 @@ impl Agent {
         let credentials = Credentials::random(&mut rng);
         let key = IntegrityKey::short_term(credentials.password.as_str());
         let tie_breaker = TieBreaker(rng.next_u64());
-        let relays = Relays::new(config.turn_servers.clone(), &mut rng);
+        let relays = Relays::new(config.turn_servers.clone(), config.gathering, &mut rng);
         Self {
             role: config.role,
             tie_breaker,

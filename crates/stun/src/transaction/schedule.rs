@@ -5,8 +5,10 @@ use pinhole_sansio::{Instant, Transport};
 /// How often, and how long, a client tries (RFC 8489 §6.2.1, §6.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retransmission {
-    /// The time between the first two transmissions; it doubles with each one.
+    /// The time between the first two transmissions; it doubles with each one, up to `longest`.
     pub rto: Duration,
+    /// The longest time between two transmissions; no limit by default.
+    pub longest: Duration,
     /// Rc: how many times the request is sent in all. 0 counts as 1.
     pub rc: u32,
     /// Rm: after the last one, the client waits Rm times the *first* RTO.
@@ -20,7 +22,13 @@ impl Default for Retransmission {
     /// be configurable and SHOULD have a default of 16" (§6.2.1), "Ti SHOULD be configurable and
     /// SHOULD have a default of 39.5 s" (§6.2.2).
     fn default() -> Self {
-        Self { rto: Duration::from_millis(500), rc: 7, rm: 16, ti: Duration::from_millis(39_500) }
+        Self {
+            rto: Duration::from_millis(500),
+            longest: Duration::MAX,
+            rc: 7,
+            rm: 16,
+            ti: Duration::from_millis(39_500),
+        }
     }
 }
 
@@ -85,7 +93,8 @@ impl Schedule {
             return Step::TimedOut;
         }
         self.sent += 1;
-        self.interval = self.interval.saturating_mul(2);
+        self.interval =
+            self.interval.saturating_mul(2).min(self.config.longest).max(self.config.rto);
         self.arm(now);
         Step::Retransmit
     }
@@ -137,6 +146,20 @@ mod tests {
         let schedule = Schedule::start(Retransmission::default(), Instant::ZERO);
         let expected = vec![0, 500, 1_500, 3_500, 7_500, 15_500, 31_500];
         assert_eq!(run(schedule), (expected, 39_500));
+    }
+
+    #[test]
+    fn the_interval_grows_to_its_limit_and_never_below_the_first() {
+        let limited = |longest| {
+            let longest = Duration::from_millis(longest);
+            run(Schedule::start(
+                Retransmission { longest, rc: 5, rm: 1, ..Retransmission::default() },
+                Instant::ZERO,
+            ))
+            .0
+        };
+        assert_eq!(limited(1_200), [0, 500, 1_500, 2_700, 3_900]);
+        assert_eq!(limited(0), [0, 500, 1_000, 1_500, 2_000]);
     }
 
     #[test]
