@@ -248,7 +248,8 @@ fn the_peer_can_neither_fill_the_tables_nor_make_us_shout() {
     let node = session.world.node(session.a);
     assert_eq!(node.agent.remote_candidates().count(), 100);
     assert_eq!(node.agent.pairs().count(), 100);
-    assert!(node.sent.checks <= 100 * 7, "{} checks", node.sent.checks);
+    let most = 39_500 / 50;
+    assert!(node.sent.checks <= most, "{} checks: more than one each Ta", node.sent.checks);
 }
 
 #[test]
