@@ -279,3 +279,27 @@ fn is_tunneled(client: IpAddr) -> bool {
     let IpAddr::V6(client) = client else { return false };
     embedded(client).is_some_and(|(embedding, _)| embedding.is_forbidden())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// CHECKLIST 20: REQUESTED-TRANSPORT of two bytes, and none.
+    #[test]
+    fn line_20_a_short_or_missing_transport_is_400() {
+        let header = |length| {
+            let mut bytes = std::vec![0, 3, 0, length, 0x21, 0x12, 0xa4, 0x42];
+            bytes.extend([7; 12]);
+            bytes
+        };
+        let (mut short, mut whole) = (header(8), header(8));
+        short.extend([0, 0x19, 0, 2, 17, 0, 0, 0]);
+        whole.extend([0, 0x19, 0, 4, 17, 0, 0, 0]);
+        for (bytes, expected) in
+            [(header(0), Err(BAD_REQUEST)), (short, Err(BAD_REQUEST)), (whole, Ok(()))]
+        {
+            let message = Message::parse(&bytes).unwrap();
+            assert_eq!(Wishes::read(&message, None).map(drop), expected);
+        }
+    }
+}

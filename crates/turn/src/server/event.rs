@@ -1,5 +1,5 @@
 use alloc::boxed::Box;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use pinhole_sansio::FiveTuple;
 
@@ -95,6 +95,13 @@ pub enum Event {
         reason: EndReason,
         /// What it has relayed.
         traffic: Traffic,
+    },
+    /// A client may talk to a peer that it had no permission for until now.
+    PeerPermitted {
+        /// The client.
+        client: FiveTuple,
+        /// The peer, on every port.
+        peer: IpAddr,
     },
     /// A client has asked for a peer that the policy refuses.
     PeerRefused {

@@ -48,9 +48,15 @@ impl Peers {
     }
 
     /// Installs or refreshes the permissions of all these addresses, or, if there would be too many, of
-    /// none.
+    /// none; then this is false. Tells each that had no permission.
     #[must_use]
-    pub(super) fn permit(&mut self, peers: &[IpAddr], limits: &Limits, now: Instant) -> bool {
+    pub(super) fn permit(
+        &mut self,
+        peers: &[IpAddr],
+        limits: &Limits,
+        now: Instant,
+        mut tell: impl FnMut(IpAddr),
+    ) -> bool {
         self.permissions.retain(|_, expires| now < *expires);
         let mut new = peers
             .iter()
@@ -63,7 +69,9 @@ impl Peers {
             return false;
         }
         for peer in peers {
-            self.permissions.insert(*peer, now + PERMISSION_LIFETIME);
+            if self.permissions.insert(*peer, now + PERMISSION_LIFETIME).is_none() {
+                tell(*peer);
+            }
         }
         true
     }
@@ -75,6 +83,7 @@ impl Peers {
         peer: SocketAddr,
         limits: &Limits,
         now: Instant,
+        tell: impl FnMut(IpAddr),
     ) -> Result<(), BindError> {
         self.channels.retain(|_, channel| now < channel.expires);
         let channels = &self.channels;
@@ -86,7 +95,7 @@ impl Peers {
             return Err(BindError::Conflict);
         }
         let is_full = bound.is_none() && self.channels.len() >= limits.channels;
-        if is_full || !self.permit(&[peer.ip()], limits, now) {
+        if is_full || !self.permit(&[peer.ip()], limits, now, tell) {
             return Err(BindError::Full);
         }
         self.channels.insert(number, Channel { peer, expires: now + CHANNEL_LIFETIME });
@@ -112,5 +121,49 @@ impl Peers {
     pub(super) fn number_of(&self, peer: SocketAddr, now: Instant) -> Option<ChannelNumber> {
         let number = *self.numbers.get(&peer)?;
         self.peer_of(number, now).map(|_| number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use foldhash::SharedSeed;
+    use std::collections::BTreeMap;
+
+    /// CHECKLIST 26 and T9: a million random steps, against a table of the bindings.
+    #[test]
+    fn line_26_channels_and_peers_stay_a_bijection() {
+        let hasher = SeedableRandomState::with_seed(1, SharedSeed::global_fixed());
+        let (mut peers, mut model) = (Peers::new(&hasher), BTreeMap::new());
+        let limits = Limits { channels: 6, ..Limits::default() };
+        let (mut now, mut state) = (Instant::ZERO, 26_u64);
+        let mut random = |below: u16| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            u16::try_from(state >> 33 & 0x7fff).unwrap() % below
+        };
+        for step in 0..1_000_000 {
+            now += Duration::from_millis(u64::from(random(60_000)));
+            model.retain(|_, (_, expires)| now < *expires);
+            let number = ChannelNumber::new(0x4000 + random(9)).unwrap();
+            let peer = SocketAddr::from(([198, 51, 100, 7], random(9)));
+            let by_number = model.get(&number).map(|(bound, _)| *bound);
+            let by_peer = model.iter().find(|(_, (bound, _))| *bound == peer).map(|(n, _)| *n);
+            let expected = if by_number.is_some_and(|bound| bound != peer)
+                || by_peer.is_some_and(|bound| bound != number)
+            {
+                Err(BindError::Conflict)
+            } else if by_number.is_none() && model.len() == 6 {
+                Err(BindError::Full)
+            } else {
+                Ok(())
+            };
+            assert_eq!(peers.bind(number, peer, &limits, now, |_| ()), expected, "step {step}");
+            if expected.is_ok() {
+                model.insert(number, (peer, now + CHANNEL_LIFETIME));
+            }
+            assert_eq!(peers.peer_of(number, now), model.get(&number).map(|(bound, _)| *bound));
+            let back = peers.number_of(peer, now).map(|number| peers.peer_of(number, now));
+            assert!(back.is_none_or(|back| back == Some(peer)), "step {step}");
+        }
     }
 }

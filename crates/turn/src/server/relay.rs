@@ -31,7 +31,8 @@ impl<U> Server<U> {
         let peer = canonical(peer);
         let allocation =
             self.allocations.get_mut(Key::from(relay)).ok_or(DropReason::NoAllocation)?;
-        if !allocation.is_live(now) {
+        // What the driver had received before it closed a relayed address of a dual allocation.
+        if !allocation.is_live(now) || allocation.port(relay.family).is_none() {
             return Err(DropReason::NoAllocation);
         }
         if !allocation.is_reachable() {
@@ -70,6 +71,7 @@ impl<U> Server<U> {
         let Some(allocation) = self.allocations.get(Key::from(relay)) else { return };
         if !is_told
             || !allocation.is_live(now)
+            || allocation.port(relay.family).is_none()
             || !allocation.is_reachable()
             || !allocation.peers.is_permitted(peer.ip(), now)
         {

@@ -192,7 +192,9 @@ impl<U: Users> Server<U> {
             self.check_peer(key, request.reply.client, peer)?;
         }
         let allocation = self.allocations.get_mut(key).ok_or(MISMATCH)?;
-        if !allocation.peers.permit(&peers, &self.config.limits, now) {
+        let (events, client) = (&mut self.events, request.reply.client);
+        let tell = |peer| events.push_back(Event::PeerPermitted { client, peer });
+        if !allocation.peers.permit(&peers, &self.config.limits, now, tell) {
             return Err(NO_CAPACITY);
         }
         self.answer(&request.reply, Class::SuccessResponse, |_| Ok(()));
@@ -210,12 +212,13 @@ impl<U: Users> Server<U> {
         let (number, peer) = (channel.number().ok_or(BAD_REQUEST)?, canonical(peer));
         self.check_peer(key, request.reply.client, peer.ip())?;
         let allocation = self.allocations.get_mut(key).ok_or(MISMATCH)?;
-        allocation.peers.bind(number, peer, &self.config.limits, now).map_err(
-            |error| match error {
-                BindError::Conflict => BAD_REQUEST,
-                BindError::Full => NO_CAPACITY,
-            },
-        )?;
+        let (events, client) = (&mut self.events, request.reply.client);
+        let tell = |peer| events.push_back(Event::PeerPermitted { client, peer });
+        let bound = allocation.peers.bind(number, peer, &self.config.limits, now, tell);
+        bound.map_err(|error| match error {
+            BindError::Conflict => BAD_REQUEST,
+            BindError::Full => NO_CAPACITY,
+        })?;
         self.answer(&request.reply, Class::SuccessResponse, |_| Ok(()));
         Ok(())
     }
