@@ -151,7 +151,7 @@ impl ServerConnector {
             return Ok(Arc::clone(config));
         }
         let made = self.trust.client_config().map_err(io::Error::other)?;
-        Ok(Arc::clone(self.tls.get_or_init(|| Arc::new(made))))
+        Ok(Arc::clone(self.tls.get_or_init(|| made)))
     }
 }
 

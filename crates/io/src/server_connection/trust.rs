@@ -51,7 +51,12 @@ impl Trust {
         Ok(self)
     }
 
-    pub(super) fn client_config(&self) -> Result<ClientConfig, TrustError> {
+    /// The same for [`rustls`](tokio_rustls::rustls), which this crate does TLS with, for programs with sockets of
+    /// their own.
+    ///
+    /// # Errors
+    /// [`TrustError::Root`], [`TrustError::Empty`].
+    pub fn client_config(&self) -> Result<Arc<ClientConfig>, TrustError> {
         let mut store = RootCertStore::empty();
         for root in &self.roots {
             store.add(root.clone()).map_err(|error| TrustError::Root(error.to_string()))?;
@@ -70,6 +75,6 @@ impl Trust {
             .map_err(|error| TrustError::Root(error.to_string()))?
             .with_root_certificates(store)
             .with_no_client_auth();
-        Ok(config)
+        Ok(Arc::new(config))
     }
 }
