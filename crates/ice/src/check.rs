@@ -133,12 +133,6 @@ impl InFlight {
         })
     }
 
-    /// The latest transmission of a check of the pair.
-    pub(crate) fn last_sent(&self, pair: PairId) -> Option<Instant> {
-        let checks = self.0.iter().filter(|check| check.pair == pair);
-        checks.map(|check| check.last_sent).max()
-    }
-
     /// Forgets all that is on its way for a pair.
     pub(crate) fn forget(&mut self, pair: PairId) {
         self.0.retain(|check| check.pair != pair);

@@ -7,8 +7,8 @@ use pinhole_sansio::Instant;
 /// Regular nomination of the best valid pair once better ones have had their chance.
 ///
 /// Waiting costs nothing but the peer's certainty: data flows on the best valid pair meanwhile. A better pair is
-/// still *in the race* while it waits for its first check, while that check is younger than `patience`, or while the
-/// answer to a retransmission may be on its way; the race as a whole ends `settle` after the first pair became valid.
+/// still *in the race* while it waits for its first check, or while that check is younger than `patience`; the race
+/// as a whole ends `settle` after the first pair became valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NominationPolicy {
     /// For a valid pair that leads from machine to machine.
@@ -36,7 +36,7 @@ impl Default for NominationPolicy {
             },
             // Two retransmissions of a check that a NAT swallowed because the peer had not begun yet.
             relayed: Settling {
-                patience: Duration::from_millis(1_800),
+                patience: Duration::from_millis(1_400),
                 settle: Duration::from_millis(3_000),
             },
         }
@@ -46,8 +46,8 @@ impl Default for NominationPolicy {
 /// A pair that is better than the best valid one and not settled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rival {
-    /// The first transmission of a check and the latest, if there was one.
-    pub(crate) checks: Option<(Instant, Instant)>,
+    /// When it was first checked, if it was.
+    pub(crate) first_check: Option<Instant>,
 }
 
 impl Settling {
@@ -58,14 +58,10 @@ impl Settling {
         rtt: Option<Duration>,
         rivals: impl Iterator<Item = Rival>,
     ) -> Instant {
-        let answer = rtt.unwrap_or_default() * 2;
-        let patience = self.patience.max(answer);
+        let patience = self.patience.max(rtt.unwrap_or_default() * 2);
         let end = first_valid + self.settle;
         rivals
-            .map(|rival| match rival.checks {
-                Some((first, latest)) => (first + patience).max(latest + answer),
-                None => end,
-            })
+            .map(|rival| rival.first_check.map_or(end, |sent| sent + patience))
             .max()
             .map_or(first_valid, |last| last.min(end))
     }
@@ -79,10 +75,8 @@ mod tests {
         Settling { patience: Duration::from_millis(50), settle: Duration::from_millis(200) };
 
     fn at(first_checks: &[Option<u64>], rtt: u64) -> Instant {
-        let rivals = first_checks
-            .iter()
-            .map(|at| at.map(Instant::from_millis))
-            .map(|at| Rival { checks: at.map(|at| (at, at)) });
+        let rivals =
+            first_checks.iter().map(|at| Rival { first_check: at.map(Instant::from_millis) });
         SETTLING.nominate_at(Instant::from_millis(1_000), Some(Duration::from_millis(rtt)), rivals)
     }
 

@@ -107,19 +107,13 @@ impl Agent {
             .max_by_key(|(_, valid)| valid.priority)
     }
 
-    /// When the pair was first checked, and when it was last.
-    fn transmissions(&self, pair: &Pair) -> Option<(Instant, Instant)> {
-        let first = pair.first_check?;
-        Some((first, self.in_flight.last_sent(pair.id).unwrap_or(first)))
-    }
-
     /// Unsettled pairs that are better than `priority`.
     fn rivals(&self, priority: PairPriority) -> impl Iterator<Item = Rival> {
         self.checklist
             .iter()
             .take_while(move |pair| pair.priority > priority)
             .filter(|pair| is_unsettled(pair.state))
-            .map(|pair| Rival { checks: self.transmissions(pair) })
+            .map(|pair| Rival { first_check: pair.first_check })
     }
 }
 
