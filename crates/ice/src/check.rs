@@ -133,6 +133,11 @@ impl InFlight {
         })
     }
 
+    /// Forgets all but checks for consent.
+    pub(crate) fn keep_consent(&mut self) {
+        self.0.retain(|check| check.purpose == Purpose::Consent);
+    }
+
     /// Forgets all that is on its way for a pair.
     pub(crate) fn forget(&mut self, pair: PairId) {
         self.0.retain(|check| check.pair != pair);

@@ -34,6 +34,16 @@ pub(crate) struct NewPair {
 }
 
 impl Checklist {
+    /// An empty list whose first pair gets this number.
+    pub(crate) fn starting_at(next_id: u32) -> Self {
+        Self { next_id, ..Self::default() }
+    }
+
+    /// The number of the next pair.
+    pub(crate) const fn next_id(&self) -> u32 {
+        self.next_id
+    }
+
     /// Inserts a Frozen pair by its priority, unless it is redundant (§6.1.2.4). With `limit` pairs on the
     /// list, the least of those that were never checked makes room, or else the new one is left out
     /// (§6.1.2.5).

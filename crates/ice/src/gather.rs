@@ -92,6 +92,13 @@ impl Gatherer {
         }
     }
 
+    /// Asks nothing more from a base.
+    pub(crate) fn remove_base(&mut self, base: SocketAddr) {
+        self.waiting.retain(|query| query.base != base);
+        self.asking.retain(|(query, _)| query.base != base);
+        self.kept.retain(|(query, _)| query.base != base);
+    }
+
     /// Starts the next planned question. `false` when there is none.
     pub(crate) fn start_next(&mut self, id: TransactionId, now: Instant) -> bool {
         let Some(query) = self.waiting.pop_front() else { return false };

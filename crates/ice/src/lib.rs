@@ -55,6 +55,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # When the network changes
+//! [`Agent::restart`] begins anew with other credentials while data takes the old path (RFC 8445 §9);
+//! [`Agent::remove_base`] and [`Agent::add_base`] tell of sockets that went and came. The application signals the new
+//! credentials and candidates, as at the start.
+//!
 //! # What to expect
 //! With one usable pair and a round trip R, both sides can send after R and the controlling one has selected the
 //! pair after 2 R: data flows on the best valid pair before any is nominated (RFC 8445 §12.1). Where no pair works,
@@ -77,8 +82,8 @@
 //! - *ICMP errors* (§7.2.5.2.2, MAY): they are easily forged.
 //!
 //! # Not here yet
-//! TCP candidates, several streams and components, the lite role, ICE restarts, mDNS. A candidate of a kind that is
-//! not supported is left out, and nothing fails over it.
+//! TCP candidates, several streams and components, the lite role, mDNS. A candidate of a kind that is not supported is
+//! left out, and nothing fails over it.
 
 #![forbid(unsafe_code)]
 #![no_std]

@@ -68,6 +68,9 @@ pub enum PairFailure {
     /// The TURN server has taken the relayed address away.
     #[error("the relayed address was lost")]
     RelayLost,
+    /// The application has taken the socket away.
+    #[error("its socket was removed")]
+    BaseRemoved,
     /// The peer's consent to receive ran out or was taken back (RFC 7675 §5).
     #[error("consent was lost")]
     ConsentLost,

@@ -152,7 +152,12 @@ impl Relays {
         let begun = self.relays.iter().map(|relay| (relay.server.0, relay.base.ip()));
         let has_connection = planned.chain(begun).any(|known| known == (plan.rank, plan.base.ip()));
         // One connection is enough for all sockets at one address.
-        let is_redundant = server.transport.is_reliable() && has_connection;
+        let is_same = |relay: &Relay| {
+            let is_closing = matches!(relay.stage, Stage::Closing(_));
+            (relay.server.0, relay.base) == (plan.rank, plan.base) && !is_closing
+        };
+        let is_there = self.relays.iter().any(is_same);
+        let is_redundant = is_there || server.transport.is_reliable() && has_connection;
         if may_reach(plan.base, server.address) && !is_redundant {
             self.waiting.push_back(plan);
         }
@@ -307,6 +312,28 @@ impl Relays {
         sent.ok()
     }
 
+    /// The allocations that were reached from a socket are lost with it.
+    pub(crate) fn remove_base(&mut self, base: SocketAddr, now: Instant) -> Vec<Happening> {
+        self.waiting.retain(|plan| plan.base != base);
+        let mut released = Vec::new();
+        for index in (0..self.relays.len()).rev() {
+            if self.relays.get(index).is_some_and(|relay| relay.base == base) {
+                released.extend(self.give_back_at(index, now).map(Happening::Released));
+            }
+        }
+        released
+    }
+
+    /// Whether the allocation with this address stands.
+    pub(crate) fn is_live(&self, relayed: SocketAddr) -> bool {
+        self.position(relayed).is_some()
+    }
+
+    /// After a restart all allocations are of use again.
+    pub(crate) const fn keep_all(&mut self) {
+        self.release = None;
+    }
+
     /// Gives back what is not `used`, some seconds from now (RFC 8445 §8.3.1).
     pub(crate) fn release_unused(&mut self, used: SocketAddr, now: Instant) {
         self.waiting.clear();
@@ -408,26 +435,32 @@ impl Relays {
     ) -> Vec<[Option<SocketAddr>; 2]> {
         let mut released = Vec::new();
         for index in (0..self.relays.len()).rev() {
-            let Some(relay) = self.relays.get_mut(index) else { continue };
-            if relay.addresses().contains(&used) && used.is_some() {
-                continue;
-            }
-            released.push(relay.addresses());
-            match core::mem::replace(&mut relay.stage, Stage::Connecting) {
-                Stage::Connecting => {
-                    let connection = relay.connection;
-                    self.relays.remove(index);
-                    self.commands.extend(connection.map(Command::Disconnect));
-                }
-                Stage::Allocating(mut link) | Stage::Live { mut link, .. } => {
-                    link.client.close(now);
-                    relay.stage = Stage::Closing(link);
-                    self.collect(index);
-                }
-                closing @ Stage::Closing(_) => relay.stage = closing,
+            let Some(relay) = self.relays.get(index) else { continue };
+            let is_used = used.is_some() && relay.addresses().contains(&used);
+            if !is_used {
+                released.extend(self.give_back_at(index, now));
             }
         }
         released
+    }
+
+    fn give_back_at(&mut self, index: usize, now: Instant) -> Option<[Option<SocketAddr>; 2]> {
+        let relay = self.relays.get_mut(index)?;
+        let addresses = relay.addresses();
+        match core::mem::replace(&mut relay.stage, Stage::Connecting) {
+            Stage::Connecting => {
+                let connection = relay.connection;
+                self.relays.remove(index);
+                self.commands.extend(connection.map(Command::Disconnect));
+            }
+            Stage::Allocating(mut link) | Stage::Live { mut link, .. } => {
+                link.client.close(now);
+                relay.stage = Stage::Closing(link);
+                self.collect(index);
+            }
+            closing @ Stage::Closing(_) => relay.stage = closing,
+        }
+        Some(addresses)
     }
 
     /// Takes what the client at this place has to say, and removes it if it is at its end.

@@ -129,6 +129,17 @@ impl Connection {
         self.shared.with_agent(|agent, now| agent.set_remote_credentials(credentials, now))
     }
 
+    /// Begins anew with other credentials, while data takes the path that it has; see [`Agent::restart`].
+    ///
+    /// # Errors
+    /// As [`Agent::restart`].
+    pub fn restart(&self) -> Result<Credentials, AgentError> {
+        self.shared.with_agent(|agent, now| {
+            agent.restart(now)?;
+            Ok(agent.local_credentials().clone())
+        })
+    }
+
     /// Takes a candidate that the peer signalled; see [`Agent::add_remote_candidate`].
     pub fn add_remote_candidate(&self, candidate: Candidate) {
         self.shared.with_agent(|agent, now| agent.add_remote_candidate(candidate, now));

@@ -47,12 +47,13 @@ impl Agent {
     }
 
     fn start_check(&mut self, now: Instant) -> bool {
-        if self.remote.session.is_none() {
+        if self.generation.remote.session.is_none() {
             return false;
         }
-        let Some(next) = self.checklist.next(&mut self.events) else { return false };
+        let Some(next) = self.generation.checklist.next(&mut self.events) else { return false };
         self.asked_last = false;
-        let nominating = self.conclusion.nominating.filter(|_| self.role == Role::Controlling);
+        let nominating =
+            self.generation.conclusion.nominating.filter(|_| self.role == Role::Controlling);
         let (pair, purpose) = match next {
             Next::Triggered(pair) if nominating == Some(pair) => (pair, Purpose::Nomination),
             Next::Triggered(pair) => (pair, Purpose::Triggered),
@@ -61,7 +62,7 @@ impl Agent {
         self.send_check(pair, purpose, now);
         // The pair of a nomination stays Succeeded: it is valid whatever becomes of this check.
         if purpose != Purpose::Nomination {
-            self.checklist.set_state(pair, PairState::InProgress, &mut self.events);
+            self.generation.checklist.set_state(pair, PairState::InProgress, &mut self.events);
         }
         true
     }
@@ -69,7 +70,8 @@ impl Agent {
     pub(super) fn send_check(&mut self, pair: PairId, purpose: Purpose, now: Instant) {
         let id = self.fresh_transaction_id();
         let timing = self.check_timing(purpose, now);
-        let Some((session, pair)) = self.remote.session.as_ref().zip(self.checklist.get_mut(pair))
+        let Some((session, pair)) =
+            self.generation.remote.session.as_ref().zip(self.generation.checklist.get_mut(pair))
         else {
             return;
         };
@@ -100,7 +102,7 @@ impl Agent {
             request,
         };
         let transmit = check.transmit();
-        self.in_flight.push(check);
+        self.generation.in_flight.push(check);
         self.transmit(transmit, now);
     }
 
@@ -109,14 +111,15 @@ impl Agent {
         if purpose == Purpose::Consent {
             return Timing::Once { until: now + self.config.consent.expiry };
         }
-        let unsettled = self.checklist.iter().filter(|pair| is_unsettled(pair.state)).count();
+        let unsettled =
+            self.generation.checklist.iter().filter(|pair| is_unsettled(pair.state)).count();
         let config = check_retransmission(self.config.checks, self.pacer.interval(), unsettled);
         Timing::Retransmitted(Schedule::start(config, now))
     }
 
     /// Retransmits what is due, as the pacer allows, and gives up what was never answered (§7.2.5.2.3).
     pub(super) fn handle_check_deadlines(&mut self, now: Instant) {
-        while let Some(due) = self.in_flight.next_due(self.pacer.is_open(now), now) {
+        while let Some(due) = self.generation.in_flight.next_due(self.pacer.is_open(now), now) {
             match due {
                 Due::Retransmit(transmit) => {
                     self.transmit(transmit, now);
@@ -132,23 +135,23 @@ impl Agent {
     /// The pair is of no use (§7.2.5.2). A failed nomination takes the pair off the valid list
     /// (§7.2.5.3.4), and the next best pair gets its chance.
     pub(super) fn fail_pair(&mut self, id: PairId, failure: PairFailure) {
-        let Some(pair) = self.checklist.get_mut(id) else { return };
+        let Some(pair) = self.generation.checklist.get_mut(id) else { return };
         pair.failure = Some(failure);
         pair.valid = None;
         pair.nominate_when_valid = false;
-        if self.conclusion.nominating == Some(id) {
-            self.conclusion.nominating = None;
+        if self.generation.conclusion.nominating == Some(id) {
+            self.generation.conclusion.nominating = None;
         }
-        self.in_flight.forget(id);
-        self.checklist.untrigger(id);
-        self.checklist.set_state(id, PairState::Failed, &mut self.events);
+        self.generation.in_flight.forget(id);
+        self.generation.checklist.untrigger(id);
+        self.generation.checklist.set_state(id, PairState::Failed, &mut self.events);
     }
 
     /// Takes the other role and reorders the pairs (§7.3.1.1).
     pub(super) fn switch_role(&mut self) {
         self.role = self.role.switched();
-        if let Some(pair) = self.conclusion.nominating.take() {
-            self.checklist.untrigger(pair);
+        if let Some(pair) = self.generation.conclusion.nominating.take() {
+            self.generation.checklist.untrigger(pair);
         }
         self.reprioritize();
         self.events.push(Event::RoleSwitched(self.role));

@@ -1,6 +1,6 @@
 //! What arrives: datagrams and deadlines.
 
-use pinhole_sansio::{Datagram, Instant};
+use pinhole_sansio::{Datagram, FiveTuple, Instant};
 use pinhole_stun::{Class, Message, Method, PacketKind, ParseError, classify};
 
 use super::Agent;
@@ -110,11 +110,15 @@ impl Agent {
         }
         let happened = self.relays.handle_timeout(now);
         self.relays_changed(happened, now);
-        if self.checklist.has_triggered() {
+        if self.generation.checklist.has_triggered() {
             self.start_transaction(now);
         }
         self.handle_check_deadlines(now);
         self.handle_consent(now);
+        self.with_previous(|agent| {
+            agent.handle_check_deadlines(now);
+            agent.handle_consent(now);
+        });
         self.after_input(now);
     }
 
@@ -127,10 +131,11 @@ impl Agent {
         [
             self.gatherer.poll_timeout(),
             self.relays.poll_timeout(),
-            self.in_flight.deadline(self.pacer.next()),
             self.next_start(),
-            self.consent_deadline(),
-            self.conclusion.nominate_at,
+            self.generation.deadline(self.pacer.next()),
+            self.previous.as_ref().and_then(|previous| previous.deadline(self.pacer.next())),
+            self.retire_at,
+            self.generation.conclusion.nominate_at,
             self.failure_deadline(),
         ]
         .into_iter()
@@ -144,6 +149,7 @@ impl Agent {
             return;
         }
         self.conclude_gathering();
+        self.let_previous_go(now);
         self.update_route(now);
         self.consider_nomination(now);
         self.start_transaction(now);
@@ -153,7 +159,7 @@ impl Agent {
     /// When the pacer allows the next transaction, if there is one to start.
     fn next_start(&self) -> Option<Instant> {
         let wants = self.gatherer.has_next()
-            || (self.remote.session.is_some() && self.checklist.has_next());
+            || (self.generation.remote.session.is_some() && self.generation.checklist.has_next());
         let at = if wants { Some(Instant::ZERO) } else { self.relays.next_at() };
         at.map(|at| at.max(self.pacer.next()))
     }
@@ -167,10 +173,24 @@ impl Agent {
         if message.method() != Method::BINDING {
             return Err(DropReason::WrongMethod);
         }
+        if self.is_for_previous(&message) {
+            let received = self
+                .with_previous(|agent| agent.receive_binding(&message, datagram.five_tuple, now));
+            return received.unwrap_or(Ok(()));
+        }
+        self.receive_binding(&message, datagram.five_tuple, now)
+    }
+
+    fn receive_binding(
+        &mut self,
+        message: &Message<'_>,
+        five_tuple: FiveTuple,
+        now: Instant,
+    ) -> Result<(), DropReason> {
         match message.class() {
-            Class::Request => self.receive_request(&message, datagram.five_tuple, now),
+            Class::Request => self.receive_request(message, five_tuple, now),
             Class::SuccessResponse | Class::ErrorResponse => {
-                self.receive_response(&message, datagram.five_tuple, now)
+                self.receive_response(message, five_tuple, now)
             }
             // A keepalive (RFC 8445 §11): it keeps NATs open, and tells an agent nothing.
             Class::Indication => Ok(()),
@@ -180,11 +200,12 @@ impl Agent {
     /// Only what comes from the remote address of a validated pair is the application's.
     fn receive_data<'a>(&self, datagram: Datagram<'a>) -> Received<'a> {
         let five_tuple = datagram.five_tuple;
-        match self.checklist.find(five_tuple.local, five_tuple.remote) {
-            Some(pair) if pair.valid.is_some() => {
-                Received::Data { pair: pair.id, payload: datagram.payload }
-            }
-            Some(_) | None => Received::Dropped(DropReason::NotValidated),
+        let generations = [Some(&self.generation), self.previous.as_ref()].into_iter().flatten();
+        let mut found =
+            generations.filter_map(|this| this.checklist.find(five_tuple.local, five_tuple.remote));
+        match found.find(|pair| pair.valid.is_some()) {
+            Some(pair) => Received::Data { pair: pair.id, payload: datagram.payload },
+            None => Received::Dropped(DropReason::NotValidated),
         }
     }
 }

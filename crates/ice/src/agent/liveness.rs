@@ -5,6 +5,7 @@ use core::fmt;
 use pinhole_sansio::Instant;
 
 use super::Agent;
+use super::generation::Generation;
 use crate::check::Purpose;
 use crate::event::Event;
 use crate::pair::{Pair, PairFailure, PairId, PairState};
@@ -70,7 +71,8 @@ impl Agent {
     }
 
     fn next_consent_step(&mut self, now: Instant) -> Option<(PairId, ConsentStep)> {
-        let Self { checklist, conclusion, config, rng, pacer, .. } = self;
+        let Self { generation, config, rng, pacer, .. } = self;
+        let Generation { checklist, conclusion, .. } = generation;
         checklist.iter_mut().filter(|pair| conclusion.is_in_use(pair)).find_map(|pair| {
             let consent = &mut pair.valid.as_mut()?.consent;
             if !consent.is_fresh(now) {
@@ -82,25 +84,22 @@ impl Agent {
     }
 
     pub(super) fn revoke_consent(&mut self, id: PairId, now: Instant) {
-        if let Some(valid) = self.checklist.get_mut(id).and_then(|pair| pair.valid.as_mut()) {
+        if let Some(valid) =
+            self.generation.checklist.get_mut(id).and_then(|pair| pair.valid.as_mut())
+        {
             valid.consent.revoke(now);
         }
         self.handle_consent(now);
     }
 
-    pub(super) fn consent_deadline(&self) -> Option<Instant> {
-        let in_use = self.checklist.iter().filter(|pair| self.conclusion.is_in_use(pair));
-        in_use
-            .filter_map(|pair| Some(pair.valid.as_ref()?.consent.deadline(self.pacer.next())))
-            .min()
-    }
-
-    /// When the last hope ends, if there is none but time: no pair is valid or on its way.
+    /// When the last hope ends, if there is none but time: no pair is valid or on its way, and
+    /// there is no path of before a restart.
     pub(super) fn failure_deadline(&self) -> Option<Instant> {
-        let hopeless = self.checklist.iter().all(|pair| pair.state == PairState::Failed);
+        let hopeless = self.generation.checklist.iter().all(|pair| pair.state == PairState::Failed);
         // RFC 8863 §5: the timer also stands in for an end-of-candidates that never comes.
-        let ends = self.remote.session.as_ref()?.patience_ends;
-        (hopeless && self.local.gathered).then_some(ends)
+        let ends = self.generation.remote.session.as_ref()?.patience_ends;
+        let is_alone = self.previous.is_none();
+        (hopeless && is_alone && self.local.gathered).then_some(ends)
     }
 
     pub(super) fn update_state(&mut self, now: Instant) {
@@ -111,21 +110,26 @@ impl Agent {
         }
     }
 
-    fn current_state(&self, now: Instant) -> State {
-        if let Some(selected) = self.conclusion.selected.and_then(|id| self.checklist.get(id)) {
+    pub(super) fn current_state(&self, now: Instant) -> State {
+        if let Some(selected) =
+            self.generation.conclusion.selected.and_then(|id| self.generation.checklist.get(id))
+        {
             return match &selected.valid {
                 Some(valid) if valid.consent.is_in_doubt() => State::Disconnected,
                 Some(_) => State::Completed,
                 None => State::Failed,
             };
         }
-        if self.checklist.iter().any(|pair| pair.valid.is_some()) {
+        if self.generation.checklist.iter().any(|pair| pair.valid.is_some()) {
             return State::Connected;
+        }
+        if let Some(previous) = &self.previous {
+            return previous.interim_state();
         }
         if self.failure_deadline().is_some_and(|deadline| deadline <= now) {
             return State::Failed;
         }
-        if self.remote.session.is_some() { State::Checking } else { State::New }
+        if self.generation.remote.session.is_some() { State::Checking } else { State::New }
     }
 
     pub(super) fn set_state(&mut self, state: State) {
@@ -142,7 +146,32 @@ enum ConsentStep {
     GiveUp,
 }
 
-impl super::Conclusion {
+impl Generation {
+    /// The state while this generation's path serves and the next one looks for its own.
+    fn interim_state(&self) -> State {
+        let valid =
+            self.conclusion.route.and_then(|route| self.checklist.get(route)?.valid.as_ref());
+        match valid {
+            Some(valid) if !valid.consent.is_in_doubt() => State::Connected,
+            Some(_) | None => State::Disconnected,
+        }
+    }
+
+    /// When a check of this generation is due, or its consent.
+    pub(super) fn deadline(&self, may_send: Instant) -> Option<Instant> {
+        [self.in_flight.deadline(may_send), self.consent_deadline(may_send)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn consent_deadline(&self, may_send: Instant) -> Option<Instant> {
+        let in_use = self.checklist.iter().filter(|pair| self.conclusion.is_in_use(pair));
+        in_use.filter_map(|pair| Some(pair.valid.as_ref()?.consent.deadline(may_send))).min()
+    }
+}
+
+impl super::generation::Conclusion {
     /// Consent is kept on the selected pair; until there is one, on all that are valid.
     fn is_in_use(&self, pair: &Pair) -> bool {
         pair.valid.is_some() && self.selected.is_none_or(|selected| selected == pair.id)

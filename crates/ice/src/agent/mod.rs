@@ -1,6 +1,7 @@
 //! The agent: what the application calls, and what it asks for.
 
 mod checks;
+mod generation;
 mod input;
 mod liveness;
 mod nomination;
@@ -8,6 +9,7 @@ mod pairing;
 mod relaying;
 mod requests;
 mod responses;
+mod restart;
 mod view;
 
 use alloc::collections::VecDeque;
@@ -24,9 +26,7 @@ pub use input::{DropReason, Received};
 pub use liveness::State;
 pub use view::PairInfo;
 
-use crate::candidate::{AddRemote, Candidate, LocalCandidates, RemoteCandidates};
-use crate::check::InFlight;
-use crate::checklist::Checklist;
+use crate::candidate::{AddRemote, Candidate, LocalCandidates};
 use crate::config::{CandidatePolicy, Config, TurnServer};
 use crate::credentials::Credentials;
 use crate::event::{Command, Event, Events};
@@ -35,7 +35,7 @@ use crate::pacer::Pacer;
 use crate::pair::PairId;
 use crate::relay::Relays;
 use crate::role::{Role, TieBreaker};
-use requests::EarlyCheck;
+use generation::{Generation, RemoteSession};
 
 /// One side of an ICE session of one data stream with one component (RFC 8445).
 ///
@@ -47,68 +47,31 @@ pub struct Agent {
     role: Role,
     tie_breaker: TieBreaker,
     local: LocalSide,
-    remote: RemoteSide,
-    checklist: Checklist,
-    in_flight: InFlight,
+    generation: Generation,
+    /// The generation before a restart, while its path is of use.
+    previous: Option<Generation>,
+    /// When the previous generation goes.
+    retire_at: Option<Instant>,
     pacer: Pacer,
     gatherer: Gatherer,
     relays: Relays,
     /// The last transaction was a question to a server, so a check is next.
     asked_last: bool,
-    conclusion: Conclusion,
     state: State,
+    /// The pair that the application was last told to be the route.
+    told_route: Option<PairId>,
     events: Events,
     transmits: VecDeque<Transmit>,
 }
 
-/// What this side tells the peer.
-#[derive(Debug)]
+/// What this side has gathered.
+#[derive(Debug, Default)]
 struct LocalSide {
-    credentials: Credentials,
-    /// Verifies requests and signs their answers.
-    key: IntegrityKey,
     candidates: LocalCandidates,
     /// The application has no more bases to add.
     bases_ended: bool,
     /// GatheringCompleted was told.
     gathered: bool,
-}
-
-/// What the peer told.
-#[derive(Debug, Default)]
-struct RemoteSide {
-    session: Option<RemoteSession>,
-    candidates: RemoteCandidates,
-    /// The peer has no more candidates (RFC 8838 §14).
-    ended: bool,
-    /// Authentic checks that came before the credentials did.
-    early: VecDeque<EarlyCheck>,
-}
-
-#[derive(Debug)]
-struct RemoteSession {
-    credentials: Credentials,
-    /// Signs requests and verifies their answers.
-    key: IntegrityKey,
-    /// `remote:local`.
-    username: String,
-    /// When connectivity may be given up (RFC 8863 §4).
-    patience_ends: Instant,
-}
-
-/// How far the choice of a pair has come.
-#[derive(Debug, Default)]
-struct Conclusion {
-    /// When a pair first became valid.
-    first_valid: Option<Instant>,
-    /// When the controlling side is to nominate.
-    nominate_at: Option<Instant>,
-    /// The pair that is being nominated.
-    nominating: Option<PairId>,
-    /// The nominated pair in use.
-    selected: Option<PairId>,
-    /// The pair that application data takes.
-    route: Option<PairId>,
 }
 
 /// How application data goes to the peer, directly or through a TURN server.
@@ -146,29 +109,22 @@ impl Agent {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
-        let credentials = Credentials::random(&mut rng);
-        let key = IntegrityKey::short_term(credentials.password.as_str());
+        let generation = Generation::new(&mut rng, 0);
         let tie_breaker = TieBreaker(rng.next_u64());
         let relays = Relays::new(config.turn_servers.clone(), config.gathering, &mut rng);
         Self {
             role: config.role,
             tie_breaker,
-            local: LocalSide {
-                credentials,
-                key,
-                candidates: LocalCandidates::default(),
-                bases_ended: false,
-                gathered: false,
-            },
-            remote: RemoteSide::default(),
-            checklist: Checklist::default(),
-            in_flight: InFlight::default(),
+            local: LocalSide::default(),
+            generation,
+            previous: None,
+            retire_at: None,
             pacer: Pacer::new(config.ta, now),
             gatherer: Gatherer::new(config.stun_servers.clone(), config.gathering),
             relays,
             asked_last: false,
-            conclusion: Conclusion::default(),
             state: State::New,
+            told_route: None,
             events: Events::default(),
             transmits: VecDeque::new(),
             config,
@@ -189,13 +145,12 @@ impl Agent {
         if !self.local.candidates.add_base(address) {
             return Err(AgentError::UnusableBase(address));
         }
-        self.relays.add_base(address);
         if self.config.candidates != CandidatePolicy::Relay {
             self.local.candidates.add_host(address);
             self.offer(address, address);
-            self.gatherer.add_base(address);
             self.pair_base(address);
         }
+        self.ask_servers(address);
         self.after_input(now);
         Ok(())
     }
@@ -231,23 +186,23 @@ impl Agent {
     /// Sets what the peer signalled, and starts checking.
     ///
     /// # Errors
-    /// [`AgentError::CredentialsSet`], [`AgentError::Over`].
+    /// [`AgentError::CredentialsSet`], [`AgentError::Over`]. After a restart they can be set again.
     pub fn set_remote_credentials(
         &mut self,
         credentials: Credentials,
         now: Instant,
     ) -> Result<(), AgentError> {
         self.ensure_open()?;
-        if self.remote.session.is_some() {
+        if self.generation.remote.session.is_some() {
             return Err(AgentError::CredentialsSet);
         }
-        self.remote.session = Some(RemoteSession {
+        self.generation.remote.session = Some(RemoteSession {
             key: IntegrityKey::short_term(credentials.password.as_str()),
-            username: alloc::format!("{}:{}", credentials.ufrag, self.local.credentials.ufrag),
+            username: alloc::format!("{}:{}", credentials.ufrag, self.generation.credentials.ufrag),
             patience_ends: now + self.config.patience,
             credentials,
         });
-        self.set_state(State::Checking);
+        self.set_state(self.current_state(now));
         self.replay_early_checks(now);
         self.after_input(now);
         Ok(())
@@ -259,10 +214,15 @@ impl Agent {
     /// credentials, those after the end of candidates (RFC 8838 §14), what exceeds the configured number.
     pub fn add_remote_candidate(&mut self, candidate: Candidate, now: Instant) {
         let Some(address) = candidate.udp_address() else { return };
-        if self.remote.ended || self.is_over() || self.is_of_other_generation(&candidate) {
+        if self.generation.remote.ended || self.is_over() || self.is_of_other_generation(&candidate)
+        {
             return;
         }
-        match self.remote.candidates.add(address, candidate, self.config.max_remote_candidates) {
+        match self.generation.remote.candidates.add(
+            address,
+            candidate,
+            self.config.max_remote_candidates,
+        ) {
             AddRemote::Added => self.pair_remote(address, now),
             AddRemote::Confirmed => self.reprioritize(),
             AddRemote::Duplicate | AddRemote::Full => return,
@@ -272,7 +232,7 @@ impl Agent {
 
     /// The peer has no more candidates (RFC 8838 §14).
     pub fn end_of_remote_candidates(&mut self, now: Instant) {
-        self.remote.ended = true;
+        self.generation.remote.ended = true;
         self.after_input(now);
     }
 
@@ -306,7 +266,7 @@ impl Agent {
     /// What the peer needs to know to check us.
     #[must_use]
     pub const fn local_credentials(&self) -> &Credentials {
-        &self.local.credentials
+        &self.generation.credentials
     }
 
     /// The role now; a conflict may have switched it.
@@ -324,7 +284,14 @@ impl Agent {
     /// The selected pair, once one was nominated.
     #[must_use]
     pub const fn selected_pair(&self) -> Option<PairId> {
-        self.conclusion.selected
+        self.generation.conclusion.selected
+    }
+
+    fn ask_servers(&mut self, base: SocketAddr) {
+        self.relays.add_base(base);
+        if self.config.candidates != CandidatePolicy::Relay {
+            self.gatherer.add_base(base);
+        }
     }
 
     fn ensure_open(&self) -> Result<(), AgentError> {
@@ -337,7 +304,12 @@ impl Agent {
 
     /// RFC 8838 §11: a candidate that names a user fragment belongs to that one alone.
     fn is_of_other_generation(&self, candidate: &Candidate) -> bool {
-        let ours = self.remote.session.as_ref().map(|session| session.credentials.ufrag.as_str());
+        let ours = self
+            .generation
+            .remote
+            .session
+            .as_ref()
+            .map(|session| session.credentials.ufrag.as_str());
         matches!((candidate.extension("ufrag"), ours), (Some(theirs), Some(ours)) if theirs != ours)
     }
 

@@ -1,5 +1,7 @@
 //! Choosing the pair that is used (RFC 8445 §8.1).
 
+use core::time::Duration;
+
 use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_turn::client::ToServer;
 
@@ -16,7 +18,7 @@ impl Agent {
     /// does (RFC 7675 §5.1).
     #[must_use]
     pub fn route(&mut self, length: usize, now: Instant) -> Option<Route> {
-        let pair = self.conclusion.route?;
+        let pair = self.route_pair(now)?;
         self.route_on(pair, length, now)
     }
 
@@ -35,29 +37,46 @@ impl Agent {
     /// Whether [`route`](Self::route) leads to the peer now.
     #[must_use]
     pub fn is_writable(&self, now: Instant) -> bool {
-        self.conclusion.route.and_then(|pair| self.consented(pair, now)).is_some()
+        self.route_pair(now).and_then(|pair| self.consented(pair, now)).is_some()
     }
 
     fn consented(&self, pair: PairId, now: Instant) -> Option<FiveTuple> {
-        let pair = self.checklist.get(pair)?;
+        let previous = self.previous.as_ref().map(|previous| &previous.checklist);
+        let mut lists = [Some(&self.generation.checklist), previous].into_iter().flatten();
+        let pair = lists.find_map(|list| list.get(pair))?;
         let is_fresh = !self.is_over() && pair.valid.as_ref()?.consent.is_fresh(now);
         is_fresh.then(|| pair.five_tuple())
     }
 
-    /// Keeps the route on the selected pair, or else on the best valid one.
+    /// The pair that data takes: after a restart the old one, until a new one is selected.
+    fn route_pair(&self, now: Instant) -> Option<PairId> {
+        let conclusion = &self.generation.conclusion;
+        let previous = self.previous.as_ref().filter(|_| conclusion.selected.is_none());
+        previous.and_then(|previous| previous.fresh_route(now)).or(conclusion.route)
+    }
+
+    /// Keeps the route on the selected pair, or else on the best valid one. The application is told where data goes.
     pub(super) fn update_route(&mut self, now: Instant) {
-        let best =
-            self.conclusion.selected.or_else(|| self.best_valid(now).map(|(pair, _)| pair.id));
-        if best != self.conclusion.route {
-            self.conclusion.route = best;
-            self.events.extend(best.map(|pair| Event::RouteChanged { pair }));
+        let best = self
+            .generation
+            .conclusion
+            .selected
+            .or_else(|| self.best_valid(now).map(|(pair, _)| pair.id));
+        if best != self.generation.conclusion.route {
+            self.generation.conclusion.route = best;
+        }
+        let route = self.route_pair(now);
+        if route != self.told_route {
+            self.told_route = route;
+            self.events.extend(route.map(|pair| Event::RouteChanged { pair }));
         }
     }
 
     /// As controlling side, nominates the best valid pair when the policy says so.
     pub(super) fn consider_nomination(&mut self, now: Instant) {
-        self.conclusion.nominate_at = None;
-        let decided = self.conclusion.selected.is_some() || self.conclusion.nominating.is_some();
+        self.generation.conclusion.nominate_at = None;
+        let decided = self.generation.conclusion.selected.is_some()
+            || self.generation.conclusion.nominating.is_some();
         if self.role == Role::Controlled || decided {
             return;
         }
@@ -67,40 +86,46 @@ impl Agent {
             true => self.config.nomination.relayed,
             false => self.config.nomination.direct,
         };
-        let first_valid = self.conclusion.first_valid.unwrap_or(now);
+        let first_valid = self.generation.conclusion.first_valid.unwrap_or(now);
         let at = settling.nominate_at(first_valid, valid.rtt, self.rivals(pair.priority));
         if at <= now {
-            self.conclusion.nominating = Some(id);
-            self.checklist.trigger(id);
+            self.generation.conclusion.nominating = Some(id);
+            self.generation.checklist.trigger(id);
         } else {
-            self.conclusion.nominate_at = Some(at);
+            self.generation.conclusion.nominate_at = Some(at);
         }
     }
 
     /// The pair is nominated (§7.2.5.3.4, §7.3.1.5). Of several, which only a peer of RFC 5245 nominates, the
     /// best is used (§8.1.1).
     pub(super) fn nominated(&mut self, id: PairId, now: Instant) {
-        let Some(pair) = self.checklist.get_mut(id) else { return };
+        let Some(pair) = self.generation.checklist.get_mut(id) else { return };
         pair.nominated = true;
         let base = pair.local;
         let priority = valid_priority(pair);
-        self.conclusion.nominating = None;
-        let selected = self.conclusion.selected.and_then(|selected| self.checklist.get(selected));
+        self.generation.conclusion.nominating = None;
+        let selected = self
+            .generation
+            .conclusion
+            .selected
+            .and_then(|selected| self.generation.checklist.get(selected));
         if selected.is_some_and(|selected| valid_priority(selected) >= priority) {
             return;
         }
-        self.conclusion.selected = Some(id);
-        self.conclusion.nominate_at = None;
-        for gone in self.checklist.conclude() {
-            self.in_flight.forget(gone);
+        self.generation.conclusion.selected = Some(id);
+        self.generation.conclusion.nominate_at = None;
+        for gone in self.generation.checklist.conclude() {
+            self.generation.in_flight.forget(gone);
         }
         self.gatherer.stop();
         self.relays.release_unused(base, now);
+        self.retire_at = self.previous.as_ref().map(|_| now + CHANGE_OVER);
         self.events.push(Event::PairSelected { pair: id });
     }
 
     fn best_valid(&self, now: Instant) -> Option<(&Pair, &Valid)> {
-        self.checklist
+        self.generation
+            .checklist
             .iter()
             .filter_map(|pair| Some((pair, pair.valid.as_ref()?)))
             .filter(|(_, valid)| valid.consent.is_fresh(now))
@@ -109,13 +134,18 @@ impl Agent {
 
     /// Unsettled pairs that are better than `priority`.
     fn rivals(&self, priority: PairPriority) -> impl Iterator<Item = Rival> {
-        self.checklist
+        self.generation
+            .checklist
             .iter()
             .take_while(move |pair| pair.priority > priority)
             .filter(|pair| is_unsettled(pair.state))
             .map(|pair| Rival { first_check: pair.first_check })
     }
 }
+
+/// How long the path of before a restart still receives after the new one is selected: the peer may select it later.
+/// As long as candidates are kept after a nomination (RFC 8445 §8.3.1).
+const CHANGE_OVER: Duration = Duration::from_secs(3);
 
 fn valid_priority(pair: &Pair) -> Option<PairPriority> {
     pair.valid.as_ref().map(|valid| valid.priority)

@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use pinhole_sansio::Instant;
 
 use super::Agent;
+use super::generation::Generation;
 use crate::candidate::{CandidateKind, LocalCandidate, RemoteCandidate, may_be_paired};
 use crate::checklist::NewPair;
 use crate::pair::{PairId, PairPriority};
@@ -12,7 +13,8 @@ use crate::pair::{PairId, PairPriority};
 impl Agent {
     /// Pairs a new base with all remote candidates.
     pub(super) fn pair_base(&mut self, base: SocketAddr) {
-        let Self { local, remote, checklist, config, role, .. } = self;
+        let Self { local, generation, config, role, .. } = self;
+        let Generation { remote, checklist, .. } = generation;
         let Some(host) = local.candidates.find(base, base) else { return };
         for candidate in remote.candidates.iter().filter(|c| may_be_paired(base, c.address)) {
             checklist.insert(new_pair(*role, host, candidate), config.max_pairs);
@@ -25,10 +27,11 @@ impl Agent {
     /// their server lets the peer's address through, before which a check would be lost. Once a pair is selected, no
     /// more are formed (§8.1.2).
     pub(super) fn pair_remote(&mut self, address: SocketAddr, now: Instant) {
-        if self.conclusion.selected.is_some() {
+        if self.generation.conclusion.selected.is_some() {
             return;
         }
-        let Self { local, remote, checklist, config, role, relays, .. } = self;
+        let Self { local, generation, config, role, relays, .. } = self;
+        let Generation { remote, checklist, .. } = generation;
         let Some(candidate) = remote.candidates.find(address) else { return };
         let bases = local.candidates.iter().filter(|c| c.address == c.base);
         for base in bases.filter(|base| may_be_paired(base.base, address)) {
@@ -42,10 +45,11 @@ impl Agent {
 
     /// Pairs a relayed address with the candidates at an address that it may send to now.
     pub(super) fn pair_permitted(&mut self, relayed: SocketAddr, peer: IpAddr) {
-        if self.conclusion.selected.is_some() {
+        if self.generation.conclusion.selected.is_some() {
             return;
         }
-        let Self { local, remote, checklist, config, role, .. } = self;
+        let Self { local, generation, config, role, .. } = self;
+        let Generation { remote, checklist, .. } = generation;
         let Some(base) = local.candidates.find(relayed, relayed) else { return };
         for candidate in remote.candidates.iter().filter(|c| c.address.ip() == peer) {
             checklist.insert(new_pair(*role, base, candidate), config.max_pairs);
@@ -60,17 +64,20 @@ impl Agent {
         base: SocketAddr,
         remote: SocketAddr,
     ) -> Option<PairId> {
-        if let Some(pair) = self.checklist.find(base, remote) {
+        if let Some(pair) = self.generation.checklist.find(base, remote) {
             return Some(pair.id);
         }
         let host = self.local.candidates.find(base, base)?;
-        let candidate = self.remote.candidates.find(remote)?;
-        self.checklist.insert(new_pair(self.role, host, candidate), self.config.max_pairs)
+        let candidate = self.generation.remote.candidates.find(remote)?;
+        self.generation
+            .checklist
+            .insert(new_pair(self.role, host, candidate), self.config.max_pairs)
     }
 
     /// Recomputes the priorities of all pairs, valid ones included.
     pub(super) fn reprioritize(&mut self) {
-        let Self { local, remote, checklist, role, .. } = self;
+        let Self { local, generation, role, .. } = self;
+        let Generation { remote, checklist, .. } = generation;
         checklist.reprioritize(|pair| {
             let host = local.candidates.find(pair.local, pair.local);
             let Some((host, candidate)) = host.zip(remote.candidates.find(pair.remote)) else {

@@ -68,11 +68,13 @@ impl Agent {
                 Happening::Lost { server, relayed, reason } => {
                     for relayed in relayed.into_iter().flatten() {
                         self.events.push(Event::RelayLost { relayed, server, reason });
-                        self.end_pairs_from(relayed);
+                        self.end_all_pairs_from(relayed, PairFailure::RelayLost);
                     }
                 }
                 Happening::Released(relayed) => {
-                    relayed.into_iter().flatten().for_each(|relayed| self.end_pairs_from(relayed));
+                    for relayed in relayed.into_iter().flatten() {
+                        self.end_all_pairs_from(relayed, PairFailure::RelayLost);
+                    }
                 }
             }
         }
@@ -103,7 +105,8 @@ impl Agent {
             return;
         }
         self.offer(relayed, relayed);
-        let remotes: Vec<SocketAddr> = self.remote.candidates.iter().map(|c| c.address).collect();
+        let remotes: Vec<SocketAddr> =
+            self.generation.remote.candidates.iter().map(|c| c.address).collect();
         for remote in remotes.into_iter().filter(|remote| remote.is_ipv4() == relayed.is_ipv4()) {
             self.relays.permit(relayed, remote.ip(), now);
         }
@@ -123,13 +126,20 @@ impl Agent {
         }
     }
 
+    /// Ends what goes through a base, also of before a restart.
+    pub(super) fn end_all_pairs_from(&mut self, base: SocketAddr, failure: PairFailure) {
+        self.end_pairs_from(base, failure);
+        self.with_previous(|agent| agent.end_pairs_from(base, failure));
+    }
+
     /// Fails the pairs that were checked, and forgets the others.
-    fn end_pairs_from(&mut self, relayed: SocketAddr) {
-        self.checklist.forget_unchecked(relayed);
-        let ids = self.checklist.iter().filter(|pair| pair.local == relayed).map(|pair| pair.id);
+    fn end_pairs_from(&mut self, base: SocketAddr, failure: PairFailure) {
+        self.generation.checklist.forget_unchecked(base);
+        let ids =
+            self.generation.checklist.iter().filter(|pair| pair.local == base).map(|pair| pair.id);
         let ids: Vec<PairId> = ids.collect();
         for id in ids {
-            self.fail_pair(id, PairFailure::RelayLost);
+            self.fail_pair(id, failure);
         }
     }
 }

@@ -6,7 +6,7 @@ use pinhole_sansio::{FiveTuple, Instant, Payload, Transmit};
 use pinhole_stun::attribute::Username;
 use pinhole_stun::{Message, WriteError};
 
-use super::{Agent, DropReason, State};
+use super::{Agent, DropReason};
 use crate::candidate::Priority;
 use crate::pair::PairState;
 use crate::role::{self, Role, Verdict};
@@ -39,16 +39,24 @@ impl Agent {
         let id = message.transaction_id();
         match self.accept_request(message) {
             Ok((check, remote_ufrag)) => {
-                self.answer(five_tuple, wire::success(id, five_tuple.remote, &self.local.key), now);
+                self.answer(
+                    five_tuple,
+                    wire::success(id, five_tuple.remote, &self.generation.key),
+                    now,
+                );
                 self.process_check(check, remote_ufrag, five_tuple, now);
                 Ok(())
             }
             Err(Refusal { code: UNKNOWN_ATTRIBUTE, .. }) => {
-                self.answer(five_tuple, wire::unknown_attributes(message, &self.local.key), now);
+                self.answer(
+                    five_tuple,
+                    wire::unknown_attributes(message, &self.generation.key),
+                    now,
+                );
                 Err(DropReason::Refused(UNKNOWN_ATTRIBUTE))
             }
             Err(Refusal { code, authentic }) => {
-                let key = authentic.then_some(&self.local.key);
+                let key = authentic.then_some(&self.generation.key);
                 self.answer(five_tuple, wire::error(id, code, key), now);
                 Err(DropReason::Refused(code))
             }
@@ -69,7 +77,8 @@ impl Agent {
             return Err(unauthentic(BAD_REQUEST));
         };
         let (ours, theirs) = username.split_once(':').ok_or(unauthentic(UNAUTHENTICATED))?;
-        if ours != self.local.credentials.ufrag.as_str() || message.verify(&self.local.key).is_err()
+        if ours != self.generation.credentials.ufrag.as_str()
+            || message.verify(&self.generation.key).is_err()
         {
             return Err(unauthentic(UNAUTHENTICATED));
         }
@@ -94,7 +103,7 @@ impl Agent {
     ) {
         let ReceivedCheck { priority, use_candidate, .. } = check;
         let (base, source) = (five_tuple.local, five_tuple.remote);
-        match &self.remote.session {
+        match &self.generation.remote.session {
             Some(session) if session.credentials.ufrag.as_str() == remote_ufrag => {
                 self.learn_from_check(base, source, priority, use_candidate, now);
             }
@@ -120,33 +129,40 @@ impl Agent {
         now: Instant,
     ) {
         let nominates = use_candidate && self.role == Role::Controlled;
-        // Once a pair is selected, only another nomination is worth a new check (§8.1.2).
-        if self.state == State::Completed && !nominates {
+        if self.generation.is_retired {
             return;
         }
-        if !self.remote.candidates.learn(source, priority, self.config.max_remote_candidates) {
+        // Once a pair is selected, only another nomination is worth a new check (§8.1.2).
+        if self.generation.conclusion.selected.is_some() && !nominates {
+            return;
+        }
+        if !self.generation.remote.candidates.learn(
+            source,
+            priority,
+            self.config.max_remote_candidates,
+        ) {
             return;
         }
         let Some(id) = self.find_or_insert_pair(base, source) else { return };
-        let Some(pair) = self.checklist.get_mut(id) else { return };
+        let Some(pair) = self.generation.checklist.get_mut(id) else { return };
         pair.nominate_when_valid |= nominates;
         match pair.state {
             PairState::Succeeded if nominates => self.nominated(id, now),
             PairState::Succeeded => {}
             // It was sent after the peer's first check; another one now would only cross the next one of the peer's.
             PairState::InProgress
-                if self.in_flight.has_triggered(id, self.config.checks.rto, now) => {}
+                if self.generation.in_flight.has_triggered(id, self.config.checks.rto, now) => {}
             PairState::InProgress | PairState::Waiting | PairState::Frozen | PairState::Failed => {
-                self.in_flight.cancel(id, now);
-                self.checklist.set_state(id, PairState::Waiting, &mut self.events);
-                self.checklist.trigger(id);
+                self.generation.in_flight.cancel(id, now);
+                self.generation.checklist.set_state(id, PairState::Waiting, &mut self.events);
+                self.generation.checklist.trigger(id);
             }
         }
     }
 
     /// Keeps a check for later, once for each path; the newest are dropped when there are too many.
     fn keep_early_check(&mut self, check: EarlyCheck) {
-        let early = &mut self.remote.early;
+        let early = &mut self.generation.remote.early;
         let is_same = |known: &EarlyCheck| (known.base, known.source) == (check.base, check.source);
         if let Some(known) = early.iter_mut().find(|known| is_same(known)) {
             known.use_candidate |= check.use_candidate;
@@ -156,8 +172,8 @@ impl Agent {
     }
 
     pub(super) fn replay_early_checks(&mut self, now: Instant) {
-        while let Some(check) = self.remote.early.pop_front() {
-            let session = self.remote.session.as_ref();
+        while let Some(check) = self.generation.remote.early.pop_front() {
+            let session = self.generation.remote.session.as_ref();
             if session
                 .is_some_and(|session| session.credentials.ufrag.as_str() == check.remote_ufrag)
             {

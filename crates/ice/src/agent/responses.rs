@@ -6,6 +6,7 @@ use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::attribute::{ErrorCode, XorMappedAddress};
 use pinhole_stun::{Class, Message};
 
+use super::generation::Generation;
 use super::{Agent, DropReason};
 use crate::check::{Check, Purpose};
 use crate::consent::Consent;
@@ -23,12 +24,13 @@ impl Agent {
         now: Instant,
     ) -> Result<(), DropReason> {
         let id = message.transaction_id();
-        self.in_flight.find(id).ok_or(DropReason::UnknownTransaction)?;
-        let session = self.remote.session.as_ref().ok_or(DropReason::UnknownTransaction)?;
+        self.generation.in_flight.find(id).ok_or(DropReason::UnknownTransaction)?;
+        let session =
+            self.generation.remote.session.as_ref().ok_or(DropReason::UnknownTransaction)?;
         // An answer that is not the peer's changes nothing, errors included: the real one may follow
         // (RFC 8489 §9.1.4).
         message.verify(&session.key).map_err(|_| DropReason::Integrity)?;
-        let check = self.in_flight.take(id).ok_or(DropReason::UnknownTransaction)?;
+        let check = self.generation.in_flight.take(id).ok_or(DropReason::UnknownTransaction)?;
         if check.five_tuple != five_tuple {
             self.fail_pair(check.pair, PairFailure::NotSymmetric(five_tuple.remote));
             return Ok(());
@@ -46,21 +48,22 @@ impl Agent {
 
     /// §7.2.5.3.
     fn check_succeeded(&mut self, check: &Check, mapped: SocketAddr, now: Instant) {
-        let Some(pair) = self.checklist.get(check.pair) else { return };
+        let Some(pair) = self.generation.checklist.get(check.pair) else { return };
         let (base, was_valid) = (pair.local, pair.valid.is_some());
         if check.purpose == Purpose::Consent && !was_valid {
             return;
         }
         let mapped_priority = self.local.candidates.mapped(mapped, base, check.priority);
         self.validate(check, mapped, mapped_priority, now);
-        self.conclusion.first_valid.get_or_insert(now);
-        if self.conclusion.nominating != Some(check.pair) {
-            self.checklist.untrigger(check.pair);
+        self.generation.conclusion.first_valid.get_or_insert(now);
+        if self.generation.conclusion.nominating != Some(check.pair) {
+            self.generation.checklist.untrigger(check.pair);
         }
-        self.checklist.set_state(check.pair, PairState::Succeeded, &mut self.events);
-        self.checklist.unfreeze(&mut self.events);
+        self.generation.checklist.set_state(check.pair, PairState::Succeeded, &mut self.events);
+        self.generation.checklist.unfreeze(&mut self.events);
 
-        let asked_for = self.checklist.get(check.pair).is_some_and(|pair| pair.nominate_when_valid);
+        let asked_for =
+            self.generation.checklist.get(check.pair).is_some_and(|pair| pair.nominate_when_valid);
         if check.purpose == Purpose::Nomination && self.role == Role::Controlling || asked_for {
             self.nominated(check.pair, now);
         }
@@ -74,7 +77,8 @@ impl Agent {
         mapped_priority: crate::Priority,
         now: Instant,
     ) {
-        let Self { checklist, remote, rng, config, role, .. } = self;
+        let Self { generation, rng, config, role, .. } = self;
+        let Generation { remote, checklist, .. } = generation;
         let Some(pair) = checklist.get_mut(check.pair) else { return };
         let Some(candidate) = remote.candidates.find(pair.remote) else { return };
         let priority = PairPriority::new(*role, mapped_priority, candidate.candidate.priority);
@@ -111,16 +115,16 @@ impl Agent {
             self.switch_role();
             self.change_tie_breaker();
         }
-        if check.purpose != Purpose::Consent && self.conclusion.selected.is_none() {
+        if check.purpose != Purpose::Consent && self.generation.conclusion.selected.is_none() {
             self.retry(check.pair);
         }
     }
 
     fn retry(&mut self, pair: PairId) {
-        if self.checklist.get(pair).is_some_and(|pair| pair.valid.is_none()) {
-            self.checklist.set_state(pair, PairState::Waiting, &mut self.events);
+        if self.generation.checklist.get(pair).is_some_and(|pair| pair.valid.is_none()) {
+            self.generation.checklist.set_state(pair, PairState::Waiting, &mut self.events);
         }
-        self.checklist.trigger(pair);
+        self.generation.checklist.trigger(pair);
     }
 
     /// What a STUN server said about one of the bases.

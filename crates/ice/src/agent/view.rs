@@ -4,6 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::Agent;
+use super::generation::Generation;
 use crate::candidate::{Candidate, CandidateKind};
 use crate::pair::{Pair, PairFailure, PairId, PairPriority, PairState};
 
@@ -43,15 +44,19 @@ impl PairInfo<'_> {
 }
 
 impl Agent {
-    /// One pair, unless it has gone with the conclusion of the checks.
+    /// One pair, unless it has gone with the conclusion of the checks, or with a restart.
     #[must_use]
     pub fn pair(&self, id: PairId) -> Option<PairInfo<'_>> {
-        self.info(self.checklist.get(id)?)
+        let mut generations =
+            [Some(&self.generation), self.previous.as_ref()].into_iter().flatten();
+        let (generation, pair) =
+            generations.find_map(|this| Some((this, this.checklist.get(id)?)))?;
+        self.info_of(generation, pair)
     }
 
     /// All pairs, the best first.
     pub fn pairs(&self) -> impl Iterator<Item = PairInfo<'_>> {
-        self.checklist.iter().filter_map(|pair| self.info(pair))
+        self.generation.checklist.iter().filter_map(|pair| self.info(pair))
     }
 
     /// All our candidates, peer-reflexive ones included.
@@ -61,10 +66,14 @@ impl Agent {
 
     /// All candidates of the peer's that can be checked, peer-reflexive ones included.
     pub fn remote_candidates(&self) -> impl Iterator<Item = &Candidate> {
-        self.remote.candidates.iter().map(|remote| &remote.candidate)
+        self.generation.remote.candidates.iter().map(|remote| &remote.candidate)
     }
 
     pub(super) fn info(&self, pair: &Pair) -> Option<PairInfo<'_>> {
+        self.info_of(&self.generation, pair)
+    }
+
+    fn info_of<'a>(&'a self, generation: &'a Generation, pair: &Pair) -> Option<PairInfo<'a>> {
         let candidates = &self.local.candidates;
         let mapped =
             pair.valid.as_ref().and_then(|valid| candidates.find(valid.mapped, pair.local));
@@ -72,7 +81,7 @@ impl Agent {
             id: pair.id,
             local: &mapped.or_else(|| candidates.find(pair.local, pair.local))?.candidate,
             base: pair.local,
-            remote: &self.remote.candidates.find(pair.remote)?.candidate,
+            remote: &generation.remote.candidates.find(pair.remote)?.candidate,
             priority: pair.priority,
             state: pair.state,
             nominated: pair.nominated,

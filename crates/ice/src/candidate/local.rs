@@ -92,6 +92,14 @@ impl LocalCandidates {
         self.add(CandidateKind::ServerReflexive, mapped, base, Some(server))
     }
 
+    /// Forgets a socket, and the candidates that were learned from it; whether it was there.
+    pub(crate) fn remove_base(&mut self, address: SocketAddr) -> bool {
+        let before = self.bases.len();
+        self.bases.retain(|base| base.address != address);
+        self.candidates.retain(|candidate| candidate.base != address);
+        self.bases.len() < before
+    }
+
     /// Finds the candidate at `mapped`, or adds it as a peer-reflexive one (RFC 8445 §7.2.5.3.1).
     pub(crate) fn mapped(
         &mut self,

@@ -116,6 +116,13 @@ impl AgentNode {
         self.events.iter().filter_map(state).collect()
     }
 
+    /// Takes what a restart has told, and forgets that a pair was selected before it.
+    pub fn forget_selection(&mut self, now: Instant) {
+        self.gathered.clear();
+        self.collect(now);
+        self.events.retain(|(_, event)| !matches!(event, Event::PairSelected { .. }));
+    }
+
     fn collect(&mut self, now: Instant) {
         while let Some(event) = self.agent.poll_event() {
             match &event {

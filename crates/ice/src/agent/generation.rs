@@ -1,0 +1,107 @@
+//! All that an ICE restart begins anew (RFC 8445 §9).
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+
+use pinhole_sansio::Instant;
+use pinhole_stun::IntegrityKey;
+use rand::Rng;
+
+use super::requests::EarlyCheck;
+use crate::candidate::RemoteCandidates;
+use crate::check::InFlight;
+use crate::checklist::Checklist;
+use crate::credentials::Credentials;
+use crate::pair::PairId;
+
+/// One pair of credentials, the peer's, and what came of them.
+#[derive(Debug)]
+pub(super) struct Generation {
+    pub(super) credentials: Credentials,
+    /// Verifies requests and signs their answers.
+    pub(super) key: IntegrityKey,
+    pub(super) remote: RemoteSide,
+    pub(super) checklist: Checklist,
+    pub(super) in_flight: InFlight,
+    pub(super) conclusion: Conclusion,
+    /// A restart has followed: what works is kept, and nothing new is tried.
+    pub(super) is_retired: bool,
+}
+
+/// What the peer told.
+#[derive(Debug, Default)]
+pub(super) struct RemoteSide {
+    pub(super) session: Option<RemoteSession>,
+    pub(super) candidates: RemoteCandidates,
+    /// The peer has no more candidates (RFC 8838 §14).
+    pub(super) ended: bool,
+    /// Authentic checks that came before the credentials did.
+    pub(super) early: VecDeque<EarlyCheck>,
+}
+
+#[derive(Debug)]
+pub(super) struct RemoteSession {
+    pub(super) credentials: Credentials,
+    /// Signs requests and verifies their answers.
+    pub(super) key: IntegrityKey,
+    /// `remote:local`.
+    pub(super) username: String,
+    /// When connectivity may be given up (RFC 8863 §4).
+    pub(super) patience_ends: Instant,
+}
+
+/// How far the choice of a pair has come.
+#[derive(Debug, Default)]
+pub(super) struct Conclusion {
+    /// When a pair first became valid.
+    pub(super) first_valid: Option<Instant>,
+    /// When the controlling side is to nominate.
+    pub(super) nominate_at: Option<Instant>,
+    /// The pair that is being nominated.
+    pub(super) nominating: Option<PairId>,
+    /// The nominated pair in use.
+    pub(super) selected: Option<PairId>,
+    /// The pair that application data takes.
+    pub(super) route: Option<PairId>,
+}
+
+impl Generation {
+    /// Fresh credentials; pairs are numbered from `next_pair` on.
+    pub(super) fn new(rng: &mut impl Rng, next_pair: u32) -> Self {
+        let credentials = Credentials::random(rng);
+        Self {
+            key: IntegrityKey::short_term(credentials.password.as_str()),
+            credentials,
+            remote: RemoteSide::default(),
+            checklist: Checklist::starting_at(next_pair),
+            in_flight: InFlight::default(),
+            conclusion: Conclusion::default(),
+            is_retired: false,
+        }
+    }
+
+    /// What goes on to serve while the next generation looks for a path: the pair that data takes. `None` when no
+    /// data can go.
+    pub(super) fn retire(mut self, now: Instant) -> Option<Self> {
+        let route = self.conclusion.route?;
+        let valid = self.checklist.get(route)?.valid.as_ref()?;
+        if !valid.consent.is_fresh(now) {
+            return None;
+        }
+        for gone in self.checklist.conclude() {
+            self.in_flight.forget(gone);
+        }
+        self.in_flight.keep_consent();
+        self.conclusion = Conclusion { selected: Some(route), ..self.conclusion };
+        self.conclusion.nominate_at = None;
+        self.conclusion.nominating = None;
+        self.is_retired = true;
+        Some(self)
+    }
+
+    /// The pair that data takes, if the peer consents to receive.
+    pub(super) fn fresh_route(&self, now: Instant) -> Option<PairId> {
+        let pair = self.checklist.get(self.conclusion.route?)?;
+        pair.valid.as_ref()?.consent.is_fresh(now).then_some(pair.id)
+    }
+}

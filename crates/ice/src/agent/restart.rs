@@ -1,0 +1,102 @@
+//! ICE restarts, which make before they break (RFC 8445 §9), and bases that go.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use pinhole_sansio::Instant;
+use pinhole_stun::Message;
+use pinhole_stun::attribute::Username;
+
+use super::generation::Generation;
+use super::{Agent, AgentError, State};
+use crate::pair::PairFailure;
+
+impl Agent {
+    /// Begins anew with other credentials, which are to be signalled with the candidates that are told from now on;
+    /// the peer's come by [`set_remote_credentials`](Self::set_remote_credentials) as at the start. Until a pair is
+    /// selected, data takes the path that it has.
+    ///
+    /// A restart mends a session that has failed, too. When the peer restarts, so must this side, before it is told
+    /// the peer's new credentials.
+    ///
+    /// # Errors
+    /// [`AgentError::Over`] after [`close`](Self::close).
+    pub fn restart(&mut self, now: Instant) -> Result<(), AgentError> {
+        if self.state == State::Closed {
+            return Err(AgentError::Over);
+        }
+        let next = Generation::new(&mut self.rng, self.generation.checklist.next_id());
+        let last = core::mem::replace(&mut self.generation, next);
+        // Of several restarts in a row, the generation that has a path goes on.
+        if let Some(last) = last.retire(now) {
+            self.previous = Some(last);
+            self.retire_at = None;
+        }
+        self.gather_again();
+        self.set_state(self.current_state(now));
+        self.after_input(now);
+        Ok(())
+    }
+
+    /// Takes a socket away, with all candidates that were gathered from it. What uses it fails; a restart finds
+    /// another way.
+    pub fn remove_base(&mut self, address: SocketAddr, now: Instant) {
+        let gone = self.local.candidates.remove_base(address);
+        self.gatherer.remove_base(address);
+        let happened = self.relays.remove_base(address, now);
+        self.relays_changed(happened, now);
+        if gone {
+            self.end_all_pairs_from(address, PairFailure::BaseRemoved);
+        }
+        self.after_input(now);
+    }
+
+    /// Tells the candidates that there are once more, and asks all servers again.
+    fn gather_again(&mut self) {
+        self.local.gathered = false;
+        let sockets: Vec<SocketAddr> = self.local.candidates.sockets().collect();
+        let known = self.local.candidates.iter().filter(|c| c.candidate.kind.is_gathered());
+        let known: Vec<_> = known.map(|c| (c.address, c.base)).collect();
+        for (address, base) in known {
+            let is_gone = self.local.candidates.is_relayed(base) && !self.relays.is_live(base);
+            if !is_gone {
+                self.offer(address, base);
+            }
+        }
+        self.gatherer.stop();
+        self.relays.keep_all();
+        for socket in sockets {
+            self.ask_servers(socket);
+        }
+    }
+
+    /// Does something with the generation before the last restart, if it still serves.
+    pub(super) fn with_previous<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let mut previous = self.previous.take()?;
+        core::mem::swap(&mut self.generation, &mut previous);
+        let result = act(self);
+        core::mem::swap(&mut self.generation, &mut previous);
+        self.previous = Some(previous);
+        Some(result)
+    }
+
+    /// Whether a message belongs to the generation before the last restart.
+    pub(super) fn is_for_previous(&self, message: &Message<'_>) -> bool {
+        let Some(previous) = &self.previous else { return false };
+        let username = message.get::<Username<'_>>().ok().flatten();
+        let is_request = username
+            .and_then(|Username(name)| name.split_once(':'))
+            .is_some_and(|(ours, _)| ours == previous.credentials.ufrag.as_str());
+        is_request || previous.in_flight.find(message.transaction_id()).is_some()
+    }
+
+    /// The generation before the restart goes once the peer has had time to change over, or its path is lost.
+    pub(super) fn let_previous_go(&mut self, now: Instant) {
+        let is_due = self.retire_at.is_some_and(|at| at <= now);
+        let is_lost = self.previous.as_ref().is_some_and(|last| last.fresh_route(now).is_none());
+        if is_due || is_lost {
+            self.previous = None;
+            self.retire_at = None;
+        }
+    }
+}
