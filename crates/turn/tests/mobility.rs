@@ -170,3 +170,15 @@ fn mobility_can_be_forbidden() {
     assert_eq!(allocate(&mut world, &mut alice, b"x").code, 400);
     assert_eq!(resume(&mut world, &mut alice, b"x").code, 405);
 }
+
+/// A connection that was cut, and one from the same port: found by a random program.
+#[test]
+fn a_client_comes_back_on_the_path_that_it_had() {
+    let (mut world, mut alice, relayed, ticket) = mobile(Transport::Tcp);
+    world.server.client_closed(alice.path.reversed());
+    world.drain();
+    assert_eq!(resume(&mut world, &mut alice, &ticket).code, 0);
+    assert_eq!(towards_client(&mut world, relayed), Ok(alice.path.reversed()));
+    assert!(alice.send(&mut world, PEER, b"x").is_some());
+    assert_eq!(alice.refresh(&mut world, 600).code, 0);
+}

@@ -194,7 +194,10 @@ impl<U> Server<U> {
         let Some(next) = mobility.next.take() else { return };
         mobility.suspended = false;
         let old = core::mem::replace(&mut allocation.client, next);
-        self.disown(old, key);
+        // A client that was away may come back on the path that it had.
+        if old != next {
+            self.disown(old, key);
+        }
     }
 
     /// Forgets that this five-tuple leads to this allocation, if it does.
