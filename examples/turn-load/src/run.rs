@@ -20,7 +20,7 @@ use crate::worker::{self, Worker};
 /// Puts the load on the server, and measures; tells its progress once a second.
 ///
 /// # Errors
-/// [`Failure`]. Allocations that were made by then are left to expire.
+/// [`Failure`]. The server is told to end the allocations that were made by then.
 pub fn run(settings: Settings, progress: impl FnMut(Progress)) -> Result<Report, Failure> {
     // Two sockets for each allocation, and some.
     let _ = rlimit::increase_nofile_limit(settings.allocations as u64 * 2 + 1_024);
@@ -54,6 +54,7 @@ struct Conductor<P> {
     workers: Vec<JoinHandle<Histogram<u64>>>,
     reports: Receiver<worker::Report>,
     progress: P,
+    start: Instant,
 }
 
 /// The samples between the phases, and what the workers had counted when they ended.
@@ -84,6 +85,7 @@ impl<P: FnMut(Progress)> Conductor<P> {
         let [r0, r1, r2, r3, ..] = seed;
         let shared = Arc::new(Shared::new(settings, u32::from_be_bytes([r0, r1, r2, r3])));
         let (reporter, reports) = mpsc::channel();
+        let start = shared.clock.now();
         let mut workers = Vec::new();
         for index in 0..threads {
             let share = allocations / threads + usize::from(index < allocations % threads);
@@ -91,11 +93,10 @@ impl<P: FnMut(Progress)> Conductor<P> {
                 Worker::new(Arc::clone(&shared), share, pinhole_io::seed()?, reporter.clone())?;
             workers.push(thread::spawn(move || worker.run()));
         }
-        Ok(Self { shared, workers, reports, progress })
+        Ok(Self { shared, workers, reports, progress, start })
     }
 
     fn measure(&mut self, process: Option<&Process>, before: Sample) -> Result<Measured, Failure> {
-        let start = self.shared.clock.now();
         let end = self.complete(Phase::Allocate)?;
         let allocated = Sample::take(process)?;
         let rate = self.shared.settings.rate;
@@ -111,7 +112,7 @@ impl<P: FnMut(Progress)> Conductor<P> {
         Ok(Measured {
             has_process: process.is_some(),
             allocations: self.shared.settings.allocations as u64,
-            allocating: end - start,
+            allocating: end - self.start,
             sending,
             before,
             allocated,

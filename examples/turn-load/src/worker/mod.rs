@@ -100,7 +100,18 @@ impl Worker {
             // Nobody listens any more once another failure has ended the run.
             let _ = self.reporter.send(Report::Failed(failure));
         }
+        self.leave();
         self.tally.latency
+    }
+
+    /// Ends the allocations that a failure has left behind, without waiting for an answer.
+    fn leave(&mut self) {
+        let now = self.shared.clock.now();
+        for allocation in self.allocations.iter_mut().filter(|it| it.stage != Stage::Closed) {
+            allocation.close(now);
+            // It was a courtesy: if it fails, they expire.
+            let _ = allocation.advance(now);
+        }
     }
 
     fn work(&mut self) -> Result<(), Failure> {
