@@ -60,11 +60,13 @@ impl Allocation {
     /// Opens a socket, and prepares to ask for an allocation.
     pub(crate) fn start(
         settings: &Settings,
+        number: usize,
         peer: SocketAddr,
         seed: [u8; 32],
         now: Instant,
     ) -> io::Result<Self> {
-        let (link, path) = Link::open(&settings.target, None)?;
+        let (link, path) =
+            Link::open(&settings.target, settings.sources.map(|sources| sources.of(number)))?;
         let mut config = Config::new(path, settings.credentials.clone());
         config.addresses = match settings.peer {
             IpAddr::V4(_) => Addresses::Ipv4,

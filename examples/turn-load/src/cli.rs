@@ -11,7 +11,7 @@ use pinhole_sansio::Transport;
 use pinhole_stun::resolve::ServerAddress;
 use pinhole_stun::{Credentials, Host, Scheme, Uri};
 use pinhole_turn::credential::SharedSecret;
-use turn_load::{Settings, Target};
+use turn_load::{Settings, Sources, Target};
 
 /// Loads a TURN server, and measures it.
 #[derive(Debug, Parser)]
@@ -55,6 +55,10 @@ pub(crate) struct Arguments {
     /// Where the peers are: an address of this machine that the server reaches; by default the one that faces it
     #[arg(long, value_name = "ADDRESS")]
     peer_ip: Option<IpAddr>,
+    /// Where the clients come from, in turn: addresses of this machine, such as 127.0.1.0/24; servers limit what one
+    /// address may do
+    #[arg(long, value_name = "ADDRESS/BITS")]
+    source_ips: Option<Sources>,
     /// Believe this certificate, or those that it vouches for (PEM), besides the system's
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
@@ -86,6 +90,7 @@ impl Arguments {
             gso: self.gso,
             indications: self.indications,
             peer,
+            sources: self.source_ips,
             pid: self.pid,
         })
     }

@@ -27,4 +27,4 @@ pub use failure::Failure;
 pub use progress::Progress;
 pub use report::{Latency, Report, Traffic, Usage};
 pub use run::run;
-pub use settings::{Settings, Target};
+pub use settings::{Settings, Sources, SourcesError, Target};

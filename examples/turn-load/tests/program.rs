@@ -59,7 +59,7 @@ fn nothing_is_lost_over_any_transport() {
         (format!("turn:{udp}"), &["--pid", &pid][..]),
         (format!("turn:{udp}"), &["--gso", "--threads", "2"]),
         (format!("turn:{udp}"), &["--indications", "--size", "999"]),
-        (format!("turn:{udp}?transport=tcp"), &["--size", "171"]),
+        (format!("turn:{udp}?transport=tcp"), &["--size", "171", "--source-ips", "127.0.9.0/29"]),
         (format!("turn:{udp}?transport=tcp"), &["--gso", "--indications"]),
         (format!("turns:{tls}"), &["--trust", trust_file]),
     ] {

@@ -29,7 +29,7 @@ impl Link {
             let local = link.local_address()?;
             (Self::Udp(link), local)
         } else {
-            let link = StreamLink::connect(target)?;
+            let link = StreamLink::connect(target, local)?;
             let local = link.local_address()?;
             (Self::Stream(Box::new(link)), local)
         };

@@ -1,13 +1,14 @@
 //! TCP and TLS.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream as StdTcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream as StdTcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::TcpStream;
 use pinhole_stun::{Host, StreamBuffer};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio_rustls::rustls::ClientConnection;
 use tokio_rustls::rustls::pki_types::ServerName;
 
@@ -25,7 +26,7 @@ pub(crate) struct StreamLink {
 
 impl StreamLink {
     /// Connects, which waits for TCP, and not for TLS.
-    pub(crate) fn connect(target: &Target) -> io::Result<Self> {
+    pub(crate) fn connect(target: &Target, local: Option<IpAddr>) -> io::Result<Self> {
         let tls = match &target.tls {
             Some(config) => {
                 let name = match &target.host {
@@ -39,9 +40,7 @@ impl StreamLink {
             }
             None => None,
         };
-        let stream = StdTcpStream::connect_timeout(&target.server.address, PATIENCE)?;
-        stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
+        let stream = connect(local, target.server.address)?;
         let frames = pinhole_turn::stream_buffer(MAX_MESSAGE);
         Ok(Self { stream: TcpStream::from_std(stream), tls, frames, outgoing: Vec::new() })
     }
@@ -137,6 +136,17 @@ impl StreamLink {
             }
         }
     }
+}
+
+fn connect(local: Option<IpAddr>, remote: SocketAddr) -> io::Result<StdTcpStream> {
+    let socket = Socket::new(Domain::for_address(remote), Type::STREAM, Some(Protocol::TCP))?;
+    if let Some(ip) = local {
+        socket.bind(&SocketAddr::new(ip, 0).into())?;
+    }
+    socket.connect_timeout(&remote.into(), PATIENCE)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// How long TCP may take to connect.

@@ -154,7 +154,8 @@ impl Worker {
         let peer = peer.map_or_else(|| Ok((settings.peer, 0).into()), UdpLink::local_address)?;
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
-        let mut allocation = Allocation::start(settings, peer, seed, self.shared.clock.now())
+        let now = self.shared.clock.now();
+        let mut allocation = Allocation::start(settings, index, peer, seed, now)
             .map_err(|error| Failure::Socket(settings.target.server.address, error))?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(allocation.link.source(), Token(index), interest)?;
