@@ -84,6 +84,8 @@ pub enum Event {
     },
     /// A role conflict was settled by this side's taking the other role (RFC 8445 §7.3.1.1).
     RoleSwitched(Role),
+    /// The restart has found no path, while the one of before still serves. Only another restart would help.
+    RestartFailed,
     /// The session as a whole moved on.
     StateChanged(State),
 }

@@ -92,6 +92,11 @@ impl Gatherer {
         }
     }
 
+    /// Plans a question to a server that is not one of the configured ones.
+    pub(crate) fn ask(&mut self, base: SocketAddr, (rank, server): (u8, SocketAddr)) {
+        self.waiting.push_back(Query { base, server, rank, is_refresh: false });
+    }
+
     /// Asks nothing more from a base.
     pub(crate) fn remove_base(&mut self, base: SocketAddr) {
         self.waiting.retain(|query| query.base != base);

@@ -70,8 +70,6 @@
 //!
 //! # Deliberately absent
 //! - *ALTERNATE-SERVER* and RFC 3489 in checks: RFC 8445 §7.3 forbids both.
-//! - *Failing the checklist with its nominated pair* (RFC 8445 §7.2.5.3.4, MUST): when the check that nominates goes
-//!   unanswered, the next best valid pair is nominated instead. The peer loses nothing by it, and the session lives.
 //! - *Triggering a check of a pair whose triggered check was sent within the last RTO* (§7.3.1.4, MUST): the two sides'
 //!   checks would set each other off, each cancelling the one before.
 //! - *Doubling the time between transmissions* of a check (RFC 8489 §6.2.1, SHOULD): a lossy path is tried every

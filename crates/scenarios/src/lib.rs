@@ -19,6 +19,7 @@
     reason = "a checker looks for the few events that it checks"
 )]
 
+mod fault;
 pub mod matrix;
 mod monitor;
 mod node;
@@ -27,6 +28,7 @@ mod place;
 mod plan;
 mod session;
 
+pub use fault::{Disturbance, Fault};
 pub use monitor::{Monitor, Mutation};
 pub use node::{AgentNode, StunServer, TurnServer};
 pub use place::{HomeNat, Place};

@@ -33,6 +33,9 @@ enum Command {
         /// The probability that a packet is lost between the two agents
         #[arg(long, default_value_t = 0.0)]
         loss: f64,
+        /// Lets a fault befall each session that has a path, and holds its recovery against a bound
+        #[arg(long)]
+        faults: bool,
         /// Prints what happened on the network
         #[arg(long)]
         trace: bool,
@@ -46,24 +49,28 @@ fn main() -> ExitCode {
             println!("{}", matrix::table(Relaying::Available, seed));
             ExitCode::SUCCESS
         }
-        Command::Run { seeds, from, loss, trace } => run(from, seeds, loss, trace),
+        Command::Run { seeds, from, loss, faults, trace } => run(from, seeds, loss, faults, trace),
     }
 }
 
-fn run(from: u64, seeds: u64, loss: f64, trace: bool) -> ExitCode {
-    let (mut direct, mut relayed, mut no_path, mut wrong) = (Vec::new(), Vec::new(), 0_u64, 0_u64);
+fn run(from: u64, seeds: u64, loss: f64, faults: bool, trace: bool) -> ExitCode {
+    let (mut direct, mut relayed, mut recovered) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut no_path, mut wrong) = (0_u64, 0_u64);
     for (done, seed) in (1..).zip(from..from.saturating_add(seeds)) {
         let plan = Plan::draw(seed, loss);
+        let plan = if faults { plan.with_fault() } else { plan };
         let verdict = if trace { print_trace(&plan) } else { plan.run() };
         match verdict {
             Verdict::Connected { path: Path::Relayed, round_trips } => relayed.push(round_trips),
             Verdict::Connected { round_trips, .. } => direct.push(round_trips),
+            Verdict::Recovered { milliseconds } => recovered.push(milliseconds),
             Verdict::NoPath => no_path += 1,
             Verdict::Wrong(reasons) => {
                 wrong += 1;
                 if wrong <= 10 {
                     println!("{plan}\n  {}", reasons.join("\n  "));
-                    println!("  again: run --seeds 1 --from {seed} --loss {loss} --trace");
+                    let option = if faults { " --faults" } else { "" };
+                    println!("  again: run --seeds 1 --from {seed} --loss {loss}{option} --trace");
                 }
             }
         }
@@ -72,8 +79,9 @@ fn run(from: u64, seeds: u64, loss: f64, trace: bool) -> ExitCode {
         }
     }
     println!(
-        "loss {loss}: {seeds} sessions; selected, in round trips: {} directly ({}), {} through a relay ({}); \
+        "loss {loss}: {seeds} sessions; {} recovered from a fault; selected, in round trips: {} directly ({}), {} through a relay ({}); \
          {no_path} without a path, {wrong} wrong",
+        recovered.len(),
         direct.len(),
         percentiles(&mut direct),
         relayed.len(),

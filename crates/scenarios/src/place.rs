@@ -1,6 +1,8 @@
 use std::fmt;
 
-use pinhole_netsim::{Behavior, Family, FirewallConfig, NatConfig, NetworkId, World};
+use pinhole_netsim::{
+    Behavior, Family, FirewallConfig, GatewayId, NatConfig, NetworkId, Site, World,
+};
 
 /// Where an agent sits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,20 +104,21 @@ impl Place {
         Some((worse(home.mapping, carrier.mapping), worse(home.filtering, carrier.filtering)))
     }
 
-    /// Builds the place, and gives the network that its host is on.
-    pub fn build(self, world: &mut World, name: &str) -> NetworkId {
+    /// Builds the place, and gives the network that its host is on, and the gateway to the Internet.
+    pub fn build(self, world: &mut World, name: &str) -> (NetworkId, Option<GatewayId>) {
         let gateway = format!("{name}-router");
-        match self {
-            Self::Public => world.core(),
-            Self::Home(home) => world.nat(&gateway, home.config()).network,
+        let site = match self {
+            Self::Public => return (world.core(), None),
+            Self::Home(home) => world.nat(&gateway, home.config()),
             Self::Carrier(home) => {
                 let carrier = world.carrier(&format!("{name}-carrier"), NatConfig::carrier_grade());
-                world.gateway(&gateway).outside(carrier).nat(home.config()).build().network
+                let home = world.gateway(&gateway).outside(carrier).nat(home.config()).build();
+                return (home.network, Some(carrier.gateway));
             }
             Self::UdpBlocked => restricted(world, &gateway, FirewallConfig::udp_blocked()),
             Self::OnlyTcp443 => restricted(world, &gateway, FirewallConfig::only_tcp_443()),
             Self::Ipv6Only => {
-                world.gateway(&gateway).ipv6().firewall(FirewallConfig::stateful()).build().network
+                world.gateway(&gateway).ipv6().firewall(FirewallConfig::stateful()).build()
             }
             Self::DualStack => {
                 let firewall = FirewallConfig { guards: Family::V6, ..FirewallConfig::stateful() };
@@ -125,14 +128,14 @@ impl Place {
                     .ipv6()
                     .firewall(firewall)
                     .build()
-                    .network
             }
-        }
+        };
+        (site.network, Some(site.gateway))
     }
 }
 
-fn restricted(world: &mut World, gateway: &str, firewall: FirewallConfig) -> NetworkId {
-    world.gateway(gateway).nat(NatConfig::port_restricted()).firewall(firewall).build().network
+fn restricted(world: &mut World, gateway: &str, firewall: FirewallConfig) -> Site {
+    world.gateway(gateway).nat(NatConfig::port_restricted()).firewall(firewall).build()
 }
 
 const fn rank(behavior: Behavior) -> u8 {

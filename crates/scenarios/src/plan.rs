@@ -7,6 +7,7 @@ use pinhole_sansio::Instant;
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 
+use crate::fault::Disturbance;
 use crate::monitor::Mutation;
 use crate::oracle::{self, Path};
 use crate::place::Place;
@@ -21,6 +22,8 @@ pub struct Plan {
     pub config: SessionConfig,
     /// How much later B learns A's credentials than A learns B's; the other way round if negative.
     pub stagger_ms: i64,
+    /// What befalls it.
+    pub disturbance: Option<Disturbance>,
 }
 
 /// How a planned session ended.
@@ -33,6 +36,11 @@ pub enum Verdict {
         path: Path,
         /// Hundredths of the round-trip time.
         round_trips: u64,
+    },
+    /// After a fault, connected again, so long after the network was whole.
+    Recovered {
+        /// Milliseconds.
+        milliseconds: u64,
     },
     /// As the oracle says: there is no path, and both sides say so.
     NoPath,
@@ -80,10 +88,24 @@ impl Plan {
                 password: PASSWORD,
                 access,
                 signaling,
+                recovers: false,
                 mutation: None,
             },
             stagger_ms,
+            disturbance: None,
         }
+    }
+
+    /// The same session with a fault, drawn from the seed too, and applications that restart when their path is in
+    /// doubt. Where there is no path, there is none to disturb.
+    #[must_use]
+    pub fn with_fault(mut self) -> Self {
+        let mut rng = ChaCha12Rng::seed_from_u64(self.seed ^ FAULT);
+        if oracle::path(self.config.places, self.config.relaying) != Path::None {
+            self.disturbance = Some(Disturbance::draw(&mut rng));
+            self.config.recovers = true;
+        }
+        self
     }
 
     /// The same session with monitors that are lied to.
@@ -129,6 +151,9 @@ impl Plan {
         session.tell_credentials(second);
         let begun = session.world.now();
 
+        if let Some(disturbance) = self.disturbance {
+            return self.endure(disturbance, session);
+        }
         let expected = oracle::path(self.config.places, self.config.relaying);
         let limit = if expected == Path::None { FAIL_LIMIT } else { CONNECT_LIMIT };
         session.run_until(limit, |session| session.is_selected() || session.has_failed())?;
@@ -148,6 +173,52 @@ impl Plan {
         }
         wrong.extend(session.violations());
         Ok(if wrong.is_empty() { verdict } else { Verdict::Wrong(wrong) })
+    }
+
+    /// After the fault, both sides have to come together again.
+    fn endure(
+        &self,
+        disturbance: Disturbance,
+        session: &mut Session,
+    ) -> Result<Verdict, Box<Violation>> {
+        session.run_until(disturbance.after, |_| false)?;
+        disturbance.strike(session);
+        session.run_until(disturbance.lasts, |_| false)?;
+        disturbance.heal(session);
+        let healed = session.world.now();
+        let mut wrong = Vec::new();
+        if !self.comes_together(session)? {
+            let states = [Side::A, Side::B].map(|side| session.node(side).agent.state());
+            wrong.push(format!(
+                "not together {RECOVERY_LIMIT:?} after the network was whole: {states:?}"
+            ));
+        }
+        let took = session.world.now() - healed;
+        self.compare_views(session, &mut wrong);
+        session.close();
+        session.run_until(Duration::from_secs(60), |_| false)?;
+        wrong.extend(session.violations());
+        let verdict = Verdict::Recovered {
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        };
+        Ok(if wrong.is_empty() { verdict } else { Verdict::Wrong(wrong) })
+    }
+
+    /// Whether data arrives on both sides of a selected pair, within the limit.
+    fn comes_together(&self, session: &mut Session) -> Result<bool, Box<Violation>> {
+        let end = session.world.now() + RECOVERY_LIMIT;
+        while session.world.now() < end {
+            let before = [Side::A, Side::B].map(|side| session.node(side).received);
+            session.send(Side::A);
+            session.send(Side::B);
+            session.run_until(Duration::from_millis(500), |_| false)?;
+            let after = [Side::A, Side::B].map(|side| session.node(side).received);
+            let arrives = before.iter().zip(&after).all(|(before, after)| before < after);
+            if arrives && session.is_completed() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// With loss, a direct path may turn up too late, after a relayed one was settled for.
@@ -177,11 +248,7 @@ impl Plan {
             session.send(Side::B);
             session.run_until(Duration::from_millis(700), |_| false)?;
         }
-        let [a, b] = [Side::A, Side::B].map(|side| session.node(side).selected_addresses());
-        let mirrored = b.map(|(local, remote)| (remote, local));
-        if a != mirrored {
-            wrong.push(format!("I7: A uses {a:?}, B uses {b:?}"));
-        }
+        self.compare_views(session, wrong);
         for side in [Side::A, Side::B] {
             if session.node(side).received == 0 {
                 wrong.push(format!("{side:?} received none of twenty datagrams"));
@@ -194,6 +261,17 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// I7: each side's pair is the other's, seen from the other side.
+    fn compare_views(&self, session: &Session, wrong: &mut Vec<String>) {
+        let [a, b] = [Side::A, Side::B].map(|side| session.node(side).selected_addresses());
+        let mirrored = b.map(|(local, remote)| (remote, local));
+        if a != mirrored {
+            wrong.push(format!("I7: A uses {a:?}, B uses {b:?}"));
+        }
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let SessionConfig { places: [a, b], roles: [role_a, role_b], relaying, .. } = &self.config;
@@ -203,12 +281,20 @@ impl fmt::Display for Plan {
             self.seed,
             self.round_trip(),
             self.stagger_ms
-        )
+        )?;
+        match &self.disturbance {
+            Some(disturbance) => write!(f, ", {disturbance}"),
+            None => Ok(()),
+        }
     }
 }
 
 /// Keeps the plan's draws apart from the agents' and the world's, which grow from the same seed.
 const PLAN: u64 = 0x5eed_91a5;
+const FAULT: u64 = 0xfa_017;
+/// Where there is a path again, it is found in this time: what was silent is in doubt after 15 s, a restart that met
+/// with the fault has failed after 40 s, and another one succeeds.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(90);
 /// Where there is a path, it is found in this time.
 const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// Where there is none, both sides know after this time: RFC 8863's patience, and a last check that began late.

@@ -3,14 +3,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pinhole_ice::{CandidatePolicy, Config, Role, State, TurnServer as TurnServerConfig};
-use pinhole_netsim::{Conditions, HostId, Seed, Violation, World};
+use pinhole_netsim::{Conditions, GatewayId, HostId, LinkId, NetworkId, Seed, Violation, World};
 use pinhole_sansio::{Instant, Transport};
 use pinhole_stun::Credentials;
 use rand::rngs::ChaCha12Rng;
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng};
 
 use crate::monitor::Mutation;
-use crate::node::{AgentNode, HTTPS_PORT, SERVER_PORT, Signal, StunServer, TurnServer};
+use crate::node::{AgentNode, HTTPS_PORT, SERVER_PORT, Signal, Start, StunServer, TurnServer};
 use crate::oracle::Path;
 use crate::place::Place;
 
@@ -53,6 +53,8 @@ pub struct SessionConfig {
     pub access: [Conditions; 2],
     /// How long signaling takes, from A to B and from B to A.
     pub signaling: [Duration; 2],
+    /// Whether the applications restart ICE when the path is in doubt.
+    pub recovers: bool,
     /// What the monitors are told wrongly.
     pub mutation: Option<Mutation>,
 }
@@ -71,16 +73,35 @@ impl SessionConfig {
             relaying: Relaying::None,
             password: PASSWORD,
             signaling: [Duration::ZERO; 2],
+            recovers: false,
             mutation: None,
         }
     }
 }
 
-/// Two agents in a world, a STUN server, and signaling.
+/// Where a host is attached.
+#[derive(Clone, Copy)]
+struct Spot {
+    network: NetworkId,
+    gateway: Option<GatewayId>,
+    link: LinkId,
+}
+
+/// What it takes to start an agent.
+#[derive(Clone)]
+struct Program {
+    agent: Config,
+    seed: [u8; 32],
+}
+
+/// Two agents in a world, a STUN server, a TURN server if need be, and signaling.
 pub struct Session {
     /// The world.
     pub world: World,
+    config: SessionConfig,
     agents: [HostId<AgentNode>; 2],
+    spots: [Spot; 2],
+    programs: [Program; 2],
     relay: Option<HostId<TurnServer>>,
     signaling: [Duration; 2],
     /// What is on its way, for each receiver in the order in which it was sent.
@@ -104,29 +125,58 @@ impl Session {
             Relaying::None | Relaying::Available => CandidatePolicy::All,
             Relaying::Only => CandidatePolicy::Relay,
         };
-        let [a, b] = [0, 1].map(|index| {
-            let place = config.places[index];
-            let name = ["a", "b"][index];
-            let network = place.build(&mut world, name);
-            let mut agent_seed = [0; 32];
-            rng.fill_bytes(&mut agent_seed);
-            let agent = Config {
+        let programs = config.roles.map(|role| Program {
+            seed: rng.random(),
+            agent: Config {
                 stun_servers: stun_servers.clone(),
                 turn_servers: turn_servers.clone(),
                 candidates,
-                ..Config::new(config.roles[index])
-            };
-            let host = world
-                .host(name)
-                .on(network)
-                .family(place.family())
-                .link(config.access[index].clone());
-            host.start_with(|addresses| {
-                AgentNode::new(agent, agent_seed, config.mutation, addresses)
-            })
+                ..Config::new(role)
+            },
         });
-        let signaling = config.signaling;
-        Self { world, agents: [a, b], relay, signaling, pending: Default::default() }
+        let [(a, spot_a), (b, spot_b)] =
+            [Side::A, Side::B].map(|side| add_agent(&mut world, config, side, &programs));
+        Self {
+            world,
+            config: config.clone(),
+            agents: [a, b],
+            spots: [spot_a, spot_b],
+            programs,
+            relay,
+            signaling: config.signaling,
+            pending: Default::default(),
+        }
+    }
+
+    pub(crate) fn host(&self, side: Side) -> HostId<AgentNode> {
+        self.agents[side as usize]
+    }
+
+    pub(crate) fn network(&self, side: Side) -> NetworkId {
+        self.spots[side as usize].network
+    }
+
+    /// The NAT or the firewall between one side and the Internet.
+    pub(crate) fn gateway(&self, side: Side) -> Option<GatewayId> {
+        self.spots[side as usize].gateway
+    }
+
+    /// One side's access, as it was at the start.
+    pub(crate) fn link(&self, side: Side) -> LinkId {
+        self.spots[side as usize].link
+    }
+
+    /// One side's program ends without a word, and another one takes its place.
+    pub(crate) fn restart_program(&mut self, side: Side) {
+        let (host, now) = (self.host(side), self.world.now());
+        let program = &mut self.programs[side as usize];
+        program.seed = program.seed.map(|byte| byte ^ 0x5a);
+        let addresses = self.world.addresses(host);
+        let mut node = AgentNode::new(program.start(side, &self.config), &addresses, now);
+        node.wish_restart(now);
+        self.world.restart(host, node);
+        // Nobody tells the new program what the old one was told.
+        self.pending[side as usize].clear();
     }
 
     /// How many allocations there are.
@@ -223,6 +273,12 @@ impl Session {
         }
     }
 
+    /// Whether both sides have selected a pair and hear from each other.
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        [Side::A, Side::B].iter().all(|side| self.node(*side).agent.state() == State::Completed)
+    }
+
     /// Whether both sides have given up.
     #[must_use]
     pub fn has_failed(&self) -> bool {
@@ -257,10 +313,7 @@ impl Session {
         for to in [Side::A, Side::B] {
             while self.pending[to as usize].front().is_some_and(|(at, _)| *at <= now) {
                 let Some((_, signal)) = self.pending[to as usize].pop_front() else { break };
-                self.with(to, |node, now| match signal {
-                    Signal::Candidate(candidate) => node.agent.add_remote_candidate(candidate, now),
-                    Signal::End => node.agent.end_of_remote_candidates(now),
-                });
+                self.with(to, |node, now| node.receive_signal(signal, now));
             }
         }
     }
@@ -272,6 +325,31 @@ impl Session {
             result
         })
     }
+}
+
+impl Program {
+    fn start(&self, side: Side, config: &SessionConfig) -> Start {
+        let Self { agent, seed } = self.clone();
+        Start { agent, seed, mutation: config.mutation, side, recovers: config.recovers }
+    }
+}
+
+fn add_agent(
+    world: &mut World,
+    config: &SessionConfig,
+    side: Side,
+    programs: &[Program; 2],
+) -> (HostId<AgentNode>, Spot) {
+    let index = side as usize;
+    let place = config.places[index];
+    let name = ["a", "b"][index];
+    let (network, gateway) = place.build(world, name);
+    let start = programs[index].start(side, config);
+    let host =
+        world.host(name).on(network).family(place.family()).link(config.access[index].clone());
+    let id = host.start_with(|addresses| AgentNode::new(start, addresses, Instant::ZERO));
+    let link = world.links(id)[0];
+    (id, Spot { network, gateway, link })
 }
 
 /// A STUN server on the core, at an address of each family.

@@ -13,6 +13,16 @@ fn sessions_end_as_the_oracle_says() {
 }
 
 #[test]
+fn after_every_fault_both_sides_come_together_again() {
+    for seed in 0..1_000 {
+        let plan = Plan::draw(seed, 0.0).with_fault();
+        if let Verdict::Wrong(reasons) = plan.run() {
+            panic!("{plan}\n{}", reasons.join("\n"));
+        }
+    }
+}
+
+#[test]
 fn a_session_replays_to_the_byte() {
     for seed in 0..20 {
         let plan = Plan::draw(seed, 0.1);
@@ -46,7 +56,7 @@ fn every_checker_notices_what_it_is_there_for() {
         let found: Vec<String> = (0..40)
             .filter_map(|seed| match Plan::draw(seed, 0.0).with_mutation(mutation).run() {
                 Verdict::Wrong(reasons) => Some(reasons),
-                Verdict::Connected { .. } | Verdict::NoPath => None,
+                Verdict::Connected { .. } | Verdict::Recovered { .. } | Verdict::NoPath => None,
             })
             .flatten()
             .collect();

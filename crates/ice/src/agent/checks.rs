@@ -60,8 +60,9 @@ impl Agent {
             Next::Ordinary(pair) => (pair, Purpose::Connectivity),
         };
         self.send_check(pair, purpose, now);
-        // The pair of a nomination stays Succeeded: it is valid whatever becomes of this check.
-        if purpose != Purpose::Nomination {
+        // A pair that is valid, as that of a nomination, stays Succeeded until this check says otherwise.
+        let is_valid = self.generation.checklist.get(pair).is_some_and(|pair| pair.valid.is_some());
+        if !is_valid {
             self.generation.checklist.set_state(pair, PairState::InProgress, &mut self.events);
         }
         true
@@ -132,8 +133,8 @@ impl Agent {
         }
     }
 
-    /// The pair is of no use (§7.2.5.2). A failed nomination takes the pair off the valid list
-    /// (§7.2.5.3.4), and the next best pair gets its chance.
+    /// The pair is of no use (§7.2.5.2). A nomination that fails is the end of the session (§7.2.5.3.4): the peer may
+    /// have taken the pair, and would not follow to another one.
     pub(super) fn fail_pair(&mut self, id: PairId, failure: PairFailure) {
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
         pair.failure = Some(failure);
@@ -141,6 +142,7 @@ impl Agent {
         pair.nominate_when_valid = false;
         if self.generation.conclusion.nominating == Some(id) {
             self.generation.conclusion.nominating = None;
+            self.generation.conclusion.nomination_failed = true;
         }
         self.generation.in_flight.forget(id);
         self.generation.checklist.untrigger(id);

@@ -24,6 +24,8 @@ pub(super) struct Generation {
     pub(super) checklist: Checklist,
     pub(super) in_flight: InFlight,
     pub(super) conclusion: Conclusion,
+    /// It was told that this restart has found nothing.
+    pub(super) failure_told: bool,
     /// A restart has followed: what works is kept, and nothing new is tried.
     pub(super) is_retired: bool,
 }
@@ -59,6 +61,8 @@ pub(super) struct Conclusion {
     pub(super) nominate_at: Option<Instant>,
     /// The pair that is being nominated.
     pub(super) nominating: Option<PairId>,
+    /// The nomination came to nothing.
+    pub(super) nomination_failed: bool,
     /// The nominated pair in use.
     pub(super) selected: Option<PairId>,
     /// The pair that application data takes.
@@ -76,6 +80,7 @@ impl Generation {
             checklist: Checklist::starting_at(next_pair),
             in_flight: InFlight::default(),
             conclusion: Conclusion::default(),
+            failure_told: false,
             is_retired: false,
         }
     }

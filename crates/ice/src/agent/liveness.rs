@@ -92,21 +92,25 @@ impl Agent {
         self.handle_consent(now);
     }
 
-    /// When the last hope ends, if there is none but time: no pair is valid or on its way, and
-    /// there is no path of before a restart.
+    /// When the last hope ends, if there is none but time: no pair is valid or on its way.
     pub(super) fn failure_deadline(&self) -> Option<Instant> {
         let hopeless = self.generation.checklist.iter().all(|pair| pair.state == PairState::Failed);
         // RFC 8863 §5: the timer also stands in for an end-of-candidates that never comes.
         let ends = self.generation.remote.session.as_ref()?.patience_ends;
-        let is_alone = self.previous.is_none();
-        (hopeless && is_alone && self.local.gathered).then_some(ends)
+        let is_told = self.previous.is_some() && self.generation.failure_told;
+        (hopeless && !is_told && self.local.gathered).then_some(ends)
     }
 
     pub(super) fn update_state(&mut self, now: Instant) {
+        let has_failed = self.failure_deadline().is_some_and(|deadline| deadline <= now);
+        if self.previous.is_some() && has_failed {
+            self.generation.failure_told = true;
+            self.events.push(Event::RestartFailed);
+        }
         self.set_state(self.current_state(now));
         if self.is_over() {
+            // Allocations stay: a restart may use them, and `close` gives them back.
             self.gatherer.stop();
-            self.transmits.extend(self.relays.close(now));
         }
     }
 
@@ -119,6 +123,9 @@ impl Agent {
                 Some(_) => State::Completed,
                 None => State::Failed,
             };
+        }
+        if self.generation.conclusion.nomination_failed {
+            return State::Failed;
         }
         if self.generation.checklist.iter().any(|pair| pair.valid.is_some()) {
             return State::Connected;

@@ -145,7 +145,7 @@ impl Agent {
 }
 
 /// Server-reflexive candidates from TURN servers rank behind those from STUN servers.
-const fn after_stun_servers((rank, address): (u8, SocketAddr)) -> (u8, SocketAddr) {
+pub(super) const fn after_stun_servers((rank, address): (u8, SocketAddr)) -> (u8, SocketAddr) {
     (rank.saturating_add(128), address)
 }
 

@@ -8,6 +8,7 @@ use pinhole_stun::Message;
 use pinhole_stun::attribute::Username;
 
 use super::generation::Generation;
+use super::relaying::after_stun_servers;
 use super::{Agent, AgentError, State};
 use crate::pair::PairFailure;
 
@@ -32,7 +33,7 @@ impl Agent {
             self.previous = Some(last);
             self.retire_at = None;
         }
-        self.gather_again();
+        self.gather_again(now);
         self.set_state(self.current_state(now));
         self.after_input(now);
         Ok(())
@@ -51,22 +52,27 @@ impl Agent {
         self.after_input(now);
     }
 
-    /// Tells the candidates that there are once more, and asks all servers again.
-    fn gather_again(&mut self) {
+    /// Tells the candidates that there are once more, and asks all servers again. Reflexive ones may be out of date,
+    /// and would keep others of their foundation frozen: they are gathered anew.
+    fn gather_again(&mut self, now: Instant) {
         self.local.gathered = false;
+        self.local.candidates.forget_reflexive();
         let sockets: Vec<SocketAddr> = self.local.candidates.sockets().collect();
-        let known = self.local.candidates.iter().filter(|c| c.candidate.kind.is_gathered());
-        let known: Vec<_> = known.map(|c| (c.address, c.base)).collect();
-        for (address, base) in known {
+        let known: Vec<SocketAddr> = self.local.candidates.iter().map(|c| c.base).collect();
+        for base in known {
             let is_gone = self.local.candidates.is_relayed(base) && !self.relays.is_live(base);
             if !is_gone {
-                self.offer(address, base);
+                self.offer(base, base);
             }
         }
         self.gatherer.stop();
-        self.relays.keep_all();
+        self.relays.keep_all(now);
         for socket in sockets {
             self.ask_servers(socket);
+        }
+        // An allocation that is kept tells no mapped address again; its server answers Binding requests, too.
+        for (base, (rank, server)) in self.relays.kept_over_udp() {
+            self.gatherer.ask(base, after_stun_servers((rank, server)));
         }
     }
 

@@ -25,11 +25,6 @@ impl CandidateKind {
         }
     }
 
-    /// Whether such candidates of one's own are gathered, and not learned from the peer's checks.
-    pub(crate) const fn is_gathered(self) -> bool {
-        !matches!(self, Self::PeerReflexive)
-    }
-
     /// The word behind `typ` (RFC 8839 §5.1).
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -100,6 +100,11 @@ impl LocalCandidates {
         self.bases.len() < before
     }
 
+    /// Forgets what servers and the peer have seen.
+    pub(crate) fn forget_reflexive(&mut self) {
+        self.candidates.retain(|candidate| candidate.address == candidate.base);
+    }
+
     /// Finds the candidate at `mapped`, or adds it as a peer-reflexive one (RFC 8445 §7.2.5.3.1).
     pub(crate) fn mapped(
         &mut self,

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
-use pinhole_ice::{Agent, Candidate, Command, Config, Event, Received, ServerConnection};
+use pinhole_ice::{Agent, Candidate, Command, Config, Event, Received, ServerConnection, State};
 use pinhole_netsim::{Node, StreamCommand, StreamEvent};
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit, Transport};
 
+use super::recovery::{Recovery, Signal};
 use super::streams::Streams;
 use crate::monitor::{Monitor, Mutation};
+use crate::session::Side;
 
 /// An agent, its application, and a monitor on the wire between them and the world.
 #[derive(Debug)]
@@ -31,6 +33,13 @@ pub struct AgentNode {
     pub sent: usize,
     /// What is to be told to the other side.
     pub(crate) signals: VecDeque<Signal>,
+    pub(super) side: Side,
+    pub(super) bases: Vec<SocketAddr>,
+    pub(super) recovery: Recovery,
+    /// How often the offerer has restarted.
+    pub(super) round: u32,
+    /// Whether a path in doubt makes the application restart.
+    pub(super) recovers: bool,
     outbox: VecDeque<Transmit>,
     streams: Streams,
     connections: BTreeMap<FiveTuple, ServerConnection>,
@@ -40,26 +49,26 @@ pub struct AgentNode {
     now: Instant,
 }
 
-/// What signaling carries besides the credentials.
+/// How an agent begins.
 #[derive(Clone, Debug)]
-pub(crate) enum Signal {
-    Candidate(Candidate),
-    End,
+pub(crate) struct Start {
+    pub(crate) agent: Config,
+    pub(crate) seed: [u8; 32],
+    pub(crate) mutation: Option<Mutation>,
+    pub(crate) side: Side,
+    pub(crate) recovers: bool,
 }
 
 impl AgentNode {
-    pub(crate) fn new(
-        config: Config,
-        seed: [u8; 32],
-        mutation: Option<Mutation>,
-        addresses: &[IpAddr],
-    ) -> Self {
+    pub(crate) fn new(start: Start, addresses: &[IpAddr], now: Instant) -> Self {
+        let Start { agent: config, seed, mutation, side, recovers } = start;
         let monitor = Monitor::new(&config, mutation);
-        let mut agent = Agent::new(config, seed, Instant::ZERO);
-        for ip in addresses {
-            agent.add_base(SocketAddr::new(*ip, PORT), Instant::ZERO).expect("each address is new");
+        let mut agent = Agent::new(config, seed, now);
+        let bases: Vec<_> = addresses.iter().map(|ip| SocketAddr::new(*ip, PORT)).collect();
+        for base in &bases {
+            agent.add_base(*base, now).expect("each address is new");
         }
-        agent.end_of_bases(Instant::ZERO);
+        agent.end_of_bases(now);
         let mut node = Self {
             agent,
             monitor,
@@ -70,14 +79,20 @@ impl AgentNode {
             events: Vec::new(),
             sent: 0,
             signals: VecDeque::new(),
+            side,
+            bases,
+            recovery: Recovery::default(),
+            // Another one after a restart of the program.
+            round: u32::from_be_bytes([0, seed[1], seed[2], seed[3]]),
+            recovers,
             outbox: VecDeque::new(),
             streams: Streams::default(),
             connections: BTreeMap::new(),
             next_port: FIRST_TCP_PORT,
             stream_commands: VecDeque::new(),
-            now: Instant::ZERO,
+            now,
         };
-        node.collect(Instant::ZERO);
+        node.collect(now);
         node
     }
 
@@ -123,6 +138,9 @@ impl AgentNode {
                 Event::GatheringCompleted => self.signals.push_back(Signal::End),
                 Event::RouteChanged { .. } => _ = self.writable.get_or_insert(now),
                 Event::PairSelected { .. } => _ = self.selected.get_or_insert(now),
+                Event::StateChanged(State::Disconnected | State::Failed) | Event::RestartFailed => {
+                    self.wish_restart(now);
+                }
                 _ => {}
             }
             self.events.push(event);
@@ -187,6 +205,11 @@ impl Node for AgentNode {
         self.collect(now);
     }
 
+    fn handle_addresses(&mut self, addresses: &[IpAddr], now: Instant) {
+        self.change_bases(addresses, now);
+        self.collect(now);
+    }
+
     fn poll_stream(&mut self) -> Option<StreamCommand> {
         while let Some(command) = self.agent.poll_command() {
             match command {
@@ -221,6 +244,6 @@ impl Node for AgentNode {
 }
 
 /// The port of every agent's sockets.
-const PORT: u16 = 5_000;
+pub(super) const PORT: u16 = 5_000;
 /// The first port of the agents' connections.
 const FIRST_TCP_PORT: u16 = 6_000;

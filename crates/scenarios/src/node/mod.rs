@@ -1,15 +1,17 @@
 //! Agents and servers as nodes of the simulated network.
 
 mod agent;
+mod recovery;
 mod streams;
 mod stun;
 mod turn;
 
 pub use agent::AgentNode;
+pub(crate) use agent::Start;
 pub use stun::StunServer;
 pub use turn::TurnServer;
 
-pub(crate) use agent::Signal;
+pub(crate) use recovery::Signal;
 
 /// The port of the STUN server, and of the TURN server.
 pub(crate) const SERVER_PORT: u16 = 3_478;

@@ -195,6 +195,16 @@ impl Client {
         self.schedule();
     }
 
+    /// Refreshes the allocation now, so that the client learns whether the server still has it.
+    pub fn refresh(&mut self, now: Instant) {
+        if let State::Live(live) = &mut self.state
+            && live.refresh.take().is_some()
+        {
+            self.request(Purpose::Refresh, now);
+            self.schedule();
+        }
+    }
+
     /// Ends the allocation: the server is told, and [`Event::Closed`] follows.
     pub fn close(&mut self, now: Instant) {
         match self.state {

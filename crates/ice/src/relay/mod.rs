@@ -1,5 +1,8 @@
 //! Relayed candidates: allocations on TURN servers (RFC 8445 §5.1.1.2, RFC 8656).
 
+mod allocation;
+mod requests;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -7,11 +10,16 @@ use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 use core::time::Duration;
 
-use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit, Transport};
-use pinhole_stun::{Class, Message, MessageWriter, Method, Retransmission, TransactionId};
+use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit};
+use pinhole_stun::{Class, MessageWriter, Method, Retransmission, TransactionId};
 use pinhole_turn::client::{self, Client, Reason, Received, ToServer};
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
+
+use allocation::{Link, Relay, Stage};
+use requests::Requests;
+
+pub(crate) use allocation::Happening;
 
 use crate::config::TurnServer;
 use crate::event::{Command, ServerConnection};
@@ -37,65 +45,8 @@ pub(crate) struct Relays {
 struct Plan {
     base: SocketAddr,
     rank: u8,
-}
-
-/// An allocation, or what will be one.
-#[derive(Debug)]
-struct Relay {
-    base: SocketAddr,
-    server: (u8, SocketAddr),
-    /// `None` over UDP.
-    connection: Option<ServerConnection>,
-    begun: Instant,
-    stage: Stage,
-}
-
-#[derive(Debug)]
-enum Stage {
-    Connecting,
-    Allocating(Link),
-    Live { link: Link, addresses: [Option<SocketAddr>; 2], permitted: Vec<IpAddr> },
-    Closing(Link),
-}
-
-/// The client machine, the path that it uses, and when the NATs on the way want to see a packet.
-#[derive(Debug)]
-struct Link {
-    client: Box<Client>,
-    path: FiveTuple,
-    keep_alive: Instant,
-}
-
-/// Requests that wait for the pacer, and those that it has let go lately: a client machine that does not know
-/// how long its request has waited repeats it too early.
-#[derive(Debug, Default)]
-struct Requests {
-    queued: VecDeque<Transmit>,
-    recent: VecDeque<(TransactionId, Instant)>,
-}
-
-/// What became of an allocation.
-#[derive(Clone, Debug)]
-pub(crate) enum Happening {
-    /// There are relayed addresses.
-    Allocated {
-        base: SocketAddr,
-        server: (u8, SocketAddr),
-        /// What the server saw, if that is an address that a peer could use.
-        mapped: SocketAddr,
-        transport: Transport,
-        relayed: [Option<SocketAddr>; 2],
-    },
-    /// Checks to and from this address pass now.
-    Permitted { relayed: SocketAddr, peer: IpAddr },
-    /// They will not.
-    Refused { relayed: SocketAddr, peer: IpAddr, reason: Reason },
-    /// There is no allocation.
-    Failed { base: SocketAddr, server: SocketAddr, error: GatheringError },
-    /// There is no longer one.
-    Lost { server: SocketAddr, relayed: [Option<SocketAddr>; 2], reason: Reason },
-    /// It is given back, since it is not used.
-    Released([Option<SocketAddr>; 2]),
+    /// How many connections have come to nothing before.
+    failures: u8,
 }
 
 /// What came from a TURN server.
@@ -131,7 +82,7 @@ impl Relays {
     /// Plans an allocation on each server that the base can reach.
     pub(crate) fn add_base(&mut self, base: SocketAddr) {
         for (rank, _) in (0..=u8::MAX).zip(0..self.servers.len()) {
-            self.plan(Plan { base, rank });
+            self.plan(Plan { base, rank, failures: 0 });
         }
     }
 
@@ -143,7 +94,7 @@ impl Relays {
     ) {
         let Ok(rank) = u8::try_from(self.servers.len()) else { return };
         self.servers.push(server);
-        bases.for_each(|base| self.plan(Plan { base, rank }));
+        bases.for_each(|base| self.plan(Plan { base, rank, failures: 0 }));
     }
 
     fn plan(&mut self, plan: Plan) {
@@ -201,14 +152,12 @@ impl Relays {
         let index = self.relays.iter().position(|relay| {
             relay.connection == Some(connection) && matches!(relay.stage, Stage::Connecting)
         })?;
-        let relay = self.relays.get(index)?;
-        let (base, server) = (relay.base, relay.server);
         let Some(path) = path else {
-            self.relays.remove(index);
-            let error = GatheringError::NotConnected;
-            return Some(Happening::Failed { base, server: server.1, error });
+            let relay = self.relays.remove(index);
+            return self.failed(&relay, GatheringError::NotConnected);
         };
-        let link = self.link(path, server.0, now)?;
+        let rank = self.relays.get(index)?.server.0;
+        let link = self.link(path, rank, now)?;
         self.relays.get_mut(index)?.stage = Stage::Allocating(link);
         self.collect(index);
         None
@@ -249,7 +198,7 @@ impl Relays {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Happening> {
-        let mut happened = Vec::new();
+        let mut happened = self.give_up_connecting(now);
         for index in (0..self.relays.len()).rev() {
             let Some(link) = self.relays.get_mut(index).and_then(Relay::link_mut) else { continue };
             link.client.handle_timeout(now);
@@ -275,7 +224,9 @@ impl Relays {
         let deadlines = links.map(|link| {
             link.client.poll_timeout().map_or(link.keep_alive, |at| at.min(link.keep_alive))
         });
-        deadlines.chain(self.release.map(|(at, _)| at)).min()
+        let connecting = self.relays.iter().filter(|r| matches!(r.stage, Stage::Connecting));
+        let late = connecting.map(|relay| relay.begun + SILENCE);
+        deadlines.chain(late).chain(self.release.map(|(at, _)| at)).min()
     }
 
     /// Lets a peer's address through; whether it is already.
@@ -324,14 +275,29 @@ impl Relays {
         released
     }
 
+    /// The allocations over UDP that stand: from which socket, on which server.
+    pub(crate) fn kept_over_udp(&self) -> impl Iterator<Item = (SocketAddr, (u8, SocketAddr))> {
+        let is_kept = |relay: &&Relay| {
+            relay.connection.is_none() && matches!(relay.stage, Stage::Live { .. })
+        };
+        self.relays.iter().filter(is_kept).map(|relay| (relay.base, relay.server))
+    }
+
     /// Whether the allocation with this address stands.
     pub(crate) fn is_live(&self, relayed: SocketAddr) -> bool {
         self.position(relayed).is_some()
     }
 
-    /// After a restart all allocations are of use again.
-    pub(crate) const fn keep_all(&mut self) {
+    /// After a restart all allocations are of use again, if they are still there: each server is asked.
+    pub(crate) fn keep_all(&mut self, now: Instant) {
         self.release = None;
+        for index in 0..self.relays.len() {
+            let Some(relay) = self.relays.get_mut(index) else { continue };
+            if let Stage::Live { link, .. } = &mut relay.stage {
+                link.client.refresh(now);
+                self.collect(index);
+            }
+        }
     }
 
     /// Gives back what is not `used`, some seconds from now (RFC 8445 §8.3.1).
@@ -359,7 +325,7 @@ impl Relays {
         true
     }
 
-    fn begin(&mut self, Plan { base, rank }: Plan, now: Instant) -> Option<()> {
+    fn begin(&mut self, Plan { base, rank, failures }: Plan, now: Instant) -> Option<()> {
         let server = self.servers.get(usize::from(rank))?;
         let (address, transport) = (server.address, server.transport);
         let connection = transport.is_reliable().then_some(ServerConnection(self.next_connection));
@@ -373,7 +339,8 @@ impl Relays {
                 Stage::Connecting
             }
         };
-        self.relays.push(Relay { base, server: (rank, address), connection, begun: now, stage });
+        let server = (rank, address);
+        self.relays.push(Relay { base, server, connection, begun: now, failures, stage });
         self.collect(self.relays.len() - 1);
         Some(())
     }
@@ -420,7 +387,7 @@ impl Relays {
         let server = self.servers.get(usize::from(rank))?;
         let mut config = client::Config::new(path, server.credentials.clone());
         config.addresses = server.addresses;
-        config.retransmission = self.retransmission;
+        config.retransmission = Retransmission { ti: SILENCE, ..self.retransmission };
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         let client = Box::new(Client::new(config, seed, now));
@@ -484,113 +451,56 @@ impl Relays {
         if is_over {
             let relay = self.relays.remove(index);
             self.commands.extend(relay.connection.map(Command::Disconnect));
+            happened = self.over(&relay, happened);
         }
         happened
     }
 
+    /// A server that was restarted is worth another allocation; one that never gave any is not, unless it was the
+    /// connection that failed.
+    fn over(&mut self, relay: &Relay, happened: Vec<Happening>) -> Vec<Happening> {
+        let again = |happening| match happening {
+            Happening::Failed { error, .. } => self.failed(relay, error),
+            lost @ Happening::Lost { .. } => {
+                self.plan(Plan { base: relay.base, rank: relay.server.0, failures: 0 });
+                Some(lost)
+            }
+            other @ (Happening::Allocated { .. }
+            | Happening::Permitted { .. }
+            | Happening::Refused { .. }
+            | Happening::Released(_)) => Some(other),
+        };
+        happened.into_iter().filter_map(again).collect()
+    }
+
+    /// A connection that fails or falls silent is tried again, some times, before that is told.
+    fn failed(&mut self, relay: &Relay, error: GatheringError) -> Option<Happening> {
+        let (base, (rank, server)) = (relay.base, relay.server);
+        let is_silence = matches!(
+            error,
+            GatheringError::NotConnected
+                | GatheringError::NoAllocation(Reason::Transaction(_) | Reason::Disconnected)
+        );
+        if relay.connection.is_some() && is_silence && relay.failures < MORE_CONNECTIONS {
+            self.plan(Plan { base, rank, failures: relay.failures + 1 });
+            return None;
+        }
+        Some(Happening::Failed { base, server, error })
+    }
+
+    /// Gives up connections that do not come about.
+    fn give_up_connecting(&mut self, now: Instant) -> Vec<Happening> {
+        let is_late = |relay: &Relay| {
+            matches!(relay.stage, Stage::Connecting) && relay.begun + SILENCE <= now
+        };
+        let late: Vec<Relay> = self.relays.extract_if(.., |relay| is_late(relay)).collect();
+        self.commands.extend(late.iter().filter_map(|r| r.connection).map(Command::Disconnect));
+        let failed = late.iter().filter_map(|r| self.failed(r, GatheringError::NotConnected));
+        failed.collect()
+    }
+
     fn position(&self, relayed: SocketAddr) -> Option<usize> {
         self.relays.iter().position(|relay| relay.addresses().contains(&Some(relayed)))
-    }
-}
-
-impl Requests {
-    /// Takes one, unless the same waits already.
-    fn push(&mut self, request: Option<Transmit>) {
-        let Some(request) = request else { return };
-        let is_new = self.queued.iter().all(|queued| id_of(queued) != id_of(&request));
-        if is_new {
-            self.queued.push_back(request);
-        }
-    }
-
-    fn next(&mut self, now: Instant) -> Option<Transmit> {
-        while self.recent.front().is_some_and(|(_, until)| *until <= now) {
-            self.recent.pop_front();
-        }
-        let index = self.queued.iter().position(|request| self.held_until(request).is_none())?;
-        let request = self.queued.remove(index)?;
-        self.recent.extend(id_of(&request).map(|id| (id, now + MINIMUM_RTO)));
-        Some(request)
-    }
-
-    fn next_at(&self) -> Option<Instant> {
-        self.queued.iter().map(|request| self.held_until(request).unwrap_or(Instant::ZERO)).min()
-    }
-
-    fn held_until(&self, request: &Transmit) -> Option<Instant> {
-        let id = id_of(request);
-        self.recent.iter().find(|(recent, _)| Some(*recent) == id).map(|(_, until)| *until)
-    }
-}
-
-fn id_of(request: &Transmit) -> Option<TransactionId> {
-    Message::parse_structure(&request.payload).ok().map(|message| message.transaction_id())
-}
-
-impl Relay {
-    fn link(&self) -> Option<&Link> {
-        match &self.stage {
-            Stage::Connecting => None,
-            Stage::Allocating(link) | Stage::Live { link, .. } | Stage::Closing(link) => Some(link),
-        }
-    }
-
-    fn link_mut(&mut self) -> Option<&mut Link> {
-        match &mut self.stage {
-            Stage::Connecting => None,
-            Stage::Allocating(link) | Stage::Live { link, .. } | Stage::Closing(link) => Some(link),
-        }
-    }
-
-    fn addresses(&self) -> [Option<SocketAddr>; 2] {
-        match self.stage {
-            Stage::Live { addresses, .. } => addresses,
-            Stage::Connecting | Stage::Allocating(_) | Stage::Closing(_) => [None; 2],
-        }
-    }
-
-    fn address_towards(&self, peer: IpAddr) -> Option<SocketAddr> {
-        let addresses = self.addresses().into_iter().flatten();
-        addresses.into_iter().find(|address| address.is_ipv4() == peer.is_ipv4())
-    }
-
-    fn happened(&mut self, event: client::Event) -> Option<Happening> {
-        let (base, server) = (self.base, self.server);
-        match event {
-            client::Event::Allocated { relayed, second, mapped } => {
-                let relayed = [Some(relayed), second];
-                self.stage = match core::mem::replace(&mut self.stage, Stage::Connecting) {
-                    Stage::Allocating(link) => {
-                        Stage::Live { link, addresses: relayed, permitted: Vec::new() }
-                    }
-                    stage @ (Stage::Connecting | Stage::Live { .. } | Stage::Closing(_)) => stage,
-                };
-                let transport = self.link()?.path.transport;
-                Some(Happening::Allocated { base, server, mapped, transport, relayed })
-            }
-            client::Event::Permitted { peer } => {
-                let relayed = self.address_towards(peer)?;
-                let Stage::Live { permitted, .. } = &mut self.stage else { return None };
-                permitted.push(peer);
-                Some(Happening::Permitted { relayed, peer })
-            }
-            client::Event::Refused { peer, reason } => {
-                let relayed = self.address_towards(peer)?;
-                Some(Happening::Refused { relayed, peer, reason })
-            }
-            client::Event::Lost { reason } => match self.addresses() {
-                [None, None] => {
-                    let error = GatheringError::NoAllocation(reason);
-                    Some(Happening::Failed { base, server: server.1, error })
-                }
-                relayed => Some(Happening::Lost { server: server.1, relayed, reason }),
-            },
-            client::Event::PeerUnreachable { .. }
-            | client::Event::Migrated
-            | client::Event::NotMigrated { .. }
-            | client::Event::Closed
-            | _ => None,
-        }
     }
 }
 
@@ -603,11 +513,13 @@ fn keepalive(path: FiveTuple, id: TransactionId) -> Option<Transmit> {
     Some(Transmit { five_tuple: path, payload: Payload::from(writer.finish()) })
 }
 
+/// How long a connection may take to open, and a server on it to answer.
+const SILENCE: Duration = Duration::from_secs(6);
+/// How many connections are tried in place of one that came to nothing.
+const MORE_CONNECTIONS: u8 = 3;
 /// How long UDP is waited for before a connection to the same server is tried.
 const UDP_HEAD_START: Duration = Duration::from_millis(400);
 /// Tr (RFC 8445 §11): NATs forget a silent path after half a minute.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// "the agent MUST wait an additional three seconds" before it frees candidates (RFC 8445 §8.3.1).
 const RELEASE_AFTER: Duration = Duration::from_secs(3);
-/// A request is not repeated earlier (RFC 8445 §14.3).
-const MINIMUM_RTO: Duration = Duration::from_millis(500);
