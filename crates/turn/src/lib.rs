@@ -55,7 +55,9 @@
 //!   RFC 8656 §8.3 has a client take for success.
 //! - **Inner IPv4 addresses anywhere but in the last 32 bits** of a NAT64 prefix of 96 bits (RFC 6052
 //!   §2.2): the well-known prefix has no other, and the local one is refused as a whole.
-//! - **Third-party authorization** (RFC 7635): the server authenticates with names and passwords.
+//! - **Third-party authorization** (RFC 7635): a token names no user, so that neither a quota nor a 441
+//!   could tell the users of one authorization server apart. `pinhole-stun` opens tokens for those who
+//!   can live with that.
 //! - **SSODA and other drafts.** Dual allocations are those of RFC 8656.
 
 #![forbid(unsafe_code)]

@@ -11,7 +11,7 @@ use pinhole_stun::attribute::{AttributeError, Family};
 
 use super::allocation::{Allocation, Ask, FAMILIES, Grant, Key, Opening};
 use super::bandwidth::Bucket;
-use super::mobility::{Mobility, wants_ticket};
+use super::mobility::wants_ticket;
 use super::peers::Peers;
 use super::quota::Owner;
 use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Request};
@@ -99,7 +99,7 @@ impl Wishes {
 
 impl<U: Users> Server<U> {
     pub(super) fn allocate(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Refusal> {
-        if let Some(&key) = self.by_client.get(&request.reply.client) {
+        if let Some(key) = self.by_client.get(&request.reply.client) {
             return self.allocate_again(key, request);
         }
         if is_tunneled(request.reply.client.remote.ip()) {
@@ -214,10 +214,10 @@ impl<U: Users> Server<U> {
             grant: Grant { request: request.reply.id, lifetime, token: None, missing: None },
             v4: None,
             v6: None,
-            peers: Peers::new(&self.hasher),
+            peers: Peers::default(),
             traffic: Traffic::default(),
             bucket: Bucket::default(),
-            mobility: is_mobile.then(Mobility::default),
+            mobility: is_mobile.then(Box::default),
             is_tcp: wishes.is_tcp,
             opening: None,
         }

@@ -28,7 +28,7 @@ pub(super) struct Allocation {
     pub(super) traffic: Traffic,
     pub(super) bucket: Bucket,
     /// If the client has asked for a ticket.
-    pub(super) mobility: Option<Mobility>,
+    pub(super) mobility: Option<Box<Mobility>>,
     /// Whether it relays connections and no datagrams.
     pub(super) is_tcp: bool,
     /// Until every relayed address is open, or has failed.

@@ -104,7 +104,7 @@ impl<U: Users> Server<U> {
         let (key, serial) = self.tickets.open(ticket).ok_or(BAD_REQUEST)?;
         let asked = request.message.get::<Lifetime>()?.map(|Lifetime(asked)| asked);
         let lifetime = self.lifetime(asked, &request.account, now);
-        let in_use = self.by_client.get(&request.reply.client).copied();
+        let in_use = self.by_client.get(&request.reply.client);
         let allocation = self.allocations.get_mut(key).ok_or(MISMATCH)?;
         let is_live = allocation.is_live(now);
         let mobility = allocation.mobility.as_mut().filter(|_| is_live).ok_or(MISMATCH)?;
@@ -135,7 +135,9 @@ impl<U: Users> Server<U> {
         mobility.last = Some(Move { request: request.reply.id, lifetime });
         // One move at a time: a five-tuple that has sent no data yet gives way.
         let given_up = mobility.next.replace(request.reply.client);
-        given_up.map(|path| self.by_client.remove(&path));
+        if let Some(path) = given_up {
+            self.by_client.remove(path);
+        }
         self.by_client.insert(request.reply.client, key);
         if is_suspended {
             self.take_over(key);
@@ -163,9 +165,9 @@ impl<U> Server<U> {
 
     /// Data has come on this five-tuple: if it is the new one of an allocation, it is the only one now.
     #[inline]
-    pub(super) fn arrived(&mut self, key: Key, client: FiveTuple) {
+    pub(super) fn arrived(&mut self, key: Key, client: &FiveTuple) {
         let Some(allocation) = self.allocations.get(key) else { return };
-        if allocation.client != client {
+        if allocation.mobility.is_some() && allocation.client != *client {
             self.take_over(key);
         }
     }
@@ -184,7 +186,7 @@ impl<U> Server<U> {
         } else {
             mobility.suspended = true;
         }
-        self.by_client.remove(&closed);
+        self.by_client.remove(closed);
         true
     }
 
@@ -202,8 +204,8 @@ impl<U> Server<U> {
 
     /// Forgets that this five-tuple leads to this allocation, if it does.
     pub(super) fn disown(&mut self, client: FiveTuple, key: Key) {
-        if self.by_client.get(&client) == Some(&key) {
-            self.by_client.remove(&client);
+        if self.by_client.get(&client) == Some(key) {
+            self.by_client.remove(client);
         }
     }
 }

@@ -63,6 +63,7 @@ mod alternate;
 mod bandwidth;
 mod config;
 mod event;
+mod key;
 mod mobility;
 mod opening;
 mod peers;
@@ -89,9 +90,6 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::fmt;
 use core::time::Duration;
 
-use foldhash::SharedSeed;
-use foldhash::quality::SeedableRandomState;
-use hashbrown::HashMap;
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit};
 use pinhole_stun::attribute::Family;
 use pinhole_stun::auth::LongTermServer;
@@ -101,6 +99,7 @@ use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
 use allocation::{Allocations, Ask, FAMILIES, Key};
+use key::Paths;
 use mobility::Tickets;
 use reserve::{Ports, Reservation, Timer};
 use tcp::Connections;
@@ -115,11 +114,10 @@ pub struct Server<U> {
     tickets: Tickets,
     limiter: Option<Limiter>,
     rng: ChaCha12Rng,
-    hasher: SeedableRandomState,
     /// The time since the Unix epoch at an instant.
     wall_clock: (Duration, Instant),
     allocations: Allocations,
-    by_client: HashMap<FiveTuple, Key, SeedableRandomState>,
+    by_client: Paths,
     quota: Box<dyn Quota>,
     /// Whether there are no new allocations.
     draining: bool,
@@ -149,7 +147,7 @@ impl<U: Users> Server<U> {
         rng.fill_bytes(&mut nonce_seed);
         let mut ticket_seed = [0; 32];
         rng.fill_bytes(&mut ticket_seed);
-        let hasher = SeedableRandomState::with_seed(rng.next_u64(), SharedSeed::global_fixed());
+        let by_client = Paths::new(rng.next_u64());
         let limiter = config.rate.map(|rate| Limiter::new(rate, rng.next_u64()));
         let hosts = [config.relay_v4, config.relay_v6].into_iter().flatten();
         let policy = hosts.fold(config.policy.clone(), |policy, host| {
@@ -163,10 +161,9 @@ impl<U: Users> Server<U> {
             tickets: Tickets::new(config.shard, ticket_seed),
             limiter,
             rng,
-            hasher: hasher.clone(),
             wall_clock: (unix_time, now),
             allocations: Allocations::default(),
-            by_client: HashMap::with_hasher(hasher),
+            by_client,
             quota: Box::new(quota),
             draining: false,
             ports: Ports::new(&config),
@@ -238,7 +235,7 @@ impl<U> Server<U> {
     /// A client's connection is closed, and with it its allocation, unless the client may come back with
     /// a ticket.
     pub fn client_closed(&mut self, five_tuple: FiveTuple) {
-        if let Some(key) = self.by_client.get(&five_tuple).copied()
+        if let Some(key) = self.by_client.get(&five_tuple)
             && !self.suspend(key, five_tuple)
         {
             self.end_all(key, EndReason::Disconnected);
@@ -272,7 +269,7 @@ impl<U> Server<U> {
 
     /// Ends the allocation of the client on this five-tuple; false if there is none.
     pub fn end_client(&mut self, client: FiveTuple) -> bool {
-        let Some(key) = self.by_client.get(&client).copied() else { return false };
+        let Some(key) = self.by_client.get(&client) else { return false };
         self.end_all(key, EndReason::Operator);
         true
     }
@@ -384,7 +381,7 @@ impl<U> Server<U> {
     fn forget(&mut self, key: Key, reserves: bool) {
         let Some(allocation) = self.allocations.remove(key) else { return };
         self.disown(allocation.client, key);
-        if let Some(next) = allocation.mobility.as_ref().and_then(mobility::Mobility::next) {
+        if let Some(next) = allocation.mobility.as_ref().and_then(|mobility| mobility.next()) {
             self.disown(next, key);
         }
         self.timers.remove(&(allocation.expires, Timer::Allocation(key)));

@@ -1,13 +1,13 @@
 //! The permissions and channels of one allocation (RFC 8656 §9, §12).
 
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use foldhash::quality::SeedableRandomState;
-use hashbrown::HashMap;
 use pinhole_sansio::Instant;
 
 use super::Limits;
+use super::key::{AddressKey, IpKey};
 use crate::ChannelNumber;
 
 /// "The Permission Lifetime MUST be 300 seconds (= 5 minutes)" (RFC 8656 §9).
@@ -16,16 +16,21 @@ const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
 const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
 
 /// With whom a client may talk, and under which numbers. Data extends nothing here: only requests do.
-#[derive(Debug)]
+///
+/// The lists are sorted and short, as [`Limits`] says: a look-up takes fewer instructions than a hash, and
+/// a list of one takes no more memory than its entry.
+#[derive(Debug, Default)]
 pub(super) struct Peers {
-    permissions: HashMap<IpAddr, Instant, SeedableRandomState>,
-    channels: HashMap<ChannelNumber, Channel, SeedableRandomState>,
-    numbers: HashMap<SocketAddr, ChannelNumber, SeedableRandomState>,
+    permissions: Vec<(IpKey, Instant)>,
+    channels: Vec<Channel>,
+    /// The channels by their peers.
+    numbers: Vec<(AddressKey, ChannelNumber)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Channel {
-    peer: SocketAddr,
+    number: ChannelNumber,
+    peer: AddressKey,
     expires: Instant,
 }
 
@@ -39,14 +44,6 @@ pub(super) enum BindError {
 }
 
 impl Peers {
-    pub(super) fn new(hasher: &SeedableRandomState) -> Self {
-        Self {
-            permissions: HashMap::with_hasher(hasher.clone()),
-            channels: HashMap::with_hasher(hasher.clone()),
-            numbers: HashMap::with_hasher(hasher.clone()),
-        }
-    }
-
     /// Installs or refreshes the permissions of all these addresses, or, if there would be too many, of
     /// none; then this is false. Tells each that had no permission.
     #[must_use]
@@ -57,20 +54,29 @@ impl Peers {
         now: Instant,
         mut tell: impl FnMut(IpAddr),
     ) -> bool {
-        self.permissions.retain(|_, expires| now < *expires);
+        self.permissions.retain(|(_, expires)| now < *expires);
         let mut new = peers
             .iter()
             .enumerate()
             .filter(|(at, peer)| !peers.iter().take(*at).any(|earlier| earlier == *peer))
-            .filter(|(_, peer)| !self.permissions.contains_key(*peer));
+            .filter(|(_, peer)| self.find(IpKey::from(**peer)).is_err());
         // One more than there is room for decides; a long list of peers is not counted to its end.
         let room = limits.permissions.saturating_sub(self.permissions.len());
         if new.nth(room).is_some() {
             return false;
         }
         for peer in peers {
-            if self.permissions.insert(*peer, now + PERMISSION_LIFETIME).is_none() {
-                tell(*peer);
+            let (key, expires) = (IpKey::from(*peer), now + PERMISSION_LIFETIME);
+            match self.find(key) {
+                Ok(at) => {
+                    if let Some((_, until)) = self.permissions.get_mut(at) {
+                        *until = expires;
+                    }
+                }
+                Err(at) => {
+                    insert(&mut self.permissions, at, (key, expires));
+                    tell(*peer);
+                }
             }
         }
         true
@@ -85,56 +91,101 @@ impl Peers {
         now: Instant,
         tell: impl FnMut(IpAddr),
     ) -> Result<(), BindError> {
-        self.channels.retain(|_, channel| now < channel.expires);
-        let channels = &self.channels;
-        self.numbers.retain(|_, number| channels.contains_key(number));
-        let bound = self.channels.get(&number).map(|channel| channel.peer);
-        let numbered = self.numbers.get(&peer).copied();
-        if bound.is_some_and(|bound| bound != peer) || numbered.is_some_and(|bound| bound != number)
+        self.forget_channels(now);
+        let (key, expires) = (AddressKey::from(peer), now + CHANNEL_LIFETIME);
+        let at = self.find_channel(number);
+        let by_peer = self.numbers.binary_search_by_key(&key, |(peer, _)| *peer);
+        if at.is_ok() != by_peer.is_ok() || at.is_ok() && self.number_of(peer, now) != Some(number)
         {
             return Err(BindError::Conflict);
         }
-        let is_full = bound.is_none() && self.channels.len() >= limits.channels;
+        let is_full = at.is_err() && self.channels.len() >= limits.channels;
         if is_full || !self.permit(&[peer.ip()], limits, now, tell) {
             return Err(BindError::Full);
         }
-        self.channels.insert(number, Channel { peer, expires: now + CHANNEL_LIFETIME });
-        self.numbers.insert(peer, number);
+        match (at, by_peer) {
+            (Err(at), Err(place)) => {
+                insert(&mut self.channels, at, Channel { number, peer: key, expires });
+                insert(&mut self.numbers, place, (key, number));
+            }
+            (Ok(at), _) | (_, Ok(at)) => {
+                if let Some(channel) = self.channels.get_mut(at) {
+                    channel.expires = expires;
+                }
+            }
+        }
         Ok(())
     }
 
     /// Whether datagrams to and from this address pass at this instant.
     #[inline]
-    pub(super) fn is_permitted(&self, peer: IpAddr, now: Instant) -> bool {
-        self.permissions.get(&peer).is_some_and(|expires| now < *expires)
+    pub(super) fn is_permitted(&self, peer: IpKey, now: Instant) -> bool {
+        let permission = self.find(peer).ok().and_then(|at| self.permissions.get(at));
+        permission.is_some_and(|(_, expires)| now < *expires)
     }
 
     /// The peer behind a channel number.
     #[inline]
-    pub(super) fn peer_of(&self, number: ChannelNumber, now: Instant) -> Option<SocketAddr> {
-        let channel = self.channels.get(&number)?;
+    pub(super) fn peer_of(&self, number: ChannelNumber, now: Instant) -> Option<AddressKey> {
+        let channel = self.channels.get(self.find_channel(number).ok()?)?;
         (now < channel.expires).then_some(channel.peer)
     }
 
     /// The channel number of a peer.
     #[inline]
     pub(super) fn number_of(&self, peer: SocketAddr, now: Instant) -> Option<ChannelNumber> {
-        let number = *self.numbers.get(&peer)?;
+        let peer = AddressKey::from(peer);
+        let at = find(&self.numbers, peer, |(peer, _)| *peer).ok()?;
+        let (_, number) = *self.numbers.get(at)?;
         self.peer_of(number, now).map(|_| number)
     }
+
+    fn forget_channels(&mut self, now: Instant) {
+        self.channels.retain(|channel| now < channel.expires);
+        let channels = &self.channels;
+        let is_kept = |number: &ChannelNumber| {
+            channels.binary_search_by_key(number, |channel| channel.number).is_ok()
+        };
+        self.numbers.retain(|(_, number)| is_kept(number));
+    }
+
+    #[inline]
+    fn find(&self, peer: IpKey) -> Result<usize, usize> {
+        find(&self.permissions, peer, |(peer, _)| *peer)
+    }
+
+    #[inline]
+    fn find_channel(&self, number: ChannelNumber) -> Result<usize, usize> {
+        find(&self.channels, number, |channel| channel.number)
+    }
+}
+
+/// Where in a sorted list the key is, or would be. Most lists have one entry.
+#[inline]
+fn find<T, K: Ord>(list: &[T], key: K, key_of: impl Fn(&T) -> K) -> Result<usize, usize> {
+    if list.first().is_some_and(|first| key_of(first) == key) {
+        return Ok(0);
+    }
+    list.binary_search_by(|entry| key_of(entry).cmp(&key))
+}
+
+/// Inserts into a list that grows by doubling from one on: most have one entry for all their life.
+fn insert<T>(list: &mut Vec<T>, at: usize, entry: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len().max(1));
+    }
+    list.insert(at, entry);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use foldhash::SharedSeed;
     use std::collections::BTreeMap;
 
     /// CHECKLIST 26 and T9: a million random steps, against a table of the bindings.
     #[test]
     fn line_26_channels_and_peers_stay_a_bijection() {
-        let hasher = SeedableRandomState::with_seed(1, SharedSeed::global_fixed());
-        let (mut peers, mut model) = (Peers::new(&hasher), BTreeMap::new());
+        let (mut peers, mut model) = (Peers::default(), BTreeMap::new());
         let limits = Limits { channels: 6, ..Limits::default() };
         let (mut now, mut state) = (Instant::ZERO, 26_u64);
         let mut random = |below: u16| {
@@ -161,9 +212,10 @@ mod tests {
             if expected.is_ok() {
                 model.insert(number, (peer, now + CHANNEL_LIFETIME));
             }
-            assert_eq!(peers.peer_of(number, now), model.get(&number).map(|(bound, _)| *bound));
+            let bound = peers.peer_of(number, now).map(SocketAddr::from);
+            assert_eq!(bound, model.get(&number).map(|(bound, _)| *bound));
             let back = peers.number_of(peer, now).map(|number| peers.peer_of(number, now));
-            assert!(back.is_none_or(|back| back == Some(peer)), "step {step}");
+            assert!(back.is_none_or(|back| back == Some(peer.into())), "step {step}");
         }
     }
 }

@@ -7,6 +7,7 @@ use pinhole_stun::attribute::Family;
 use pinhole_stun::{AttributeType, Message, Method, TransactionId};
 
 use super::allocation::{Allocation, Key};
+use super::key::IpKey;
 use super::{Bandwidth, DropReason, Received, RelayId, Server, ToClient, ToPeer};
 use crate::ChannelData;
 use crate::attribute::{Data, DontFragment, Icmp, XorPeerAddress};
@@ -38,7 +39,7 @@ impl<U> Server<U> {
         if !allocation.is_reachable() {
             return Err(DropReason::Suspended);
         }
-        if !allocation.peers.is_permitted(peer.ip(), now) {
+        if !allocation.peers.is_permitted(peer.ip().into(), now) {
             return Err(DropReason::NoPermission);
         }
         let five_tuple = allocation.client;
@@ -73,7 +74,7 @@ impl<U> Server<U> {
             || !allocation.is_live(now)
             || allocation.port(relay.family).is_none()
             || !allocation.is_reachable()
-            || !allocation.peers.is_permitted(peer.ip(), now)
+            || !allocation.peers.is_permitted(peer.ip().into(), now)
         {
             return;
         }
@@ -93,13 +94,13 @@ impl<U> Server<U> {
     ) -> Result<ToPeer, DropReason> {
         let ChannelData { number, data } =
             ChannelData::parse(datagram.payload).ok_or(DropReason::Malformed)?;
-        let key = self.sender(datagram.five_tuple)?;
+        let key = self.sender(&datagram.five_tuple)?;
         let allocation = self.allocations.get_mut(key).ok_or(DropReason::NoAllocation)?;
         let peer = allocation.peers.peer_of(number, now).ok_or(DropReason::NoChannel)?;
+        let relay = key.relay(peer.ip.family());
+        admit(allocation, peer.ip, data.len(), self.config.limits.bandwidth, now)?;
         let payload = range_of(datagram.payload, data);
-        let relay = key.relay(Family::of(peer.ip()));
-        let limit = self.config.limits.bandwidth;
-        route(allocation, ToPeer { relay, peer, payload, dont_fragment: false }, limit, now)
+        Ok(ToPeer { relay, peer: peer.into(), payload, dont_fragment: false })
     }
 
     /// A Send indication (RFC 8656 §11.2). It installs and refreshes nothing.
@@ -112,7 +113,7 @@ impl<U> Server<U> {
         if message.unknown_required(KNOWN).next().is_some() {
             return Err(DropReason::Unexpected);
         }
-        let key = self.sender(datagram.five_tuple)?;
+        let key = self.sender(&datagram.five_tuple)?;
         let allocation = self.allocations.get_mut(key).ok_or(DropReason::NoAllocation)?;
         let malformed = |_| DropReason::Malformed;
         let peer =
@@ -123,16 +124,16 @@ impl<U> Server<U> {
             return Err(DropReason::Unexpected);
         }
         let peer = canonical(peer.0);
-        let payload = range_of(datagram.payload, data.0);
         let relay = key.relay(Family::of(peer.ip()));
         let limit = self.config.limits.bandwidth;
-        route(allocation, ToPeer { relay, peer, payload, dont_fragment }, limit, now)
+        admit(allocation, peer.ip().into(), data.0.len(), limit, now)?;
+        Ok(ToPeer { relay, peer, payload: range_of(datagram.payload, data.0), dont_fragment })
     }
 
     /// The allocation that data from this client is for.
     #[inline]
-    fn sender(&mut self, client: FiveTuple) -> Result<Key, DropReason> {
-        let key = *self.by_client.get(&client).ok_or(DropReason::NoAllocation)?;
+    fn sender(&mut self, client: &FiveTuple) -> Result<Key, DropReason> {
+        let key = self.by_client.get(client).ok_or(DropReason::NoAllocation)?;
         self.arrived(key, client);
         Ok(key)
     }
@@ -149,23 +150,22 @@ impl From<Result<ToPeer, DropReason>> for Received {
 
 /// Checks what every datagram to a peer has to pass, and counts it.
 #[inline]
-fn route(
+fn admit(
     allocation: &mut Allocation,
-    route: ToPeer,
+    peer: IpKey,
+    length: usize,
     limit: Option<Bandwidth>,
     now: Instant,
-) -> Result<ToPeer, DropReason> {
+) -> Result<(), DropReason> {
     if !allocation.is_live(now) || allocation.is_tcp {
         return Err(DropReason::NoAllocation);
     }
     // Without a relayed address of its family, a peer has no permission, either.
-    if !allocation.peers.is_permitted(route.peer.ip(), now)
-        || allocation.port(route.relay.family).is_none()
-    {
+    if !allocation.peers.is_permitted(peer, now) || allocation.port(peer.family()).is_none() {
         return Err(DropReason::NoPermission);
     }
-    allocation.take(route.payload.len(), limit, now)?;
+    allocation.take(length, limit, now)?;
     allocation.traffic.datagrams_to_peers += 1;
-    allocation.traffic.bytes_to_peers += route.payload.len() as u64;
-    Ok(route)
+    allocation.traffic.bytes_to_peers += length as u64;
+    Ok(())
 }

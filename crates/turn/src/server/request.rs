@@ -277,7 +277,7 @@ impl<U: Users> Server<U> {
 
     /// The allocation on the request's five-tuple (437), if it is the sender's (441) (RFC 8656 §5).
     pub(super) fn owned(&self, request: &Request<'_>, now: Instant) -> Result<Key, Refusal> {
-        let key = self.by_client.get(&request.reply.client).copied().ok_or(MISMATCH)?;
+        let key = self.by_client.get(&request.reply.client).ok_or(MISMATCH)?;
         let allocation = self.allocations.get(key).ok_or(MISMATCH)?;
         if !allocation.is_live(now) {
             return Err(MISMATCH);

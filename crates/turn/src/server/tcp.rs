@@ -106,7 +106,7 @@ impl<U: Users> Server<U> {
     /// RFC 6062 §5.4.
     pub(super) fn bind_connection(&mut self, request: &Request<'_>) -> Result<(), Refusal> {
         let client = request.reply.client;
-        let is_control = self.by_client.contains_key(&client);
+        let is_control = self.by_client.get(&client).is_some();
         if !client.transport.is_reliable() || is_control {
             return Err(BAD_REQUEST);
         }
@@ -165,7 +165,7 @@ impl<U> Server<U> {
         let allocation = self.allocations.get(key).filter(|allocation| allocation.is_live(now))?;
         let is_welcome = allocation.is_tcp
             && allocation.is_reachable()
-            && allocation.peers.is_permitted(peer.ip(), now)
+            && allocation.peers.is_permitted(peer.ip().into(), now)
             && !self.connections.by_peer.contains_key(&(key, peer))
             && self.connections.of(key).count() < self.config.limits.connections;
         if !is_welcome {
