@@ -43,16 +43,19 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    /// The address that the peer sends to, once there is a way back.
+    /// The relayed address, while there is one.
     pub(crate) const fn relayed(self) -> Option<SocketAddr> {
         match self {
-            Self::Ready { relayed } => Some(relayed),
-            Self::Allocating
-            | Self::Allocated { .. }
-            | Self::Binding { .. }
-            | Self::Closing
-            | Self::Closed => None,
+            Self::Allocated { relayed } | Self::Binding { relayed } | Self::Ready { relayed } => {
+                Some(relayed)
+            }
+            Self::Allocating | Self::Closing | Self::Closed => None,
         }
+    }
+
+    /// The address that the peer sends to, once it has permission.
+    pub(crate) const fn way_back(self) -> Option<SocketAddr> {
+        if matches!(self, Self::Ready { .. }) { self.relayed() } else { None }
     }
 }
 

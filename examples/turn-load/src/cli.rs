@@ -52,6 +52,9 @@ pub(crate) struct Arguments {
     /// Send in Send indications, and bind no channels
     #[arg(long)]
     indications: bool,
+    /// Let clients send to each other's relayed addresses, two by two, in place of peers
+    #[arg(long)]
+    between_clients: bool,
     /// Where the peers are: an address of this machine that the server reaches; by default the one that faces it
     #[arg(long, value_name = "ADDRESS")]
     peer_ip: Option<IpAddr>,
@@ -89,6 +92,7 @@ impl Arguments {
             threads: self.threads as usize,
             gso: self.gso,
             indications: self.indications,
+            between_clients: self.between_clients,
             peer,
             sources: self.source_ips,
             pid: self.pid,

@@ -31,6 +31,9 @@ pub struct Settings {
     pub gso: bool,
     /// Whether to send in Send indications, and bind no channels.
     pub indications: bool,
+    /// Whether clients send to each other's relayed addresses, two by two, in place of peers of their own: each packet
+    /// is relayed twice, unless the server knows a shorter way.
+    pub between_clients: bool,
     /// Where the peers are: an address of this machine that the server reaches.
     pub peer: IpAddr,
     /// The addresses of this machine that clients come from, in turn; `None` lets the system choose.

@@ -61,6 +61,7 @@ fn nothing_is_lost_over_any_transport() {
         (format!("turn:{udp}"), &["--indications", "--size", "999"]),
         (format!("turn:{udp}?transport=tcp"), &["--size", "171", "--source-ips", "127.0.9.0/29"]),
         (format!("turn:{udp}?transport=tcp"), &["--gso", "--indications"]),
+        (format!("turn:{udp}"), &["--between-clients"]),
         (format!("turns:{tls}"), &["--trust", trust_file]),
     ] {
         let result = json(&turn_load(&uri, &[&LOAD, &["--json"][..], more].concat()));

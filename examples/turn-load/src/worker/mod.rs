@@ -85,7 +85,9 @@ impl Worker {
 
     /// A peer for each allocation, up to a number that serves all of them.
     fn open_peers(&mut self) -> io::Result<()> {
-        for index in 0..self.share.min(MAX_PEERS) {
+        let count =
+            if self.shared.settings.between_clients { 0 } else { self.share.min(MAX_PEERS) };
+        for index in 0..count {
             let mut peer = UdpLink::bind(self.shared.settings.peer)?;
             let token = Token(FIRST_PEER + index);
             self.poll.registry().register(peer.source(), token, Interest::READABLE)?;
@@ -121,10 +123,13 @@ impl Worker {
             let wanted = self.shared.phase();
             if wanted != phase {
                 (phase, self.next, self.done, self.pace) = (wanted, 0, 0, None);
+                if phase == Phase::Bind && self.shared.settings.between_clients {
+                    self.pair();
+                }
             }
             match phase {
                 Phase::Allocate => self.allocate()?,
-                Phase::Bind => self.each(|allocation, now| allocation.bind(now))?,
+                Phase::Bind => self.each(Allocation::bind)?,
                 Phase::Send => self.send(),
                 Phase::Hold => {}
                 Phase::Close => self.each(Allocation::close)?,
@@ -174,6 +179,17 @@ impl Worker {
             *allocation = fresh;
         }
         self.advance(index)
+    }
+
+    /// Makes each two allocations each other's peers; an odd one is its own.
+    fn pair(&mut self) {
+        let relayed: Vec<_> = self.allocations.iter().map(|it| it.stage.relayed()).collect();
+        for (index, allocation) in self.allocations.iter_mut().enumerate() {
+            let partner = relayed.get(index ^ 1).or_else(|| relayed.get(index)).copied();
+            if let Some(address) = partner.flatten() {
+                allocation.peer = address;
+            }
+        }
     }
 
     /// Takes more allocations to the next stage, some at a time.

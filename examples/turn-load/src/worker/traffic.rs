@@ -64,8 +64,9 @@ impl Worker {
         let row = if settings.gso { MAX_BURST as u64 } else { 1 };
         let mut due = self.pace.get_or_insert_with(|| Pace::new(share, now)).due(row, now);
         while due > 0 {
-            let index = self.next / 2 % self.allocations.len().max(1);
-            let is_from_client = self.next.is_multiple_of(2);
+            let turn = if self.peers.is_empty() { self.next * 2 } else { self.next };
+            let index = turn / 2 % self.allocations.len().max(1);
+            let is_from_client = turn.is_multiple_of(2);
             self.next += 1;
             let sent = if is_from_client {
                 self.send_from_client(index, due)
@@ -109,7 +110,7 @@ impl Worker {
     fn send_from_peer(&mut self, index: usize, due: u64) -> u64 {
         let settings = &self.shared.settings;
         let peer = self.peers.get(index % self.peers.len().max(1));
-        let relayed = self.allocations.get(index).and_then(|it| it.stage.relayed());
+        let relayed = self.allocations.get(index).and_then(|it| it.stage.way_back());
         let (Some(peer), Some(relayed)) = (peer, relayed) else { return 0 };
         let sent = self.shared.clock.now();
         let stamp = Stamp { run: self.shared.run, allocation: number(index), sent };
@@ -140,7 +141,7 @@ impl Worker {
         let received = peer.receive(inbox, |source, packet| {
             let stamp = Stamp::read(packet, shared.settings.size).filter(|stamp| {
                 let allocation = allocations.get(stamp.allocation as usize);
-                allocation.and_then(|it| it.stage.relayed()) == Some(source)
+                allocation.and_then(|it| it.stage.way_back()) == Some(source)
             });
             tally.arrived(stamp, shared);
         });
