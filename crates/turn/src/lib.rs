@@ -58,7 +58,8 @@
 //! - **Third-party authorization** (RFC 7635): a token names no user, so that neither a quota nor a 441
 //!   could tell the users of one authorization server apart. `pinhole-stun` opens tokens for those who
 //!   can live with that.
-//! - **SSODA and other drafts.** Dual allocations are those of RFC 8656.
+//! - **SSODA and other drafts.** Dual allocations are those of RFC 8656; the server also takes the number
+//!   under which a draft, and clients that are still in use, ask for one.
 
 #![forbid(unsafe_code)]
 #![no_std]

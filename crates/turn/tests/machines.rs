@@ -288,6 +288,11 @@ fn an_operator_can_end_allocations() {
     assert_eq!((ended.count(), world.open.len()), (3, 0));
     assert_eq!(callers[1].refresh(&mut world, 600).code, 437);
     assert_eq!(world.server.poll_timeout(), None);
+
+    callers.iter_mut().for_each(|caller| _ = caller.allocate(&mut world));
+    assert_eq!((world.server.end_all(), world.server.end_all()), (3, 0));
+    world.drain();
+    assert_eq!((world.server.allocations(), world.open.len()), (0, 0));
 }
 
 /// RFC 8656 §7.2: the server "reserves" the port; another program must not get it.

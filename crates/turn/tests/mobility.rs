@@ -182,3 +182,12 @@ fn a_client_comes_back_on_the_path_that_it_had() {
     assert!(alice.send(&mut world, PEER, b"x").is_some());
     assert_eq!(alice.refresh(&mut world, 600).code, 0);
 }
+
+/// Clients that keep a ticket as a string (coturn's `turnutils_uclient`, of 32 bytes) lose what comes after a
+/// zero.
+#[test]
+fn a_ticket_is_text_of_32_characters() {
+    let (_, _, _, ticket) = mobile(Transport::Udp);
+    assert_eq!(ticket.len(), 32);
+    assert!(ticket.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte)));
+}

@@ -583,3 +583,14 @@ fn clients_behind_tunnels_get_no_allocation() {
         assert_eq!(allocate_with(&mut world, &mut alice, &[&UDP]).code, 0);
     }
 }
+
+/// `turnutils_uclient -Z` of coturn 4.6 asks with the number of a draft.
+#[test]
+fn a_dual_allocation_can_be_asked_for_with_the_number_of_a_draft() {
+    let mut both = config();
+    both.relay_v6 = Some("2001:db8::1".parse::<std::net::IpAddr>().unwrap().into());
+    let (mut world, mut alice) = (World::new(both), Caller::alice());
+    let draft = RawAttribute { kind: AttributeType::new(0x8032), value: &[2, 0, 0, 0] };
+    assert_eq!(allocate_with(&mut world, &mut alice, &[&UDP, &draft]).code, 0);
+    assert_eq!(world.open.len(), 2);
+}

@@ -6,8 +6,8 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant};
-use pinhole_stun::Message;
-use pinhole_stun::attribute::{AttributeError, Family};
+use pinhole_stun::attribute::{Attribute, AttributeError, Family};
+use pinhole_stun::{AttributeType, Message};
 
 use super::allocation::{Allocation, Ask, FAMILIES, Grant, Key, Opening};
 use super::bandwidth::Bucket;
@@ -66,7 +66,7 @@ impl Wishes {
             return Err(BAD_REQUEST);
         }
         let family = message.get::<RequestedAddressFamily>();
-        let additional = message.get::<AdditionalAddressFamily>();
+        let additional = additional_family(message);
         let names_family = !matches!(family, Ok(None));
         let is_dual = !matches!(additional, Ok(None));
         if token.is_some() && (even.is_some() || names_family || is_dual) {
@@ -271,6 +271,19 @@ impl<U: Users> Server<U> {
             }
             _ => lifetime,
         }
+    }
+}
+
+/// What a draft called ADDITIONAL-ADDRESS-FAMILY, and coturn's clients up to 4.6 still do.
+const DRAFT_ADDITIONAL: AttributeType = AttributeType::new(0x8032);
+
+/// The family that is wanted besides IPv4, under either number.
+fn additional_family(
+    message: &Message<'_>,
+) -> Result<Option<AdditionalAddressFamily>, AttributeError> {
+    match message.raw(DRAFT_ADDITIONAL) {
+        Some(value) => AdditionalAddressFamily::decode(value, message.transaction_id()).map(Some),
+        None => message.get(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::{Class, Message, Reader, TransactionId};
@@ -19,6 +21,8 @@ const WRONG_CREDENTIALS: Refusal = Refusal(441);
 
 /// Makes and checks tickets: an allocation, a serial number, and a MAC over both. A ticket is good for
 /// nobody but the owner of the allocation, whose password it does not replace.
+///
+/// It is text, of 32 characters, since there are clients that keep it as a string.
 pub(super) struct Tickets {
     shard: u8,
     mac: Hmac<Sha1>,
@@ -26,8 +30,22 @@ pub(super) struct Tickets {
 
 /// The machine's number, and slot, generation and serial number of four bytes each.
 const BODY_LENGTH: usize = 13;
-const LENGTH: usize = BODY_LENGTH + MAC_LENGTH;
-const MAC_LENGTH: usize = 16;
+const MAC_LENGTH: usize = 11;
+/// Body and MAC, a multiple of three, so that each character counts.
+const SEALED_LENGTH: usize = BODY_LENGTH + MAC_LENGTH;
+const LENGTH: usize = SEALED_LENGTH / 3 * 4;
+
+/// The number of the machine that has made a ticket.
+pub(super) fn shard_of(ticket: &[u8]) -> Option<u8> {
+    let [shard, ..] = decode(ticket)?;
+    Some(shard)
+}
+
+fn decode(ticket: &[u8]) -> Option<[u8; SEALED_LENGTH]> {
+    let mut sealed = [0; SEALED_LENGTH];
+    let length = URL_SAFE_NO_PAD.decode_slice(ticket, &mut sealed).ok()?;
+    (length == SEALED_LENGTH).then_some(sealed)
+}
 
 /// What an allocation whose client asked for a ticket knows of its moves.
 #[derive(Debug, Default)]
@@ -55,8 +73,8 @@ impl Tickets {
     }
 
     fn make(&self, key: Key, serial: u32) -> [u8; LENGTH] {
-        let mut ticket = [0; LENGTH];
-        let (body, tag) = ticket.split_at_mut(BODY_LENGTH);
+        let mut sealed = [0; SEALED_LENGTH];
+        let (body, tag) = sealed.split_at_mut(BODY_LENGTH);
         let numbers = [key.slot, key.generation, serial];
         let bytes = numbers.into_iter().flat_map(u32::to_be_bytes);
         for (place, byte) in body.iter_mut().zip(core::iter::once(self.shard).chain(bytes)) {
@@ -64,15 +82,16 @@ impl Tickets {
         }
         let mac = self.mac.clone().chain_update(&*body).finalize().into_bytes();
         tag.copy_from_slice(mac.split_at(MAC_LENGTH).0);
+        let mut ticket = [0; LENGTH];
+        URL_SAFE_NO_PAD.encode_slice(sealed, &mut ticket).expect("24 bytes make 32 characters");
         ticket
     }
 
     /// What the ticket is for, if it was made here.
     fn open(&self, ticket: &[u8]) -> Option<(Key, u32)> {
-        let mut reader = Reader::new(ticket);
-        let body = reader.take(BODY_LENGTH)?;
-        let tag = reader.array::<MAC_LENGTH>().filter(|_| reader.is_empty())?;
-        self.mac.clone().chain_update(body).verify_truncated_left(&tag).ok()?;
+        let sealed = decode(ticket)?;
+        let (body, tag) = sealed.split_at(BODY_LENGTH);
+        self.mac.clone().chain_update(body).verify_truncated_left(tag).ok()?;
         let mut body = Reader::new(body);
         body.array::<1>().filter(|shard| *shard == [self.shard])?;
         Some((Key { slot: body.u32()?, generation: body.u32()? }, body.u32()?))

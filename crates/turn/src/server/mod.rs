@@ -98,7 +98,7 @@ use pinhole_stun::{Class, Message, Method, PacketKind, classify};
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
-use allocation::{Allocations, Ask, FAMILIES, Key};
+use allocation::{Allocation, Allocations, Ask, FAMILIES, Key};
 use key::Paths;
 use mobility::Tickets;
 use reserve::{Ports, Reservation, Timer};
@@ -238,7 +238,7 @@ impl<U> Server<U> {
         if let Some(key) = self.by_client.get(&five_tuple)
             && !self.suspend(key, five_tuple)
         {
-            self.end_all(key, EndReason::Disconnected);
+            self.end_whole(key, EndReason::Disconnected);
         }
     }
 
@@ -249,7 +249,7 @@ impl<U> Server<U> {
         {
             self.timers.pop_first();
             match timer {
-                Timer::Allocation(key) => self.end_all(key, EndReason::Expired),
+                Timer::Allocation(key) => self.end_whole(key, EndReason::Expired),
                 Timer::Reservation(token) => self.reservation_expired(ReservationToken(token)),
                 Timer::Held(family, port) => self.release(family, port),
                 Timer::Connection(id) => self.connection_expired(id),
@@ -260,9 +260,18 @@ impl<U> Server<U> {
     /// Ends all allocations of a user, as [`Account::owner`] names him, and tells how many there were.
     /// This looks at every allocation. Whether he can have new ones is the business of [`Users`].
     pub fn end_user(&mut self, user: &str) -> usize {
-        let keys = self.allocations.keys_where(|allocation| *allocation.owner.name == *user);
+        self.end_where(|allocation| *allocation.owner.name == *user)
+    }
+
+    /// Ends all allocations, before the server does, and tells how many there were.
+    pub fn end_all(&mut self) -> usize {
+        self.end_where(|_| true)
+    }
+
+    fn end_where(&mut self, is_one: impl Fn(&Allocation) -> bool) -> usize {
+        let keys = self.allocations.keys_where(is_one);
         for &key in &keys {
-            self.end_all(key, EndReason::Operator);
+            self.end_whole(key, EndReason::Operator);
         }
         keys.len()
     }
@@ -270,7 +279,7 @@ impl<U> Server<U> {
     /// Ends the allocation of the client on this five-tuple; false if there is none.
     pub fn end_client(&mut self, client: FiveTuple) -> bool {
         let Some(key) = self.by_client.get(&client) else { return false };
-        self.end_all(key, EndReason::Operator);
+        self.end_whole(key, EndReason::Operator);
         true
     }
 
@@ -339,7 +348,7 @@ impl<U> Server<U> {
         let Some(allocation) = self.allocations.get_mut(key) else { return };
         let is_dual = allocation.v4.is_some() && allocation.v6.is_some();
         let Some(family) = family.filter(|_| is_dual) else {
-            return self.end_all(key, EndReason::Deleted);
+            return self.end_whole(key, EndReason::Deleted);
         };
         if let Some(port) = allocation.port(family) {
             allocation.set_port(family, None);
@@ -350,7 +359,7 @@ impl<U> Server<U> {
     }
 
     /// Ends an allocation: after this, nothing of it can be observed.
-    fn end_all(&mut self, key: Key, reason: EndReason) {
+    fn end_whole(&mut self, key: Key, reason: EndReason) {
         let Some(allocation) = self.allocations.get(key) else { return };
         let (client, user) = (allocation.client, allocation.owner.name.clone());
         let traffic = allocation.traffic;

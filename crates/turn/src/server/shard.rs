@@ -1,5 +1,6 @@
 use pinhole_stun::{Message, Method};
 
+use super::mobility::shard_of;
 use crate::attribute::{ConnectionId, MobilityTicket, ReservationToken};
 
 /// Allocate, Refresh and ConnectionBind requests, by their first two bytes.
@@ -21,7 +22,7 @@ pub fn home(datagram: &[u8]) -> Option<u8> {
         Method::ALLOCATE => message.get().ok()?.map(|ReservationToken([shard, ..])| shard),
         Method::REFRESH => {
             let MobilityTicket(ticket) = message.get().ok()??;
-            ticket.first().copied()
+            shard_of(ticket)
         }
         _ => message.get().ok()?.map(|ConnectionId(id)| (id >> 24) as u8),
     }
@@ -48,7 +49,8 @@ mod tests {
     #[test]
     fn an_attribute_names_the_machine_that_made_it() {
         let (token, id) = (ReservationToken([3, 1, 1, 1, 1, 1, 1, 1]), ConnectionId(0x0501_0203));
-        let (ticket, wanted) = (MobilityTicket(&[9, 1, 2]), MobilityTicket(&[]));
+        let text = b"CQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJ"; // 24 bytes of nine
+        let (ticket, wanted) = (MobilityTicket(text), MobilityTicket(&[]));
         let lifetime = Lifetime(Duration::ZERO);
         let request = |method, attributes: &[&dyn AttributeWrite]| {
             home_of(Class::Request, method, attributes)
@@ -60,6 +62,7 @@ mod tests {
         assert_eq!(request(Method::ALLOCATE, &[&RequestedTransport::UDP, &wanted]), None);
         assert_eq!(request(Method::REFRESH, &[&lifetime]), None);
         assert_eq!(request(Method::REFRESH, &[&wanted]), None);
+        assert_eq!(request(Method::REFRESH, &[&MobilityTicket(&text[1..])]), None);
         assert_eq!(request(Method::CONNECT, &[&id]), None);
         assert_eq!(home_of(Class::SuccessResponse, Method::ALLOCATE, &[&token]), None);
         for bytes in [&[][..], &[0], &[0, 3], &[0, 3, 0, 0], &[0x40, 0, 0, 0]] {
