@@ -14,6 +14,7 @@ mod metrics;
 mod report;
 mod server;
 mod socket;
+mod stream;
 mod worker;
 
 pub use clock::unix_time;
@@ -23,3 +24,4 @@ pub use config::{
 };
 pub use metrics::Metrics;
 pub use server::{Server, StartError, random_secret};
+pub use stream::TlsError;

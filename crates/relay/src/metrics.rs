@@ -62,7 +62,7 @@ impl Flow {
 }
 
 /// The values of the label `reason` of drops: the machine's, and the driver's own.
-const DROPS: [&str; 12] = [
+const DROPS: [&str; 13] = [
     "malformed",
     "unexpected",
     "rate_limited",
@@ -75,9 +75,11 @@ const DROPS: [&str; 12] = [
     "too_long",
     "other",
     "not_sent",
+    "slow_client",
 ];
 const OTHER: usize = 10;
 const NOT_SENT: usize = 11;
+const SLOW_CLIENT: usize = 12;
 
 /// The values of the label `reason` of ended allocations.
 const ENDS: [&str; 5] = ["deleted", "expired", "disconnected", "operator", "other"];
@@ -86,6 +88,15 @@ impl Counters {
     #[inline]
     pub(crate) fn to_peer(&self, length: usize) {
         self.to_peers.add(length);
+    }
+
+    /// A payload that was routed to a peer, and whether the kernel took it.
+    pub(crate) fn sent_to_peer(&self, length: usize, sent: bool) {
+        if sent {
+            self.to_peers.add(length);
+        } else {
+            self.not_sent(1);
+        }
     }
 
     #[inline]
@@ -97,8 +108,13 @@ impl Counters {
         self.control.add(length);
     }
 
-    pub(crate) fn answered(&self, length: usize) {
-        self.answers.add(length);
+    /// A message of the machine's, and whether it was sent.
+    pub(crate) fn answered(&self, length: usize, sent: bool) {
+        if sent {
+            self.answers.add(length);
+        } else {
+            self.not_sent(1);
+        }
     }
 
     pub(crate) fn dropped(&self, reason: DropReason) {
@@ -108,6 +124,11 @@ impl Counters {
     /// Datagrams that the kernel did not take.
     pub(crate) fn not_sent(&self, count: u64) {
         self.drop_as(NOT_SENT, count);
+    }
+
+    /// Data for a client that does not read what it gets over its connection.
+    pub(crate) fn slow_client(&self) {
+        self.drop_as(SLOW_CLIENT, 1);
     }
 
     fn drop_as(&self, label: usize, count: u64) {
@@ -134,6 +155,11 @@ impl Counters {
         self.allocations.set(allocations as u64);
         self.relays.set(relays as u64);
         self.connections.set(connections as u64);
+    }
+
+    /// A connection that was not accepted, or cut, to protect the others.
+    pub(crate) fn refused_connection(&self) {
+        self.refused_connections.add(1);
     }
 
     /// The system had no descriptor, or no memory.
@@ -303,7 +329,7 @@ mod tests {
         let text = metrics.render();
         for expected in [
             "pinhole_dropped_total{reason=\"bandwidth\"} 2\n",
-            "pinhole_dropped_total{reason=\"too_long\"} 0\n",
+            "pinhole_dropped_total{reason=\"slow_client\"} 0\n",
             "pinhole_messages_total{direction=\"to_peers\"} 1\n",
             "pinhole_bytes_total{direction=\"to_peers\"} 172\n",
             "# TYPE pinhole_relay_sockets gauge\npinhole_relay_sockets 6\n",

@@ -3,32 +3,30 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::sync_channel;
 use std::thread::{Builder, JoinHandle};
 
 use mio::{Poll, Waker};
 use pinhole_turn::credential::{SharedSecret, SharedSecrets};
-use pinhole_turn::server::{RelayHost, StaticUsers};
+use pinhole_turn::server::{self, LocalQuota, NonceSeed, RelayHost, StaticUsers};
+use rustls::ServerConfig;
 
-use crate::auth::Directory;
+use crate::auth::{Directory, SharedQuota};
+use crate::clock::Clock;
 use crate::config::{Config, ExternalIp};
 use crate::metrics::{Counters, Metrics};
-use crate::socket::{Buffers, Udp};
-use crate::worker::{Message, Parts, Source, Worker};
+use crate::socket::{Buffers, Udp, listen_tcp};
+use crate::stream::{self, TlsError};
+use crate::worker::{Message, Neighbour, Parts, QUEUE, Source, Worker};
 
 /// A running server. It ends when this is dropped.
 pub struct Server {
-    workers: Vec<Handle>,
+    threads: Vec<JoinHandle<io::Result<()>>>,
+    neighbours: Arc<[Neighbour]>,
     users: Directory,
     metrics: Metrics,
     addresses: Vec<SocketAddr>,
-}
-
-/// A worker's thread, and the way to talk to it.
-struct Handle {
-    messages: Sender<Message>,
-    waker: Waker,
-    thread: JoinHandle<io::Result<()>>,
+    tls_addresses: Vec<SocketAddr>,
 }
 
 /// Why a server does not start.
@@ -41,6 +39,9 @@ pub enum StartError {
     /// An address is not this machine's.
     #[error("cannot open relayed addresses on {0}: {1}")]
     Relay(IpAddr, #[source] io::Error),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system lacks something.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -52,52 +53,52 @@ impl Server {
     /// # Errors
     /// [`StartError`]; then nothing of it runs.
     pub fn start(config: &Config) -> Result<Self, StartError> {
-        let hosts = relay_hosts(config)?;
-        let users = directory(config);
-        let mut addresses = config.listen.clone();
+        let shared = Shared::new(config)?;
         let counters: Vec<Arc<Counters>> =
             (0..config.workers.get()).map(|_| Arc::default()).collect();
-        let mut ready = vec![];
-        for (number, counters) in (0..).zip(&counters) {
+        let mut ends = vec![];
+        let mut neighbours = vec![];
+        for _ in &counters {
             let poll = Poll::new()?;
-            let waker = Waker::new(poll.registry(), Source::Control.token())?;
-            let (messages, receiver) = channel();
-            let mut machine = config.machine();
-            for host in &hosts {
-                if host.bind.is_ipv4() {
-                    machine.relay_v4 = Some(*host);
-                } else {
-                    machine.relay_v6 = Some(*host);
-                }
-            }
-            if let Some(share) = config.relay_ports.share(number, config.workers.get()) {
-                machine.ports = share.ports();
-            }
+            let waker = Arc::new(Waker::new(poll.registry(), Source::Control.token())?);
+            let (messages, receiver) = sync_channel(QUEUE);
+            neighbours.push(Neighbour { messages, waker });
+            ends.push((poll, receiver));
+        }
+        let neighbours: Arc<[Neighbour]> = neighbours.into();
+        let mut listeners = Listeners::of(config);
+        let mut workers = vec![];
+        for (number, ((poll, messages), counters)) in (0..).zip(ends.into_iter().zip(&counters)) {
             let mut worker = Worker::new(Parts {
                 poll,
-                machine,
+                number,
+                neighbours: Arc::clone(&neighbours),
+                messages,
+                clock: shared.clock,
+                machine: shared.machine(config, number),
                 seed: seed()?,
-                users: users.clone(),
-                messages: receiver,
+                users: shared.users.clone(),
+                quota: Box::new(shared.quota.clone()),
                 counters: Arc::clone(counters),
                 relay_buffers: Buffers(config.relay_buffer),
+                tls: shared.tls.clone(),
             });
-            for address in &mut addresses {
-                let udp = Udp::listen(*address, Buffers(config.listen_buffer))
-                    .map_err(|error| StartError::Listen(*address, error))?;
-                *address = udp.local;
-                worker.listen(udp).map_err(|error| StartError::Listen(*address, error))?;
-            }
-            ready.push((number, worker, messages, waker));
+            listeners.open(&mut worker, Buffers(config.listen_buffer))?;
+            workers.push((number, worker));
         }
-        let workers: io::Result<Vec<Handle>> = ready
-            .into_iter()
-            .map(|(number, worker, messages, waker)| {
-                let thread = Builder::new().name(format!("relay-{number}"));
-                Ok(Handle { messages, waker, thread: thread.spawn(|| worker.run())? })
-            })
-            .collect();
-        Ok(Self { workers: workers?, users, metrics: Metrics::new(&counters), addresses })
+        let mut server = Self {
+            threads: vec![],
+            neighbours,
+            users: shared.users,
+            metrics: Metrics::new(&counters),
+            addresses: listeners.mixed,
+            tls_addresses: listeners.tls,
+        };
+        for (number, worker) in workers {
+            let builder = Builder::new().name(format!("relay-{number}"));
+            server.threads.push(builder.spawn(|| worker.run())?);
+        }
+        Ok(server)
     }
 
     /// Where the server listens.
@@ -106,16 +107,33 @@ impl Server {
         &self.addresses
     }
 
+    /// Where it serves only TLS.
+    #[must_use]
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
+    }
+
     /// What the server counts.
     #[must_use]
     pub const fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// From now on, the users and secrets of this configuration count.
-    pub fn reload(&self, config: &Config) {
+    /// From now on, the users, secrets and certificates of this configuration count. Nothing changes if
+    /// its certificate cannot be read.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn reload(&self, config: &Config) -> Result<(), TlsError> {
+        let tls = certificate(config)?;
         let (users, secrets) = accounts(config);
         self.users.replace(users, secrets);
+        if let Some(tls) = tls {
+            for worker in &*self.neighbours {
+                worker.insist(Message::Certificate(Arc::clone(&tls)));
+            }
+        }
+        Ok(())
     }
 
     /// Closes all allocations, and ends.
@@ -127,13 +145,12 @@ impl Server {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        for worker in &self.workers {
-            worker.messages.send(Message::Stop).unwrap_or_default();
-            worker.waker.wake()?;
+        for worker in &*self.neighbours {
+            worker.insist(Message::Stop);
         }
-        self.workers.drain(..).try_for_each(|worker| {
+        self.threads.drain(..).try_for_each(|thread| {
             let panicked = |_| Err(io::Error::other("a worker has panicked"));
-            worker.thread.join().unwrap_or_else(panicked)
+            thread.join().unwrap_or_else(panicked)
         })
     }
 }
@@ -144,9 +161,103 @@ impl Drop for Server {
     }
 }
 
-fn directory(config: &Config) -> Directory {
-    let (users, secrets) = accounts(config);
-    Directory::new(users, secrets)
+/// What the workers have in common.
+struct Shared {
+    clock: Clock,
+    nonce_seed: NonceSeed,
+    hosts: Vec<RelayHost>,
+    users: Directory,
+    quota: SharedQuota,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl Shared {
+    fn new(config: &Config) -> Result<Self, StartError> {
+        let (users, secrets) = accounts(config);
+        let [q0, q1, q2, q3, q4, q5, q6, q7, ..] = seed()?;
+        let quota =
+            LocalQuota::new(config.limits, u64::from_ne_bytes([q0, q1, q2, q3, q4, q5, q6, q7]));
+        Ok(Self {
+            clock: Clock::start(),
+            nonce_seed: NonceSeed(seed()?),
+            hosts: relay_hosts(config)?,
+            users: Directory::new(users, secrets),
+            quota: SharedQuota::new(quota),
+            tls: certificate(config)?,
+        })
+    }
+
+    /// What the machine of a worker is told.
+    fn machine(&self, config: &Config, number: u8) -> server::Config {
+        let mut machine = config.machine();
+        machine.shard = number;
+        machine.nonce_seed = Some(self.nonce_seed);
+        for host in &self.hosts {
+            if host.bind.is_ipv4() {
+                machine.relay_v4 = Some(*host);
+            } else {
+                machine.relay_v6 = Some(*host);
+            }
+        }
+        if let Some(share) = config.relay_ports.share(number, config.workers.get()) {
+            machine.ports = share.ports();
+        }
+        machine
+    }
+}
+
+/// The addresses to listen at; a port that was left to the system is the same for all workers.
+struct Listeners {
+    mixed: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
+}
+
+impl Listeners {
+    fn of(config: &Config) -> Self {
+        Self { mixed: config.listen.clone(), tls: config.tls_listen.clone() }
+    }
+
+    /// Opens this worker's share of the listeners.
+    fn open(&mut self, worker: &mut Worker, buffers: Buffers) -> Result<(), StartError> {
+        for address in &mut self.mixed {
+            open_mixed(worker, address, buffers)
+                .map_err(|error| StartError::Listen(*address, error))?;
+        }
+        for address in &mut self.tls {
+            let opened = listen_tcp(*address).and_then(|listener| {
+                *address = listener.local_addr()?;
+                worker.listen_tcp(listener, true)
+            });
+            opened.map_err(|error| StartError::Listen(*address, error))?;
+        }
+        Ok(())
+    }
+}
+
+/// UDP and TCP at the same port, which the system may choose: then another one if TCP's is taken.
+fn open_mixed(worker: &mut Worker, address: &mut SocketAddr, buffers: Buffers) -> io::Result<()> {
+    let mut attempts = if address.port() == 0 { ATTEMPTS } else { 1 };
+    loop {
+        attempts -= 1;
+        let udp = Udp::listen(*address, buffers)?;
+        match listen_tcp(udp.local) {
+            Err(_) if attempts > 0 => {}
+            Err(error) => return Err(error),
+            Ok(listener) => {
+                *address = udp.local;
+                worker.listen_udp(udp)?;
+                return worker.listen_tcp(listener, false);
+            }
+        }
+    }
+}
+
+/// Ports of the system's choice that are tried.
+const ATTEMPTS: u32 = 16;
+
+fn certificate(config: &Config) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+    let files = config.certificate.as_ref();
+    files.map(|(certificate, key)| stream::load(certificate, key)).transpose()
 }
 
 fn accounts(config: &Config) -> (StaticUsers, SharedSecrets) {

@@ -86,8 +86,10 @@ fn reload(server: &Server, options: &Options, started: Option<&Config>) {
     if let Some(started) = started {
         config.secrets.clone_from(&started.secrets);
     }
-    server.reload(&config);
-    info!("users and secrets are reloaded");
+    match server.reload(&config) {
+        Ok(()) => info!("users, secrets and certificates are reloaded"),
+        Err(error) => error!(%error, "the certificate is not reloaded"),
+    }
 }
 
 fn log(format: LogFormat) {

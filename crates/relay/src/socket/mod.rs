@@ -8,5 +8,5 @@ mod outbox;
 
 pub(crate) use error_queue::next_icmp;
 pub(crate) use inbox::{Inbox, LARGE, SMALL};
-pub(crate) use open::{Buffers, Udp, is_exhausted};
+pub(crate) use open::{Buffers, Udp, connect_from, is_exhausted, listen_tcp};
 pub(crate) use outbox::{Flow, Origin, Outbox, Packet, Sockets};

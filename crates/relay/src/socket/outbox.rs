@@ -137,6 +137,13 @@ impl Batch {
     }
 }
 
+impl Udp {
+    /// Sends one datagram; whether the kernel took it.
+    pub(crate) fn send_one(&self, flow: &Flow, contents: &[u8]) -> bool {
+        send(self, flow, contents, contents.len(), 1) == 0
+    }
+}
+
 /// The most datagrams that Linux takes in one call (`UDP_MAX_SEGMENTS` before 6.9).
 const SEGMENTS: usize = 64;
 /// The most bytes: what an IPv4 datagram carries.

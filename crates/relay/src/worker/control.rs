@@ -1,80 +1,116 @@
 //! Control: what the machine has to send, wants done, and tells.
 
-use pinhole_sansio::{Instant, Transmit};
-use pinhole_turn::server::{Command, Event, OpenError, Protocol, RelayId};
+use std::io;
 use std::net::SocketAddr;
 
-use super::Worker;
+use pinhole_sansio::{Instant, Transmit};
+use pinhole_turn::server::{Command, Event, OpenError, Protocol, RelayId};
 use tracing::debug;
 
+use super::Worker;
+use super::client::is_welcome;
 use crate::report;
-use crate::socket::{Sockets, Udp, is_exhausted};
+use crate::socket::option::Fragmentation;
+use crate::socket::{Flow, Sockets, Udp, is_exhausted, listen_tcp};
 
 impl Worker {
     /// Does what the machine asks for after an input.
     pub(super) fn obey(&mut self, now: Instant) {
-        while let Some(command) = self.server.poll_command() {
+        loop {
+            // Messages come before the commands that follow them: ConnectionBind's answer goes first.
+            while let Some(transmit) = self.server.poll_transmit() {
+                self.answer(&transmit);
+            }
+            let Some(command) = self.server.poll_command() else { break };
             self.execute(command, now);
         }
-        while let Some(transmit) = self.server.poll_transmit() {
-            self.answer(&transmit);
-        }
         while let Some(event) = self.server.poll_event() {
-            self.note(&event);
+            self.note(&event, now);
         }
     }
 
     fn execute(&mut self, command: Command, now: Instant) {
         match command {
-            Command::OpenRelay { relay, address, protocol: Protocol::Udp } => {
-                let result = self.open_relay(relay, address);
+            Command::OpenRelay { relay, address, protocol } => {
+                let result = self.open_relay(relay, address, protocol, now);
                 self.server.relay_opened(relay, result, now);
             }
-            Command::OpenRelay { relay, protocol: Protocol::Tcp, .. } => {
-                self.server.relay_opened(relay, Err(OpenError::Exhausted), now);
+            Command::CloseRelay { relay } => {
+                self.udp.close(relay);
+                self.streams.close_peer_acceptor(relay);
             }
-            Command::CloseRelay { relay } => self.udp.close(relay),
-            Command::Connect { connection, .. } => self.server.connected(connection, false, now),
-            Command::Splice { .. } | Command::CloseConnection { .. } => {}
+            Command::Connect { relay, connection, peer } => {
+                self.connect(relay, connection, peer, now);
+            }
+            Command::Splice { connection, client } => self.splice(connection, client, now),
+            Command::CloseConnection { connection } => self.close_connection(connection),
         }
     }
 
-    fn open_relay(&mut self, relay: RelayId, address: SocketAddr) -> Result<(), OpenError> {
-        let opened = Udp::relay(address, self.relay_buffers)
-            .and_then(|udp| self.udp.open(relay, udp, self.poll.registry()));
-        opened.map_err(|error| {
-            let is_exhausted = is_exhausted(&error);
-            debug!(%address, %error, "a relayed address could not be opened");
-            if is_exhausted {
-                self.counters.exhausted();
-            }
-            if is_exhausted { OpenError::Exhausted } else { OpenError::InUse }
-        })
+    fn open_relay(
+        &mut self,
+        relay: RelayId,
+        address: SocketAddr,
+        protocol: Protocol,
+        now: Instant,
+    ) -> Result<(), OpenError> {
+        let registry = self.poll.registry();
+        let opened = match protocol {
+            Protocol::Udp => Udp::relay(address, self.relay_buffers)
+                .and_then(|udp| self.udp.open(relay, udp, registry)),
+            Protocol::Tcp => listen_tcp(address)
+                .and_then(|listener| self.streams.listen_for_peers(relay, listener, registry)),
+        };
+        opened.map_err(|error| self.not_opened(address, &error, now))
+    }
+
+    /// A port that others hold is nothing special; a system without descriptors is.
+    fn not_opened(&mut self, address: SocketAddr, error: &io::Error, now: Instant) -> OpenError {
+        if is_exhausted(error) {
+            self.counters.exhausted();
+            self.reporter.exhausted(error, now);
+            return OpenError::Exhausted;
+        }
+        debug!(%address, %error, "a relayed address could not be opened");
+        OpenError::InUse
     }
 
     /// Sends a message of the machine's.
     fn answer(&mut self, transmit: &Transmit) {
-        let Some(origin) = self.udp.origin(transmit.five_tuple.local) else { return };
-        let Some(udp) = self.udp.udp(origin) else { return };
-        let sent = super::data::send_whole(
-            udp,
-            &crate::socket::Flow {
-                origin,
-                destination: transmit.five_tuple.remote,
-                ecn: None,
-                fragmentation: crate::socket::option::Fragmentation::Allowed,
-            },
-            &transmit.payload,
-        );
-        match sent {
-            Ok(()) => self.counters.answered(transmit.payload.len()),
-            Err(_) => self.counters.not_sent(1),
-        }
+        let five_tuple = transmit.five_tuple;
+        let is_sent = if five_tuple.transport.is_reliable() {
+            self.queue_answer(five_tuple, &transmit.payload)
+        } else {
+            if is_welcome(&transmit.payload) {
+                self.adopt(five_tuple);
+            }
+            self.send_answer(transmit)
+        };
+        self.counters.answered(transmit.payload.len(), is_sent);
     }
 
-    fn note(&mut self, event: &Event) {
+    fn send_answer(&self, transmit: &Transmit) -> bool {
+        let Some(origin) = self.udp.origin(transmit.five_tuple.local) else { return false };
+        let destination = transmit.five_tuple.remote;
+        let fragmentation = Fragmentation::Allowed;
+        let flow = Flow { origin, destination, ecn: None, fragmentation };
+        self.udp.udp(origin).is_some_and(|udp| udp.send_one(&flow, &transmit.payload))
+    }
+
+    fn note(&mut self, event: &Event, now: Instant) {
+        match event {
+            Event::PeerRefused { client, decision } => {
+                self.reporter.peer_refused(client.remote, decision, now);
+            }
+            Event::Ended { client, .. } => {
+                report::event(event);
+                self.release(*client);
+                self.abandon(*client, now);
+            }
+            Event::Allocated { .. } | _ => report::event(event),
+        }
         self.counters.event(event);
-        self.counters.now(self.server.allocations(), self.udp.len(), 0);
-        report::event(event);
+        let (relays, streams) = (self.udp.len(), self.streams.all.len());
+        self.counters.now(self.server.allocations(), relays, streams);
     }
 }

@@ -1,6 +1,6 @@
 //! The data path: from a socket through the machine to another socket.
 
-use std::io;
+use std::ops::Range;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant};
 use pinhole_turn::server::{Received, ToClient, ToPeer};
@@ -8,7 +8,7 @@ use quinn_udp::{EcnCodepoint, RecvMeta};
 
 use super::Worker;
 use crate::socket::option::Fragmentation;
-use crate::socket::{Flow, Inbox, LARGE, Origin, Packet, SMALL, Udp, next_icmp};
+use crate::socket::{Flow, Inbox, LARGE, Origin, Packet, SMALL, next_icmp};
 
 /// How many calls a socket gets before it is another one's turn.
 const CALLS: usize = 4;
@@ -37,7 +37,7 @@ impl Worker {
                 }
                 self.relay_to_peers(train, &meta, five_tuple, now);
             }
-            self.flush();
+            self.flush(now);
             if count < room {
                 return true;
             }
@@ -61,7 +61,7 @@ impl Worker {
                 let meta = self.inbox.meta(train);
                 self.relay_to_client(key, train, &meta, now);
             }
-            self.flush();
+            self.flush(now);
             if count < room {
                 return true;
             }
@@ -77,9 +77,14 @@ impl Worker {
         five_tuple: FiveTuple,
         now: Instant,
     ) {
+        let abroad = self.abroad.home(five_tuple);
         for range in Inbox::datagrams(train, meta) {
             let payload = self.inbox.bytes(range.clone());
             let length = payload.len();
+            if let Some(home) = abroad.or_else(|| self.other_home(payload)) {
+                self.forward(home, five_tuple, payload);
+                continue;
+            }
             match self.server.handle_client_datagram(Datagram { five_tuple, payload }, now) {
                 Received::ToPeer(mut route) => {
                     route.payload.start += range.start;
@@ -123,9 +128,12 @@ impl Worker {
     fn push_to_client(
         &mut self,
         route: ToClient,
-        payload: std::ops::Range<usize>,
+        payload: Range<usize>,
         ecn: Option<EcnCodepoint>,
     ) {
+        if route.five_tuple.transport.is_reliable() {
+            return self.queue_to_client(&route, payload);
+        }
         let ToClient { five_tuple, header, padding } = route;
         let Some(origin) = self.udp.origin(five_tuple.local) else { return };
         let destination = five_tuple.remote;
@@ -135,11 +143,14 @@ impl Worker {
     }
 
     /// Sends what waits, before the inbox is used again.
-    pub(super) fn flush(&mut self) {
+    pub(super) fn flush(&mut self, now: Instant) {
         self.outbox.flush(&self.inbox, &self.udp);
         match self.outbox.take_failed() {
             0 => {}
             failed => self.counters.not_sent(failed),
+        }
+        if !self.streams.dirty.is_empty() {
+            self.flush_dirty(now);
         }
     }
 
@@ -156,13 +167,3 @@ impl Worker {
 
 /// Datagrams of one call from a listener that is not busy.
 const FEW: usize = 4;
-
-/// Whether the socket gets what it is sent: an error here is the caller's to count.
-pub(super) fn send_whole(udp: &Udp, flow: &Flow, contents: &[u8]) -> io::Result<()> {
-    let src_ip = match flow.origin {
-        Origin::Listener(_, source) => source,
-        Origin::Relay(_) => None,
-    };
-    let destination = flow.destination;
-    udp.send(&quinn_udp::Transmit { destination, ecn: None, contents, segment_size: None, src_ip })
-}

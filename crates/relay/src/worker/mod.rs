@@ -1,84 +1,126 @@
 //! A worker: one thread, one machine, one poll, its own sockets.
 
+mod abroad;
+mod accept;
+mod client;
 mod control;
 mod data;
+mod neighbour;
 mod relays;
+mod splice;
+mod streams;
 mod token;
+
+pub(crate) use neighbour::{Message, Neighbour, QUEUE};
+pub(crate) use token::Source;
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use mio::event::Event;
+use mio::net::TcpListener;
 use mio::{Events, Poll};
-use pinhole_sansio::Instant;
-use pinhole_turn::server::Server;
+use pinhole_sansio::{FiveTuple, Instant};
+use pinhole_turn::server::{self, Quota, Server};
+use rustls::ServerConfig;
+use tracing::info;
 
 use crate::auth::Directory;
 use crate::clock::{Clock, unix_time};
 use crate::metrics::Counters;
+use crate::report::Reporter;
 use crate::socket::{Buffers, Inbox, Outbox, Udp};
+use client::SCRATCH;
+use neighbour::Abroad;
 use relays::UdpSockets;
-pub(crate) use token::Source;
-
-/// What another thread tells a worker.
-#[derive(Debug)]
-pub(crate) enum Message {
-    /// Close all allocations, and end.
-    Stop,
-}
+use streams::Streams;
 
 /// What a worker is made of.
 pub(crate) struct Parts {
     pub(crate) poll: Poll,
-    pub(crate) machine: pinhole_turn::server::Config,
+    /// Its place among its neighbours, of which it is one.
+    pub(crate) number: u8,
+    pub(crate) neighbours: Arc<[Neighbour]>,
+    pub(crate) messages: Receiver<Message>,
+    pub(crate) clock: Clock,
+    pub(crate) machine: server::Config,
     pub(crate) seed: [u8; 32],
     pub(crate) users: Directory,
-    pub(crate) messages: Receiver<Message>,
+    pub(crate) quota: Box<dyn Quota>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) relay_buffers: Buffers,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
 pub(crate) struct Worker {
     poll: Poll,
+    number: u8,
+    neighbours: Arc<[Neighbour]>,
+    messages: Receiver<Message>,
     clock: Clock,
     server: Server<Directory>,
     udp: UdpSockets,
+    streams: Streams,
     inbox: Inbox,
     outbox: Outbox,
+    /// What is read of connections, until it is handled.
+    scratch: Box<[u8]>,
+    abroad: Abroad,
+    /// Whose datagram is being handled, if another worker has received it.
+    guest: Option<(FiveTuple, u8)>,
     /// Sources that had more to give than their turn allowed.
     unfinished: VecDeque<Source>,
-    messages: Receiver<Message>,
+    /// Sources for which the system had no descriptor, and when they are tried again.
+    paused: Vec<Source>,
+    paused_until: Instant,
     counters: Arc<Counters>,
+    reporter: Reporter,
     relay_buffers: Buffers,
+    tls: Option<Arc<ServerConfig>>,
     /// When the system's wall clock is read again.
     wall_clock_at: Instant,
 }
 
 impl Worker {
     pub(crate) fn new(parts: Parts) -> Self {
-        let clock = Clock::start();
-        let now = clock.now();
+        let now = parts.clock.now();
         let server = Server::new(parts.machine, parts.users, parts.seed, unix_time(), now);
         Self {
             poll: parts.poll,
-            clock,
-            server,
+            number: parts.number,
+            neighbours: parts.neighbours,
+            messages: parts.messages,
+            clock: parts.clock,
+            server: server.with_quota(parts.quota),
             udp: UdpSockets::default(),
+            streams: Streams::default(),
             inbox: Inbox::new(),
             outbox: Outbox::new(),
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            abroad: Abroad::default(),
+            guest: None,
             unfinished: VecDeque::new(),
-            messages: parts.messages,
+            paused: Vec::new(),
+            paused_until: now,
             counters: parts.counters,
+            reporter: Reporter::new(),
             relay_buffers: parts.relay_buffers,
+            tls: parts.tls,
             wall_clock_at: now + WALL_CLOCK,
         }
     }
 
-    /// Serves clients at one more socket.
-    pub(crate) fn listen(&mut self, udp: Udp) -> io::Result<()> {
+    /// Serves clients at one more UDP socket.
+    pub(crate) fn listen_udp(&mut self, udp: Udp) -> io::Result<()> {
         self.udp.listen(udp, self.poll.registry())
+    }
+
+    /// Serves clients at one more TCP socket.
+    pub(crate) fn listen_tcp(&mut self, listener: TcpListener, tls_only: bool) -> io::Result<()> {
+        self.streams.listen(listener, tls_only, self.poll.registry())
     }
 
     /// Serves until it is told to stop.
@@ -92,23 +134,40 @@ impl Worker {
             }
             let now = self.clock.now();
             let turns = self.unfinished.len();
+            let mut has_messages = false;
             for event in &events {
-                let source = Source::of(event.token());
-                if event.is_error()
-                    && let Source::Relay(key) = source
-                {
-                    self.read_errors(key, now);
-                }
-                self.serve(source, now);
+                has_messages |= Source::of(event.token()) == Source::Control;
+                self.handle_event(event, now);
             }
             for _ in 0..turns {
                 let Some(source) = self.unfinished.pop_front() else { break };
                 self.serve(source, now);
             }
-            if self.has_to_stop() {
+            if has_messages && !self.handle_messages_of_others(now) {
+                info!(allocations = self.server.allocations(), "a worker ends");
                 return Ok(());
             }
             self.handle_timeout(now);
+            self.flush_dirty(now);
+        }
+    }
+
+    fn handle_event(&mut self, event: &Event, now: Instant) {
+        let source = Source::of(event.token());
+        if event.is_error() {
+            self.handle_error(source, now);
+        }
+        self.serve(source, now);
+    }
+
+    fn handle_error(&mut self, source: Source, now: Instant) {
+        match source {
+            Source::Relay(key) => self.read_errors(key, now),
+            Source::Stream(key) => self.close_stream(key, now),
+            Source::Listener(_)
+            | Source::Acceptor(_)
+            | Source::PeerAcceptor(_)
+            | Source::Control => {}
         }
     }
 
@@ -116,22 +175,41 @@ impl Worker {
         let is_finished = match source {
             Source::Listener(number) => self.read_listener(number, now),
             Source::Relay(key) => self.read_relay(key, now),
-            Source::Control | Source::Acceptor(_) | Source::PeerAcceptor(_) | Source::Stream(_) => {
-                true
-            }
+            Source::Acceptor(number) => self.accept(number, now),
+            Source::PeerAcceptor(key) => self.accept_peers(key, now),
+            Source::Stream(key) => self.serve_stream(key, now),
+            Source::Control => true,
         };
         if !is_finished {
             self.unfinished.push_back(source);
         }
     }
 
+    /// Does what other threads have asked for; false if that is to end.
+    fn handle_messages_of_others(&mut self, now: Instant) -> bool {
+        while let Ok(message) = self.messages.try_recv() {
+            match message {
+                Message::Stop => return false,
+                Message::Certificate(tls) => self.tls = Some(tls),
+                Message::Datagram { five_tuple, bytes, from } => {
+                    self.handle_forwarded(five_tuple, &bytes, from, now);
+                }
+                Message::Adopted { five_tuple, by } => self.abroad.adopted(five_tuple, by),
+                Message::Released { five_tuple } => self.abroad.released(five_tuple),
+                Message::Connection(guest) => self.take_over(*guest, now),
+            }
+        }
+        true
+    }
+
     fn timeout(&self) -> Option<Duration> {
         if !self.unfinished.is_empty() {
             return Some(Duration::ZERO);
         }
-        let machine = self.server.poll_timeout();
-        let at = machine.map_or(self.wall_clock_at, |at| at.min(self.wall_clock_at));
-        Some(at - self.clock.now())
+        let paused = (!self.paused.is_empty()).then_some(self.paused_until);
+        let deadlines = [self.server.poll_timeout(), self.streams.next_deadline(), paused];
+        let next = deadlines.into_iter().flatten().fold(self.wall_clock_at, Instant::min);
+        Some(next - self.clock.now())
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -139,16 +217,14 @@ impl Worker {
             self.server.handle_timeout(now);
             self.obey(now);
         }
+        self.expire_streams(now);
+        if !self.paused.is_empty() && self.paused_until <= now {
+            self.paused_until = now + PAUSE;
+            self.unfinished.extend(self.paused.drain(..));
+        }
         if self.wall_clock_at <= now {
             self.server.set_unix_time(unix_time(), now);
             self.wall_clock_at = now + WALL_CLOCK;
-        }
-    }
-
-    fn has_to_stop(&self) -> bool {
-        match self.messages.try_recv() {
-            Ok(Message::Stop) | Err(TryRecvError::Disconnected) => true,
-            Err(TryRecvError::Empty) => false,
         }
     }
 }
@@ -157,3 +233,5 @@ impl Worker {
 const EVENTS: usize = 1_024;
 /// How often the system's wall clock is read, in case it was set.
 const WALL_CLOCK: Duration = Duration::from_secs(10);
+/// How long nobody is accepted when there are no descriptors.
+const PAUSE: Duration = Duration::from_millis(250);

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 
 use foldhash::fast::RandomState;
 use mio::{Interest, Registry};
@@ -7,7 +8,8 @@ use pinhole_turn::server::RelayId;
 use slab::Slab;
 
 use super::token::Source;
-use crate::socket::{Origin, Sockets, Udp};
+use crate::socket::option::Fragmentation;
+use crate::socket::{Flow, Origin, Sockets, Udp};
 
 /// The UDP sockets of a worker: its listeners, and the relayed transport addresses.
 #[derive(Debug, Default)]
@@ -59,6 +61,22 @@ impl UdpSockets {
         self.by_id.remove(&id).map(|key| self.relays.remove(key));
     }
 
+    /// Sends a payload that does not lie in the inbox; whether the kernel took it.
+    pub(super) fn send(
+        &self,
+        relay: RelayId,
+        peer: SocketAddr,
+        payload: &[u8],
+        dont_fragment: bool,
+    ) -> bool {
+        let Some(key) = self.key(relay) else { return false };
+        let fragmentation =
+            if dont_fragment { Fragmentation::Forbidden } else { Fragmentation::Allowed };
+        let origin = Origin::Relay(key);
+        let flow = Flow { origin, destination: peer, ecn: None, fragmentation };
+        self.udp(origin).is_some_and(|udp| udp.send_one(&flow, payload))
+    }
+
     #[inline]
     pub(super) fn key(&self, id: RelayId) -> Option<usize> {
         self.by_id.get(&id).copied()
@@ -75,7 +93,7 @@ impl UdpSockets {
 
     /// The listener at this address, and the source address to give it.
     #[inline]
-    pub(super) fn origin(&self, local: std::net::SocketAddr) -> Option<Origin> {
+    pub(super) fn origin(&self, local: SocketAddr) -> Option<Origin> {
         let number = self.listeners.iter().position(|listener| {
             let bound = listener.udp.local;
             bound.port() == local.port()
