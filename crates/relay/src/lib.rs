@@ -10,6 +10,8 @@
 mod auth;
 mod clock;
 mod config;
+mod health;
+mod limits;
 mod metrics;
 mod report;
 mod server;
@@ -22,6 +24,8 @@ pub use config::{
     Config, ConfigError, ExternalIp, FileError, LogFormat, PortRange, Settings, UserEntry,
     ValueError,
 };
+pub use health::Health;
+pub use limits::raise_descriptor_limit;
 pub use metrics::Metrics;
 pub use server::{Server, StartError, random_secret};
 pub use stream::TlsError;

@@ -45,6 +45,7 @@ pub(crate) struct Counters {
     refused_peers: Counter,
     refused_connections: Counter,
     exhausted: Counter,
+    has_ended: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -146,7 +147,7 @@ impl Counters {
                 }
             }
             Event::PeerRefused { .. } => self.refused_peers.add(1),
-            _ => {}
+            Event::PeerPermitted { .. } | _ => {}
         }
     }
 
@@ -155,6 +156,11 @@ impl Counters {
         self.allocations.set(allocations as u64);
         self.relays.set(relays as u64);
         self.connections.set(connections as u64);
+    }
+
+    /// The worker is no more.
+    pub(crate) fn ended(&self) {
+        self.has_ended.set(1);
     }
 
     /// A connection that was not accepted, or cut, to protect the others.
@@ -206,6 +212,12 @@ pub struct Metrics(Arc<[Arc<Counters>]>);
 impl Metrics {
     pub(crate) fn new(workers: &[Arc<Counters>]) -> Self {
         Self(workers.into())
+    }
+
+    /// Whether all workers run.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.sum(|worker| &worker.has_ended) == 0
     }
 
     /// How many allocations there are.

@@ -14,7 +14,7 @@ use pinhole_turn::policy::Decision;
 use pinhole_turn::server::Event;
 use tracing::{info, warn};
 
-/// An allocation has begun or ended.
+/// An allocation has begun or ended, or has another peer.
 pub(crate) fn event(event: &Event) {
     match event {
         Event::Allocated { client, user, relayed } => {
@@ -31,6 +31,9 @@ pub(crate) fn event(event: &Event) {
             bytes_to_client = traffic.bytes_to_client,
             "ended",
         ),
+        Event::PeerPermitted { client, peer } => {
+            info!(client = %client.remote, by = %client.transport, %peer, "peer permitted");
+        }
         Event::PeerRefused { .. } | _ => {}
     }
 }

@@ -96,7 +96,12 @@ impl Server {
         };
         for (number, worker) in workers {
             let builder = Builder::new().name(format!("relay-{number}"));
-            server.threads.push(builder.spawn(|| worker.run())?);
+            let end = End(Arc::clone(&worker.counters));
+            let run = || {
+                let _end = end;
+                worker.run()
+            };
+            server.threads.push(builder.spawn(run)?);
         }
         Ok(server)
     }
@@ -158,6 +163,15 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.end().unwrap_or_default();
+    }
+}
+
+/// Tells that a worker has ended, in whatever way.
+struct End(Arc<Counters>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.ended();
     }
 }
 

@@ -98,6 +98,9 @@ pub(crate) struct Options {
     /// Bytes a second that one allocation may relay, both ways together
     #[arg(long, global = true, value_name = "BYTES")]
     bandwidth: Option<u64>,
+    /// Answers a second to an address that may be forged, from each worker; 0 for any number [default: 10]
+    #[arg(long, global = true, value_name = "N")]
+    answers_per_second: Option<u32>,
     /// Whether TCP is relayed, too (RFC 6062) [default: true]
     #[arg(long, global = true, value_name = "BOOL")]
     tcp_relay: Option<bool>,
@@ -134,6 +137,7 @@ impl Options {
             max_allocations: self.max_allocations,
             max_allocations_per_user: self.max_allocations_per_user,
             bandwidth: self.bandwidth,
+            answers_per_second: self.answers_per_second,
             tcp_relay: self.tcp_relay,
             mobility: self.mobility,
             relay_buffer: self.relay_buffer,

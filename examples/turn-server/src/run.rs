@@ -1,9 +1,14 @@
 //! From options to a server that runs until a signal ends it.
 
+use std::future::{Future, pending};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::{fs, io};
 
-use pinhole_relay::{Config, ConfigError, FileError, LogFormat, Server, Settings, StartError};
+use pinhole_relay::{
+    Config, ConfigError, FileError, Health, LogFormat, Server, Settings, StartError,
+    raise_descriptor_limit,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
@@ -55,6 +60,10 @@ pub(crate) fn configure(options: &Options) -> Result<Config, Error> {
 /// Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> {
     log(config.log);
+    let descriptors = raise_descriptor_limit().map_err(Error::System)?;
+    if descriptors < u64::from(config.limits.allocations) {
+        info!(descriptors, "the system's limit comes before the configured number of allocations");
+    }
     let made = welcome::secret(&mut config).map_err(Error::System)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -65,15 +74,38 @@ pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> 
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::System)?;
         let mut hangup = signal(SignalKind::hangup()).map_err(Error::System)?;
         let server = Server::start(&config).map_err(Error::Start)?;
+        let health = health(&config, &server).await.map_err(Error::System)?;
         welcome::print(&config, &server, made);
+        let mut health = pin!(health);
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
+                result = &mut health => result.map_err(Error::System)?,
                 _ = hangup.recv() => reload(&server, options, made.then_some(&config)),
             }
         }
         server.stop().map_err(Error::System)
+    })
+}
+
+/// Answers about metrics and health, if that is configured; never ends.
+async fn health(
+    config: &Config,
+    server: &Server,
+) -> io::Result<impl Future<Output = io::Result<()>> + use<>> {
+    let health = match config.metrics {
+        Some(address) => Some(Health::bind(address, server.metrics().clone()).await?),
+        None => None,
+    };
+    if let Some(health) = &health {
+        println!("turn-server: metrics at http://{}/metrics", health.local_addr()?);
+    }
+    Ok(async {
+        match health {
+            Some(health) => health.serve().await,
+            None => pending().await,
+        }
     })
 }
 

@@ -24,6 +24,11 @@ impl fmt::Display for Config {
             |bandwidth| format!("{} bytes/s each", bandwidth.bytes_per_second),
         );
         writeln!(f, "{:<22}{bandwidth}", "bandwidth")?;
+        let answers = self.answers.map_or_else(
+            || "any number of answers".into(),
+            |rate| format!("{} answers/s from each worker", rate.per_second),
+        );
+        writeln!(f, "{:<22}{answers}", "unproved sources")?;
         let metrics = self.metrics.as_ref().map_or_else(|| "nowhere".into(), SocketAddr::to_string);
         writeln!(f, "{:<22}{metrics}", "metrics")?;
         self.peers(f)

@@ -15,6 +15,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use pinhole_stun::Credentials;
+use pinhole_stun::binding::Rate;
 use pinhole_turn::policy::{Policy, Rule};
 use pinhole_turn::server::{self, Limits};
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub workers: NonZero<u8>,
     /// What clients may hold.
     pub limits: Limits,
+    /// Answers to a source that has not proved its address; `None` for any number.
+    pub answers: Option<Rate>,
     /// Whether TCP is relayed (RFC 6062).
     pub tcp_relay: bool,
     /// Whether clients may take their allocations along (RFC 8016).
@@ -84,6 +87,7 @@ impl Config {
         let mut config = server::Config::new(&self.realm);
         config.policy = self.policy();
         config.limits = self.limits;
+        config.rate = self.answers;
         config.dont_fragment = true;
         config.tcp = self.tcp_relay;
         config.mobility = self.mobility;

@@ -2,6 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::thread;
 
+use pinhole_stun::binding::Rate;
 use pinhole_turn::policy::{Action, Range, Rule};
 use pinhole_turn::server::{Bandwidth, Limits};
 
@@ -97,6 +98,11 @@ impl Settings {
             secrets: self.secret,
             certificate: self.certificate.zip(self.key),
             metrics: self.metrics,
+            answers: match self.answers_per_second {
+                None => Some(Rate::default()),
+                Some(0) => None,
+                Some(per_second) => Some(Rate { per_second, burst: per_second }),
+            },
             tcp_relay: self.tcp_relay.unwrap_or(true),
             mobility: self.mobility.unwrap_or(true),
             relay_buffer: self.relay_buffer.unwrap_or(RELAY_BUFFER),

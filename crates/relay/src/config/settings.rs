@@ -55,6 +55,9 @@ pub struct Settings {
     pub max_allocations_per_user: Option<u32>,
     /// Bytes a second that one allocation may relay, both ways together.
     pub bandwidth: Option<u64>,
+    /// Answers a second to one source that has not proved its address, for each worker; zero for any
+    /// number.
+    pub answers_per_second: Option<u32>,
     /// Whether TCP is relayed (RFC 6062).
     pub tcp_relay: Option<bool>,
     /// Whether clients may take allocations along (RFC 8016).
@@ -120,6 +123,7 @@ impl Settings {
                 .max_allocations_per_user
                 .or(file.max_allocations_per_user),
             bandwidth: self.bandwidth.or(file.bandwidth),
+            answers_per_second: self.answers_per_second.or(file.answers_per_second),
             tcp_relay: self.tcp_relay.or(file.tcp_relay),
             mobility: self.mobility.or(file.mobility),
             relay_buffer: self.relay_buffer.or(file.relay_buffer),

@@ -1,8 +1,9 @@
 use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use pinhole_turn::Header;
-use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef};
+use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, UdpSockRef};
 
 use super::Udp;
 
@@ -14,10 +15,29 @@ pub(crate) struct Inbox {
     metas: [RecvMeta; LARGE],
 }
 
-/// Datagrams of one call from a socket that is expected to have one.
-///
-/// One more than that, so that a call tells by what it returns that the socket is drained.
-pub(crate) const SMALL: usize = 2;
+/// Datagrams of the same length, but for the last, that came one after the other from one source.
+#[derive(Clone, Copy)]
+pub(crate) struct Train {
+    pub(crate) source: SocketAddr,
+    /// The address that they were sent to.
+    pub(crate) destination: Option<IpAddr>,
+    pub(crate) ecn: Option<EcnCodepoint>,
+    start: usize,
+    length: usize,
+    stride: usize,
+}
+
+impl Train {
+    /// Where its datagrams lie.
+    #[inline]
+    pub(crate) fn datagrams(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        cut(self.start, self.length, self.stride)
+    }
+}
+
+/// Datagrams of one call from a socket that is not busy: more than it is expected to have, since a call
+/// tells by what it returns that the socket is drained.
+pub(crate) const SMALL: usize = 4;
 /// Datagrams of one call from a busy socket.
 pub(crate) const LARGE: usize = BATCH_SIZE;
 
@@ -44,16 +64,18 @@ impl Inbox {
         udp.state().recv(UdpSockRef::from(&udp.io), &mut buffers, &mut self.metas)
     }
 
-    /// What is known about the train with this number.
+    /// The train with this number, if so many were received.
     #[inline]
-    pub(crate) fn meta(&self, number: usize) -> RecvMeta {
-        self.metas.get(number).copied().unwrap_or_default()
-    }
-
-    /// Where the datagrams of the train with this number lie.
-    #[inline]
-    pub(crate) fn datagrams(number: usize, meta: &RecvMeta) -> impl Iterator<Item = Range<usize>> {
-        cut(number * STRIDE + Header::MAX, meta.len, meta.stride)
+    pub(crate) fn train(&self, number: usize) -> Option<Train> {
+        let meta = self.metas.get(number)?;
+        Some(Train {
+            source: meta.addr,
+            destination: meta.dst_ip,
+            ecn: meta.ecn,
+            start: number * STRIDE + Header::MAX,
+            length: meta.len,
+            stride: meta.stride,
+        })
     }
 
     #[inline]

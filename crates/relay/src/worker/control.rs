@@ -107,7 +107,7 @@ impl Worker {
                 self.release(*client);
                 self.abandon(*client, now);
             }
-            Event::Allocated { .. } | _ => report::event(event),
+            Event::Allocated { .. } | Event::PeerPermitted { .. } | _ => report::event(event),
         }
         self.counters.event(event);
         let (relays, streams) = (self.udp.len(), self.streams.all.len());

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant};
-use pinhole_turn::server::{Received, ToClient, ToPeer};
-use quinn_udp::{EcnCodepoint, RecvMeta};
+use pinhole_turn::server::{Received, RelayId, ToClient, ToPeer};
+use quinn_udp::EcnCodepoint;
 
 use super::Worker;
 use crate::socket::option::Fragmentation;
-use crate::socket::{Flow, Inbox, LARGE, Origin, Packet, SMALL, next_icmp};
+use crate::socket::{Flow, LARGE, Origin, Packet, SMALL, Train, next_icmp};
 
 /// How many calls a socket gets before it is another one's turn.
 const CALLS: usize = 4;
@@ -23,19 +23,19 @@ impl Worker {
             let (room, received) = if listener.is_busy {
                 (LARGE, self.inbox.receive::<LARGE>(&listener.udp))
             } else {
-                (FEW, self.inbox.receive::<FEW>(&listener.udp))
+                (SMALL, self.inbox.receive::<SMALL>(&listener.udp))
             };
             // An error is that of an earlier datagram, and ICMP has told it already.
             let Ok(count) = received else { return true };
             let local = listener.udp.local;
-            listener.is_busy = count == room || room == LARGE && count > FEW;
-            for train in 0..count {
-                let meta = self.inbox.meta(train);
-                let mut five_tuple = FiveTuple::udp(local, meta.addr);
-                if let Some(ip) = meta.dst_ip.filter(|_| local.ip().is_unspecified()) {
+            listener.is_busy = count == room || room == LARGE && count > SMALL;
+            for number in 0..count {
+                let Some(train) = self.inbox.train(number) else { break };
+                let mut five_tuple = FiveTuple::udp(local, train.source);
+                if let Some(ip) = train.destination.filter(|_| local.ip().is_unspecified()) {
                     five_tuple.local.set_ip(ip);
                 }
-                self.relay_to_peers(train, &meta, five_tuple, now);
+                self.relay_to_peers(&train, five_tuple, now);
             }
             self.flush(now);
             if count < room {
@@ -50,6 +50,7 @@ impl Worker {
         let mut room = SMALL;
         for _ in 0..CALLS {
             let Some(relay) = self.udp.relay(key) else { return true };
+            let id = relay.id;
             let received = if room == SMALL {
                 self.inbox.receive::<SMALL>(&relay.udp)
             } else {
@@ -57,9 +58,9 @@ impl Worker {
             };
             // An error is that of an earlier datagram, and ICMP has told it already.
             let Ok(count) = received else { return true };
-            for train in 0..count {
-                let meta = self.inbox.meta(train);
-                self.relay_to_client(key, train, &meta, now);
+            for number in 0..count {
+                let Some(train) = self.inbox.train(number) else { break };
+                self.relay_to_client(id, &train, now);
             }
             self.flush(now);
             if count < room {
@@ -70,15 +71,9 @@ impl Worker {
         false
     }
 
-    fn relay_to_peers(
-        &mut self,
-        train: usize,
-        meta: &RecvMeta,
-        five_tuple: FiveTuple,
-        now: Instant,
-    ) {
+    fn relay_to_peers(&mut self, train: &Train, five_tuple: FiveTuple, now: Instant) {
         let abroad = self.abroad.home(five_tuple);
-        for range in Inbox::datagrams(train, meta) {
+        for range in train.datagrams() {
             let payload = self.inbox.bytes(range.clone());
             let length = payload.len();
             if let Some(home) = abroad.or_else(|| self.other_home(payload)) {
@@ -89,10 +84,12 @@ impl Worker {
                 Received::ToPeer(mut route) => {
                     route.payload.start += range.start;
                     route.payload.end += range.start;
-                    self.push_to_peer(route, meta.ecn);
+                    self.push_to_peer(route, train.ecn);
                 }
                 Received::Handled => {
                     self.counters.control(length);
+                    // What waits is for sockets that may be closed now.
+                    self.flush(now);
                     self.obey(now);
                 }
                 Received::Dropped(reason) => self.counters.dropped(reason),
@@ -111,14 +108,13 @@ impl Worker {
         self.outbox.push(packet, &mut self.inbox, &self.udp);
     }
 
-    fn relay_to_client(&mut self, key: usize, train: usize, meta: &RecvMeta, now: Instant) {
-        let Some(id) = self.udp.relay(key).map(|relay| relay.id) else { return };
-        for payload in Inbox::datagrams(train, meta) {
+    fn relay_to_client(&mut self, id: RelayId, train: &Train, now: Instant) {
+        for payload in train.datagrams() {
             let length = payload.len();
-            match self.server.handle_peer_datagram(id, meta.addr, length, now) {
+            match self.server.handle_peer_datagram(id, train.source, length, now) {
                 Ok(route) => {
                     self.counters.to_client(length);
-                    self.push_to_client(route, payload, meta.ecn);
+                    self.push_to_client(route, payload, train.ecn);
                 }
                 Err(reason) => self.counters.dropped(reason),
             }
@@ -164,6 +160,3 @@ impl Worker {
         self.obey(now);
     }
 }
-
-/// Datagrams of one call from a listener that is not busy.
-const FEW: usize = 4;

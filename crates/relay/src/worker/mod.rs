@@ -76,7 +76,7 @@ pub(crate) struct Worker {
     /// Sources for which the system had no descriptor, and when they are tried again.
     paused: Vec<Source>,
     paused_until: Instant,
-    counters: Arc<Counters>,
+    pub(crate) counters: Arc<Counters>,
     reporter: Reporter,
     relay_buffers: Buffers,
     tls: Option<Arc<ServerConfig>>,
@@ -126,13 +126,14 @@ impl Worker {
     /// Serves until it is told to stop.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
+        let mut now = self.clock.now();
         loop {
-            let timeout = self.timeout();
+            let timeout = self.timeout(now);
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
-            let now = self.clock.now();
+            now = self.clock.now();
             let turns = self.unfinished.len();
             let mut has_messages = false;
             for event in &events {
@@ -202,14 +203,14 @@ impl Worker {
         true
     }
 
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&self, now: Instant) -> Option<Duration> {
         if !self.unfinished.is_empty() {
             return Some(Duration::ZERO);
         }
         let paused = (!self.paused.is_empty()).then_some(self.paused_until);
         let deadlines = [self.server.poll_timeout(), self.streams.next_deadline(), paused];
         let next = deadlines.into_iter().flatten().fold(self.wall_clock_at, Instant::min);
-        Some(next - self.clock.now())
+        Some(next - now)
     }
 
     fn handle_timeout(&mut self, now: Instant) {
