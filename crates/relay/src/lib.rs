@@ -10,6 +10,7 @@
 mod auth;
 mod clock;
 mod config;
+mod external;
 mod health;
 mod limits;
 mod metrics;

@@ -10,10 +10,12 @@ use mio::{Poll, Waker};
 use pinhole_turn::credential::{SharedSecret, SharedSecrets};
 use pinhole_turn::server::{self, LocalQuota, NonceSeed, RelayHost, StaticUsers};
 use rustls::ServerConfig;
+use tracing::info;
 
 use crate::auth::{Directory, SharedQuota};
 use crate::clock::Clock;
 use crate::config::{Config, ExternalIp};
+use crate::external;
 use crate::metrics::{Counters, Metrics};
 use crate::socket::{Buffers, Udp, listen_tcp};
 use crate::stream::{self, TlsError};
@@ -39,6 +41,9 @@ pub enum StartError {
     /// An address is not this machine's.
     #[error("cannot open relayed addresses on {0}: {1}")]
     Relay(IpAddr, #[source] io::Error),
+    /// The STUN server does not tell the external address.
+    #[error("cannot learn how peers reach {0}: {1}")]
+    External(IpAddr, #[source] io::Error),
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -285,13 +290,29 @@ fn relay_hosts(config: &Config) -> Result<Vec<RelayHost>, StartError> {
     let host = |&bind: &IpAddr| {
         Udp::relay(SocketAddr::new(bind, 0), Buffers(config.relay_buffer))
             .map_err(|error| StartError::Relay(bind, error))?;
-        let external = config.external_ips.iter().find_map(|external| match external {
-            ExternalIp::Address(address) if address.is_ipv4() == bind.is_ipv4() => Some(*address),
-            ExternalIp::Address(_) | ExternalIp::Ask(_) => None,
-        });
-        Ok(RelayHost { bind, external: external.unwrap_or(bind) })
+        let external = external_ip(config, bind)?;
+        Ok(RelayHost { bind, external })
     };
     config.relay_ips.iter().map(host).collect()
+}
+
+/// How peers reach what is opened at this address: as configured, as a STUN server sees it, as it is.
+fn external_ip(config: &Config, bind: IpAddr) -> Result<IpAddr, StartError> {
+    let known = config.external_ips.iter().find_map(|external| match external {
+        ExternalIp::Address(address) if address.is_ipv4() == bind.is_ipv4() => Some(*address),
+        ExternalIp::Address(_) | ExternalIp::Ask(_) => None,
+    });
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let server = config.external_ips.iter().find_map(|external| match external {
+        ExternalIp::Ask(server) => Some(server),
+        ExternalIp::Address(_) => None,
+    });
+    let Some(server) = server else { return Ok(bind) };
+    let seen = external::ask(server, bind).map_err(|error| StartError::External(bind, error))?;
+    info!(relay_ip = %bind, external_ip = %seen, %server, "known by another address");
+    Ok(seen)
 }
 
 /// A secret of 32 random bytes, in hexadecimal.

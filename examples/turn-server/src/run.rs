@@ -10,7 +10,7 @@ use pinhole_relay::{
     raise_descriptor_limit,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info};
+use tracing::{debug, error, info};
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::Options;
@@ -62,7 +62,7 @@ pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> 
     log(config.log);
     let descriptors = raise_descriptor_limit().map_err(Error::System)?;
     if descriptors < u64::from(config.limits.allocations) {
-        info!(descriptors, "the system's limit comes before the configured number of allocations");
+        debug!(descriptors, "the system's limit comes before the configured number of allocations");
     }
     let made = welcome::secret(&mut config).map_err(Error::System)?;
     let runtime = tokio::runtime::Builder::new_current_thread()

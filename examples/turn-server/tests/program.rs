@@ -1,0 +1,157 @@
+//! The program as an operator meets it: what it refuses, what it prints, how it begins and ends.
+
+mod support;
+
+use std::fs;
+use std::io::BufRead;
+use std::path::PathBuf;
+
+use support::{Server, command};
+
+/// What the program writes to standard output and to standard error, and how it ends.
+fn run(arguments: &[&str]) -> (String, String, Option<i32>) {
+    let output = command(arguments).output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (text(output.stdout), text(output.stderr), output.status.code())
+}
+
+/// A file of this name that no other test has.
+fn file(name: &str, text: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("turn-server-{}-{name}", std::process::id()));
+    fs::write(&path, text).expect("a file");
+    path
+}
+
+fn path(path: &std::path::Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+#[test]
+fn an_error_in_the_file_has_line_and_column() {
+    let config = file("wrong.toml", "realm = \"here\"\nrelay-ports = \"9-1\"\n");
+    let (_, errors, code) = run(&["--config", path(&config), "--check"]);
+    let place = format!("turn-server: {}:2:15: ", config.display());
+    assert_eq!(errors, format!("{place}the first port, 9, comes after the last, 1\n"));
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn an_unknown_key_is_no_silence() {
+    let config = file("unknown.toml", "listen = [\"127.0.0.1:0\"]\nalow-peer = [\"10.0.0.0/8\"]\n");
+    let (_, errors, code) = run(&["--config", path(&config)]);
+    assert!(errors.contains(":2:1: unknown field `alow-peer`"), "{errors}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn check_prints_what_follows_and_no_password() {
+    let config = file(
+        "good.toml",
+        "listen = [\"192.0.2.1:3478\"]\nuser = [\"alice:north\"]\nsecret = [\"south\"]\n\
+         allow-peer = [\"10.0.0.0/8\"]\ndeny-peer = [\"10.1.0.0/16\"]\nworkers = 2\n",
+    );
+    let (output, errors, code) = run(&["--config", path(&config), "--check", "--realm", "flag"]);
+    assert_eq!((errors.as_str(), code), ("", Some(0)));
+    for expected in [
+        "realm                 flag\n",
+        "users                 alice\n",
+        "shared secrets        1\n",
+        "  1. deny 10.1.0.0/16\n  2. allow 10.0.0.0/8\n  deny 192.0.2.1, the server's own\n",
+    ] {
+        assert!(output.contains(expected), "{expected:?} in\n{output}");
+    }
+    assert!(!output.contains("north") && !output.contains("south"), "{output}");
+}
+
+#[test]
+fn policy_explain_names_the_rule() {
+    let explain = |address: &str| {
+        let rules = ["--allow-peer", "10.0.0.0/8", "--deny-peer", "10.1.0.0/16"];
+        let (output, _, code) = run(&[&["policy", "explain", address][..], &rules].concat());
+        assert_eq!(code, Some(0));
+        output
+    };
+    assert_eq!(explain("10.2.3.4"), "10.2.3.4 is allowed: rule 2, allow 10.0.0.0/8\n");
+    assert_eq!(explain("::ffff:10.1.2.3"), "10.1.2.3 is refused: rule 1, deny 10.1.0.0/16\n");
+    assert_eq!(explain("127.0.0.1"), "127.0.0.1 is refused: it is the server's own\n");
+    assert_eq!(explain("9.9.9.9"), "9.9.9.9 is allowed: a global unicast address\n");
+    let metadata = explain("169.254.169.254");
+    assert_eq!(metadata, "169.254.169.254 is refused: 169.254.0.0/16 is link local (RFC 3927)\n");
+}
+
+#[test]
+fn an_open_relay_takes_words() {
+    let everything = ["--allow-peer", "0.0.0.0/0", "--check"];
+    let (_, errors, code) = run(&everything);
+    assert!(errors.contains("say open-relay = \"relay to every address\""), "{errors}");
+    assert_eq!(code, Some(1));
+    let words = ["--open-relay", "relay to every address"];
+    assert_eq!(run(&[&everything[..], &words].concat()).2, Some(0));
+    let halves = ["--allow-peer", "0.0.0.0/1", "--allow-peer", "128.0.0.0/1", "--check"];
+    assert_eq!(run(&halves).2, Some(1), "two halves are everything, too");
+}
+
+#[test]
+fn nobody_is_served_by_accident() {
+    let (_, errors, code) = run(&["--listen", "192.0.2.1:3478", "--check"]);
+    assert!(errors.contains("there is neither a user nor a secret"), "{errors}");
+    assert_eq!(code, Some(1));
+    let (_, errors, _) = run(&["--listen", "0.0.0.0:3478", "--secret", "north", "--check"]);
+    assert!(errors.contains("say with relay-ip"), "{errors}");
+}
+
+#[test]
+fn a_server_without_configuration_prints_ice_servers_for_loopback() {
+    let server = Server::start(4, &["--listen", "127.0.0.1:0"]);
+    let listener = server.addresses.first().expect("it listens");
+    assert!(listener.ip().is_loopback());
+    let json = server.greeting.get(2).expect("a third line");
+    let ice_servers: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    let entry = ice_servers.get(0).expect("one server");
+    let url = format!("turn:{listener}?transport=udp");
+    assert_eq!(entry.pointer("/urls/0").and_then(|url| url.as_str()), Some(url.as_str()));
+    let username = entry.get("username").and_then(|name| name.as_str()).expect("a name");
+    assert!(username.ends_with(":trial"), "{username}");
+}
+
+#[test]
+fn sigterm_ends_it_cleanly() {
+    let mut server = Server::start(1, &["--listen", "127.0.0.1:0", "--user", "alice:north"]);
+    server.signal("-TERM");
+    assert_eq!(server.wait(), Some(0));
+}
+
+#[test]
+fn sighup_takes_over_a_good_configuration_and_no_bad_one() {
+    let config = file("reload.toml", "user = [\"alice:north\"]\n");
+    let mut server = Server::start(1, &["--listen", "127.0.0.1:0", "--config", path(&config)]);
+    let mut log = server.log().lines();
+    let mut reload = |text: &str| {
+        fs::write(&config, text).expect("a file");
+        server.signal("-HUP");
+        log.next().expect("a line").expect("text")
+    };
+    let line = reload("user = [\"alice:north\", \"bob:south\"]\n");
+    assert!(line.contains("users, secrets and certificates are reloaded"), "{line}");
+    let line = reload("user = [\"alice\"]\n");
+    assert!(line.contains("the configuration is not reloaded"), "{line}");
+    assert!(line.contains("1:8: value 1: a user is written as name:password"), "{line}");
+}
+
+#[test]
+fn a_log_line_is_an_object_where_that_is_asked_for() {
+    let config = file("json.toml", "user = [\"alice:north\"]\nlog = \"json\"\n");
+    let mut server = Server::start(1, &["--listen", "127.0.0.1:0", "--config", path(&config)]);
+    let mut log = server.log().lines();
+    server.signal("-HUP");
+    let line = log.next().expect("a line").expect("text");
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(line.get("level").and_then(|level| level.as_str()), Some("INFO"));
+}
+
+#[test]
+fn an_address_that_is_not_here_is_named() {
+    let (_, errors, code) = run(&["--listen", "198.51.100.77:0", "--user", "alice:north"]);
+    assert!(errors.contains("198.51.100.77"), "{errors}");
+    assert_eq!(code, Some(1));
+}
