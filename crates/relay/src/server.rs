@@ -65,9 +65,9 @@ impl Server {
         let mut neighbours = vec![];
         for _ in &counters {
             let poll = Poll::new()?;
-            let waker = Arc::new(Waker::new(poll.registry(), Source::Control.token())?);
+            let waker = Waker::new(poll.registry(), Source::Control.token())?;
             let (messages, receiver) = sync_channel(QUEUE);
-            neighbours.push(Neighbour { messages, waker });
+            neighbours.push(Neighbour::new(messages, waker));
             ends.push((poll, receiver));
         }
         let neighbours: Arc<[Neighbour]> = neighbours.into();

@@ -10,7 +10,7 @@ use pinhole_turn::attribute::Icmp;
 /// The next ICMP message that has answered a datagram of this socket, and whom that was sent to; `None`
 /// when there is no other. What the queue holds besides ICMP is passed over.
 pub(crate) fn next_icmp(socket: &impl AsFd) -> Option<(SocketAddr, Icmp)> {
-    let mut space = cmsg_space!(sock_extended_err, nix::libc::sockaddr_in6);
+    let mut space = cmsg_space!(Control);
     for _ in 0..BATCH {
         let mut byte = [0];
         let mut buffers = [IoSliceMut::new(&mut byte)];
@@ -33,6 +33,9 @@ pub(crate) fn next_icmp(socket: &impl AsFd) -> Option<(SocketAddr, Icmp)> {
     }
     None
 }
+
+/// The error and who has reported it, besides whatever else the socket tells of its datagrams.
+type Control = [u8; 256];
 
 /// How many entries of the queue are passed over at once.
 const BATCH: usize = 16;

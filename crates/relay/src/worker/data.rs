@@ -29,6 +29,7 @@ impl Worker {
             let Ok(count) = received else { return true };
             let local = listener.udp.local;
             listener.is_busy = count == room || room == LARGE && count > SMALL;
+            self.read_mail(now);
             for number in 0..count {
                 let Some(train) = self.inbox.train(number) else { break };
                 let mut five_tuple = FiveTuple::udp(local, train.source);

@@ -60,6 +60,7 @@ pub(crate) struct Worker {
     number: u8,
     neighbours: Arc<[Neighbour]>,
     messages: Receiver<Message>,
+    is_over: bool,
     clock: Clock,
     server: Server<Directory>,
     udp: UdpSockets,
@@ -93,6 +94,7 @@ impl Worker {
             number: parts.number,
             neighbours: parts.neighbours,
             messages: parts.messages,
+            is_over: false,
             clock: parts.clock,
             server: server.with_quota(parts.quota),
             udp: UdpSockets::default(),
@@ -135,16 +137,15 @@ impl Worker {
             }
             now = self.clock.now();
             let turns = self.unfinished.len();
-            let mut has_messages = false;
             for event in &events {
-                has_messages |= Source::of(event.token()) == Source::Control;
                 self.handle_event(event, now);
             }
             for _ in 0..turns {
                 let Some(source) = self.unfinished.pop_front() else { break };
                 self.serve(source, now);
             }
-            if has_messages && !self.handle_messages_of_others(now) {
+            self.read_mail(now);
+            if self.is_over {
                 info!(allocations = self.server.allocations(), "a worker ends");
                 return Ok(());
             }
@@ -186,11 +187,25 @@ impl Worker {
         }
     }
 
-    /// Does what other threads have asked for; false if that is to end.
-    fn handle_messages_of_others(&mut self, now: Instant) -> bool {
+    /// Does what other threads have asked for.
+    ///
+    /// A worker that takes a client over tells so before it answers the client. So what comes from the
+    /// client afterwards comes after the mail, if it is looked for whenever something has come.
+    #[inline]
+    fn read_mail(&mut self, now: Instant) {
+        let own = self.neighbours.get(usize::from(self.number));
+        if own.is_some_and(Neighbour::has_mail) {
+            self.handle_mail(now);
+        }
+    }
+
+    fn handle_mail(&mut self, now: Instant) {
+        if let Some(own) = self.neighbours.get(usize::from(self.number)) {
+            own.reads_mail();
+        }
         while let Ok(message) = self.messages.try_recv() {
             match message {
-                Message::Stop => return false,
+                Message::Stop => self.is_over = true,
                 Message::Certificate(tls) => self.tls = Some(tls),
                 Message::Datagram { five_tuple, bytes, from } => {
                     self.handle_forwarded(five_tuple, &bytes, from, now);
@@ -200,7 +215,6 @@ impl Worker {
                 Message::Connection(guest) => self.take_over(*guest, now),
             }
         }
-        true
     }
 
     fn timeout(&self, now: Instant) -> Option<Duration> {

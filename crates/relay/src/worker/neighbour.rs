@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 use foldhash::quality::RandomState;
@@ -42,27 +43,48 @@ pub(crate) struct Guest {
 }
 
 /// The way to a worker.
-#[derive(Clone)]
 pub(crate) struct Neighbour {
     pub(crate) messages: SyncSender<Message>,
-    pub(crate) waker: Arc<Waker>,
+    pub(crate) waker: Waker,
+    /// Whether there are messages, for a worker that is busy with something else.
+    mail: AtomicBool,
 }
 
 impl Neighbour {
+    pub(crate) const fn new(messages: SyncSender<Message>, waker: Waker) -> Self {
+        Self { messages, waker, mail: AtomicBool::new(false) }
+    }
+
+    /// For the worker itself: whether there are messages that it has not been told of.
+    #[inline]
+    pub(super) fn has_mail(&self) -> bool {
+        self.mail.load(Ordering::Acquire)
+    }
+
+    /// The worker is about to read its messages.
+    pub(super) fn reads_mail(&self) {
+        self.mail.store(false, Ordering::Release);
+    }
+
     /// Tells it, unless it has too much to do: then the message is lost, as a datagram would be.
     pub(crate) fn tell(&self, message: Message) -> bool {
         let is_told = match self.messages.try_send(message) {
             Ok(()) => true,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
         };
-        is_told && self.waker.wake().is_ok()
+        is_told && self.wake()
+    }
+
+    fn wake(&self) -> bool {
+        self.mail.store(true, Ordering::Release);
+        self.waker.wake().is_ok()
     }
 
     /// Tells it, even if that takes a while; for threads that relay nothing.
     pub(crate) fn insist(&self, message: Message) {
         // A worker that has ended needs to know nothing, and one with a full queue is awake.
         self.messages.send(message).unwrap_or_default();
-        self.waker.wake().unwrap_or_default();
+        self.wake();
     }
 }
 

@@ -1,0 +1,147 @@
+//! Clients over UDP, on one worker and on several.
+
+#![allow(clippy::disallowed_types, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+
+mod support;
+
+use std::net::{SocketAddr, UdpSocket};
+
+use pinhole_relay::Settings;
+use pinhole_turn::client::{Event, Port, Reason};
+use support::{LOOPBACK, UdpClient, address, received, settings, socket, start};
+
+/// There and back, `count` times.
+fn talk(client: &mut UdpClient, relayed: SocketAddr, peer: &UdpSocket, count: u8) {
+    let peer_address = peer.local_addr().unwrap();
+    for number in 0..count {
+        let payload = [number; 100];
+        client.send(peer_address, &payload[..number.into()]);
+        let (data, from) = received(peer);
+        assert_eq!((data.as_slice(), from), (&payload[..number.into()], relayed));
+        peer.send_to(&data, relayed).unwrap();
+        assert_eq!(client.receive(), (peer_address, data));
+    }
+}
+
+#[test]
+fn payloads_of_all_lengths_pass_both_ways() {
+    let server = start(settings(1));
+    let (mut client, relayed) = UdpClient::allocated(address(&server));
+    client.permit(LOOPBACK);
+    // The first ones in indications, and then on a channel.
+    talk(&mut client, relayed, &socket(), 100);
+    let metrics = server.metrics();
+    assert_eq!((metrics.allocations(), metrics.dropped("malformed")), (1, 0));
+    server.stop().unwrap();
+}
+
+#[test]
+fn clients_of_different_workers_talk_through_two_relays() {
+    let server = start(settings(4));
+    let mut clients: Vec<_> = (0..8).map(|_| UdpClient::allocated(address(&server))).collect();
+    for (client, _) in &mut clients {
+        client.permit(LOOPBACK);
+    }
+    for number in 0..clients.len() {
+        let (from, to) = (number, (number + 1) % clients.len());
+        let (from_address, to_address) = (clients[from].1, clients[to].1);
+        clients[from].0.send(to_address, b"hello");
+        assert_eq!(clients[to].0.receive(), (from_address, b"hello".to_vec()));
+    }
+    assert_eq!(server.metrics().allocations(), 8);
+}
+
+/// The client's new socket is another worker's, three times out of four: the chance that none of the
+/// moves is to another worker is one in 4^12.
+#[test]
+fn an_allocation_follows_its_client_to_another_worker() {
+    let server = start(settings(4));
+    let mut client = UdpClient::new(address(&server), |config| config.mobility = true);
+    let Event::Allocated { relayed, .. } = client.event() else { panic!("no allocation") };
+    client.permit(LOOPBACK);
+    let peer = socket();
+    for _ in 0..12 {
+        client.migrate();
+        talk(&mut client, relayed, &peer, 20);
+    }
+    assert_eq!(server.metrics().allocations(), 1);
+}
+
+/// The second client asks with a token, which its own worker knows nothing of, three times out of four.
+#[test]
+fn a_reserved_port_is_had_from_any_worker() {
+    let server = start(settings(4));
+    for _ in 0..8 {
+        let pair = |config: &mut pinhole_turn::client::Config| config.port = Port::Pair;
+        let mut first = UdpClient::new(address(&server), pair);
+        let Event::Allocated { relayed, .. } = first.event() else { panic!("no allocation") };
+        let token = first.machine.reservation().expect("a token");
+        let mut second =
+            UdpClient::new(address(&server), |config| config.port = Port::Reserved(token));
+        let Event::Allocated { relayed: next, .. } = second.event() else { panic!("no port") };
+        assert_eq!(next.port(), relayed.port() + 1);
+        second.permit(LOOPBACK);
+        talk(&mut second, next, &socket(), 3);
+    }
+}
+
+#[test]
+fn what_the_policy_forbids_is_403_on_the_wire() {
+    let server = start(settings(1));
+    let (mut client, _) = UdpClient::allocated(address(&server));
+    for peer in ["10.0.0.1", "169.254.169.254", "127.0.0.2", "224.0.0.1"] {
+        let peer = peer.parse().unwrap();
+        let now = client.now();
+        client.machine.permit(peer, now);
+        assert_eq!(client.event(), Event::Refused { peer, reason: Reason::Code(403) });
+    }
+}
+
+/// RFC 8656 §11.5: nobody listens at the peer's port.
+#[test]
+fn icmp_reaches_the_client() {
+    let server = start(settings(1));
+    let (mut client, _) = UdpClient::allocated(address(&server));
+    client.permit(LOOPBACK);
+    let nobody = socket().local_addr().unwrap();
+    client.send(nobody, b"hello");
+    match client.event() {
+        Event::PeerUnreachable { peer, icmp } => {
+            assert_eq!((peer, icmp.kind, icmp.code), (nobody, 3, 3));
+        }
+        event => panic!("{event:?}"),
+    }
+    let listening = socket();
+    client.send(listening.local_addr().unwrap(), b"after the error");
+    assert_eq!(received(&listening).0, b"after the error");
+}
+
+/// Every second port is somebody else's: whoever comes gets one of the others, and the last gets a 508
+/// after as many attempts as are allowed at most.
+#[test]
+fn ports_that_others_hold_harm_nobody() {
+    let first = socket().local_addr().unwrap().port().min(65_400);
+    let all = first..first + 40;
+    let held = all.clone().step_by(2).map(|port| UdpSocket::bind((LOOPBACK, port)));
+    let held: Vec<UdpSocket> = held.filter_map(Result::ok).collect();
+    let server = start(Settings {
+        relay_ports: Some(format!("{}-{}", all.start, all.end - 1).parse().unwrap()),
+        ..settings(1)
+    });
+    let (mut unharmed, relayed) = UdpClient::allocated(address(&server));
+    unharmed.permit(LOOPBACK);
+    let mut clients = vec![];
+    let refused = all.clone().find_map(|_| {
+        let mut client = UdpClient::new(address(&server), |_| {});
+        match client.event() {
+            Event::Allocated { .. } => {
+                clients.push(client);
+                None
+            }
+            event => Some(event),
+        }
+    });
+    assert_eq!(refused, Some(Event::Lost { reason: Reason::Code(508) }));
+    assert!(clients.len() < all.len() - held.len(), "{} clients", clients.len());
+    talk(&mut unharmed, relayed, &socket(), 3);
+}
