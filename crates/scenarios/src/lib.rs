@@ -20,6 +20,7 @@
 )]
 
 mod fault;
+mod ingredient;
 pub mod matrix;
 mod monitor;
 mod node;
@@ -29,6 +30,7 @@ mod plan;
 mod session;
 
 pub use fault::{Disturbance, Fault};
+pub use ingredient::Ingredient;
 pub use monitor::{Monitor, Mutation};
 pub use node::{AgentNode, StunServer, TurnServer};
 pub use place::{HomeNat, Place};

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use pinhole_scenarios::oracle::Path;
-use pinhole_scenarios::{Plan, Relaying, Verdict, matrix};
+use pinhole_scenarios::{Ingredient, Plan, Relaying, Verdict, matrix};
 
 /// Whole-system scenarios on a simulated Internet
 #[derive(Debug, Parser)]
@@ -23,23 +23,39 @@ enum Command {
         seed: u64,
     },
     /// Runs sessions that are drawn from seeds and holds each against the oracle and the invariants
-    Run {
-        /// How many
-        #[arg(long, default_value_t = 20_000)]
-        seeds: u64,
-        /// The first seed
-        #[arg(long, default_value_t = 0)]
-        from: u64,
-        /// The probability that a packet is lost between the two agents
-        #[arg(long, default_value_t = 0.0)]
-        loss: f64,
-        /// Lets a fault befall each session that has a path, and holds its recovery against a bound
-        #[arg(long)]
-        faults: bool,
-        /// Prints what happened on the network
-        #[arg(long)]
-        trace: bool,
-    },
+    Run(Run),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// How many
+    #[arg(long, default_value_t = 20_000)]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// The probability that a packet is lost between the two agents; each that is given is a run of its own
+    #[arg(long, default_values_t = [0.0])]
+    loss: Vec<f64>,
+    /// Lets a fault befall each session that has a path, and holds its recovery against a bound
+    #[arg(long)]
+    faults: bool,
+    /// Leaves an ingredient out of each session
+    #[arg(long, value_enum)]
+    without: Vec<Ingredient>,
+    /// Prints what happened on the network
+    #[arg(long)]
+    trace: bool,
+}
+
+/// What became of the sessions of one loss level.
+#[derive(Default)]
+struct Tally {
+    direct: Vec<u64>,
+    relayed: Vec<u64>,
+    recovered: Vec<u64>,
+    no_path: u64,
+    wrong: u64,
 }
 
 fn main() -> ExitCode {
@@ -49,54 +65,94 @@ fn main() -> ExitCode {
             println!("{}", matrix::table(Relaying::Available, seed));
             ExitCode::SUCCESS
         }
-        Command::Run { seeds, from, loss, faults, trace } => run(from, seeds, loss, faults, trace),
+        Command::Run(run) => {
+            let mut wrong = 0;
+            for loss in &run.loss {
+                let mut tally = run.at(*loss);
+                wrong += tally.wrong;
+                println!("{}", tally.summary(*loss));
+            }
+            if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
     }
 }
 
-fn run(from: u64, seeds: u64, loss: f64, faults: bool, trace: bool) -> ExitCode {
-    let (mut direct, mut relayed, mut recovered) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut no_path, mut wrong) = (0_u64, 0_u64);
-    for (done, seed) in (1..).zip(from..from.saturating_add(seeds)) {
-        let plan = Plan::draw(seed, loss);
-        let plan = if faults { plan.with_fault() } else { plan };
-        let verdict = if trace { print_trace(&plan) } else { plan.run() };
-        match verdict {
-            Verdict::Connected { path: Path::Relayed, round_trips } => relayed.push(round_trips),
-            Verdict::Connected { round_trips, .. } => direct.push(round_trips),
-            Verdict::Recovered { milliseconds } => recovered.push(milliseconds),
-            Verdict::NoPath => no_path += 1,
-            Verdict::Wrong(reasons) => {
-                wrong += 1;
-                if wrong <= 10 {
-                    println!("{plan}\n  {}", reasons.join("\n  "));
-                    let option = if faults { " --faults" } else { "" };
-                    println!("  again: run --seeds 1 --from {seed} --loss {loss}{option} --trace");
+impl Run {
+    fn at(&self, loss: f64) -> Tally {
+        let mut tally = Tally::default();
+        for (done, seed) in (1..).zip(self.from..self.from.saturating_add(self.seeds)) {
+            let plan = self.plan(seed, loss);
+            let verdict = if self.trace { print_trace(&plan) } else { plan.run() };
+            match verdict {
+                Verdict::Connected { path: Path::Relayed, round_trips } => {
+                    tally.relayed.push(round_trips);
+                }
+                Verdict::Connected { round_trips, .. } => tally.direct.push(round_trips),
+                Verdict::Recovered { milliseconds } => tally.recovered.push(milliseconds),
+                Verdict::NoPath => tally.no_path += 1,
+                Verdict::Wrong(reasons) => {
+                    tally.wrong += 1;
+                    if tally.wrong <= 10 {
+                        self.report(&plan, loss, &reasons);
+                    }
                 }
             }
+            if done % 10_000 == 0 {
+                eprintln!("loss {loss}: {done} of {} sessions, {} wrong", self.seeds, tally.wrong);
+            }
         }
-        if done % 10_000 == 0 {
-            eprintln!("{done} of {seeds} sessions, {wrong} wrong");
-        }
+        tally
     }
-    println!(
-        "loss {loss}: {seeds} sessions; {} recovered from a fault; selected, in round trips: {} directly ({}), {} through a relay ({}); \
-         {no_path} without a path, {wrong} wrong",
-        recovered.len(),
-        direct.len(),
-        percentiles(&mut direct),
-        relayed.len(),
-        percentiles(&mut relayed),
-    );
-    if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+
+    fn plan(&self, seed: u64, loss: f64) -> Plan {
+        let plan = Plan::draw(seed, loss);
+        let plan = if self.faults { plan.with_fault() } else { plan };
+        self.without.iter().copied().fold(plan, Plan::without)
+    }
+
+    /// What went wrong, and the simplest way to see it again.
+    fn report(&self, plan: &Plan, loss: f64, reasons: &[String]) {
+        println!("{plan}\n  {}", reasons.join("\n  "));
+        let mut again = format!("run --seeds 1 --from {} --loss {loss}", plan.seed);
+        if self.faults {
+            again += " --faults";
+        }
+        for ingredient in self.without.iter().copied().chain(plan.superfluous()) {
+            again += &format!(" --without {ingredient}");
+        }
+        println!("  again: {again} --trace");
+    }
 }
 
-fn percentiles(times: &mut [u64]) -> String {
+impl Tally {
+    fn summary(&mut self, loss: f64) -> String {
+        let Self { direct, relayed, recovered, no_path, wrong } = self;
+        let sessions = [&direct, &relayed, &recovered].map(|times| times.len());
+        let [directly, through_relays, recoveries] = sessions;
+        let mut summary = format!("loss {loss}:");
+        if directly + through_relays > 0 {
+            summary += &format!(
+                " {directly} connected directly (round trips p50 {}), {through_relays} through a relay (p50 {}),",
+                percentiles(direct, 100.0),
+                percentiles(relayed, 100.0),
+            );
+        }
+        if recoveries > 0 {
+            let times = percentiles(recovered, 1_000.0);
+            summary += &format!(" {recoveries} recovered from a fault (seconds p50 {times}),");
+        }
+        summary + &format!(" {no_path} without a path, {wrong} wrong")
+    }
+}
+
+/// The median and the 99th percentile, in units of so many.
+fn percentiles(times: &mut [u64], unit: f64) -> String {
     times.sort_unstable();
     let at = |share: usize| {
         let index = times.len().saturating_sub(1) * share / 100;
-        times.get(index).map_or(0.0, |hundredths| *hundredths as f64 / 100.0)
+        times.get(index).map_or(0.0, |time| *time as f64 / unit)
     };
-    format!("p50 {:.2}, p99 {:.2}", at(50), at(99))
+    format!("{:.2}, p99 {:.2}", at(50), at(99))
 }
 
 fn print_trace(plan: &Plan) -> Verdict {

@@ -89,6 +89,8 @@ impl Plan {
                 access,
                 signaling,
                 recovers: false,
+                is_attacked: rng.random_bool(0.1),
+                shuffles: rng.random_bool(0.1),
                 mutation: None,
             },
             stagger_ms,

@@ -55,6 +55,10 @@ pub struct SessionConfig {
     pub signaling: [Duration; 2],
     /// Whether the applications restart ICE when the path is in doubt.
     pub recovers: bool,
+    /// Whether somebody on the way sends a forgery ahead of each message.
+    pub is_attacked: bool,
+    /// Whether candidates overtake one another in signaling, and come twice.
+    pub shuffles: bool,
     /// What the monitors are told wrongly.
     pub mutation: Option<Mutation>,
 }
@@ -74,6 +78,8 @@ impl SessionConfig {
             password: PASSWORD,
             signaling: [Duration::ZERO; 2],
             recovers: false,
+            is_attacked: false,
+            shuffles: false,
             mutation: None,
         }
     }
@@ -304,8 +310,22 @@ impl Session {
             let signals =
                 self.world.with(self.agents[from], |node, _| std::mem::take(&mut node.signals));
             let arrival = now + self.signaling[from];
-            self.pending[to].extend(signals.into_iter().map(|signal| (arrival, signal)));
+            for signal in signals {
+                self.pass_on(to, signal, arrival);
+            }
         }
+    }
+
+    /// A signal is on its way. Candidates may come before others that were sent earlier, and again (I21); nothing that
+    /// is not a candidate overtakes or is overtaken.
+    fn pass_on(&mut self, to: usize, signal: Signal, arrival: Instant) {
+        let queue = &mut self.pending[to];
+        if self.config.shuffles && matches!(signal, Signal::Candidate(_)) {
+            let last = queue.iter().rposition(|(_, other)| !matches!(other, Signal::Candidate(_)));
+            let at = queue.get(last.map_or(0, |last| last + 1)).map_or(arrival, |(at, _)| *at);
+            queue.insert(last.map_or(0, |last| last + 1), (at, signal.clone()));
+        }
+        queue.push_back((arrival, signal));
     }
 
     fn deliver_signals(&mut self) {
@@ -330,7 +350,14 @@ impl Session {
 impl Program {
     fn start(&self, side: Side, config: &SessionConfig) -> Start {
         let Self { agent, seed } = self.clone();
-        Start { agent, seed, mutation: config.mutation, side, recovers: config.recovers }
+        Start {
+            agent,
+            seed,
+            mutation: config.mutation,
+            side,
+            recovers: config.recovers,
+            is_attacked: config.is_attacked,
+        }
     }
 }
 

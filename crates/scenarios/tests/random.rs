@@ -52,9 +52,22 @@ fn every_checker_notices_what_it_is_there_for() {
         (Mutation::ForeignData, &["I4"]),
         (Mutation::Shouting, &["I19"]),
         (Mutation::Leaking, &["I15"]),
+        (Mutation::ManyPairs, &["I2"]),
+        (Mutation::BelievedForgery, &["I5"]),
+        (Mutation::UnseenNominations, &["I8"]),
+        (Mutation::UnseenAnswers, &["I11"]),
+        (Mutation::UnseenChecks, &["I12"]),
+        (Mutation::UnseenSignals, &["I13"]),
+        (Mutation::KeptCredentials, &["I14"]),
+        (Mutation::WrongPriorities, &["I16"]),
+        (Mutation::HastyConsent, &["I17"]),
     ] {
         let found: Vec<String> = (0..40)
-            .filter_map(|seed| match Plan::draw(seed, 0.0).with_mutation(mutation).run() {
+            .map(|seed| match mutation {
+                Mutation::KeptCredentials => Plan::draw(seed, 0.0).with_fault(),
+                _ => Plan::draw(seed, 0.0),
+            })
+            .filter_map(|plan| match plan.with_mutation(mutation).run() {
                 Verdict::Wrong(reasons) => Some(reasons),
                 Verdict::Connected { .. } | Verdict::Recovered { .. } | Verdict::NoPath => None,
             })

@@ -1,17 +1,23 @@
 //! Watches one agent's wire for what must never happen. The names are those of the invariants that the project holds
 //! itself to.
 
+mod ledger;
 mod tunnel;
+mod view;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pinhole_ice::{CandidatePolicy, Config, Event, PairId, PairState, Role};
+use pinhole_ice::{CandidatePolicy, Config, Event, PairId, PairState, Role, State};
 use pinhole_sansio::{Datagram, Instant, Transmit};
 use pinhole_stun::{Class, Message, Method, TransactionId};
 
+use ledger::Ledger;
 use tunnel::{Hop, Tunnels};
+use view::Foundations;
+
+pub(crate) use view::Before;
 
 /// What one agent did so far, as far as the checks need it.
 #[derive(Debug, Default)]
@@ -23,9 +29,17 @@ pub struct Monitor {
     /// When a success response last came from there.
     consented: BTreeMap<Hop, Instant>,
     tunnels: Tunnels,
+    ledger: Ledger,
+    foundations: Foundations,
+    /// The peer has no more candidates.
+    peer_ended: bool,
+    /// Since when the session is quiet.
+    quiet_since: Option<Instant>,
     turn_servers: Vec<SocketAddr>,
     servers: Vec<SocketAddr>,
     policy: CandidatePolicy,
+    /// A fault is to come, after which nothing is quiet.
+    is_disturbed: bool,
     /// After the agent's end, how many messages it may still send: one to each TURN server.
     farewells: usize,
     states: BTreeMap<PairId, PairState>,
@@ -54,12 +68,28 @@ pub enum Mutation {
     ForeignData,
     /// Every datagram is seen to go where it must not (I15).
     Leaking,
+    /// A thousand pairs more are seen than there are (I2).
+    ManyPairs,
+    /// The peer's candidates are not seen in signaling (I13).
+    UnseenSignals,
+    /// The peer's checks are not seen (I12).
+    UnseenChecks,
+    /// Nominations are not seen (I8).
+    UnseenNominations,
+    /// Priorities are seen with a bit flipped (I16).
+    WrongPriorities,
+    /// A restart is seen to keep its credentials (I14).
+    KeptCredentials,
+    /// Every check is seen to come early (I17).
+    HastyConsent,
+    /// Forged messages are seen to be believed (I5).
+    BelievedForgery,
 }
 
 impl Monitor {
     /// A monitor of an agent with these settings, which is lied to if that is wanted.
     #[must_use]
-    pub fn new(config: &Config, mutation: Option<Mutation>) -> Self {
+    pub fn new(config: &Config, is_disturbed: bool, mutation: Option<Mutation>) -> Self {
         let turn_servers: Vec<SocketAddr> =
             config.turn_servers.iter().map(|server| server.address).collect();
         Self {
@@ -67,6 +97,7 @@ impl Monitor {
             servers: [&config.stun_servers[..], &turn_servers].concat(),
             turn_servers,
             policy: config.candidates,
+            is_disturbed,
             mutation,
             closed: mutation == Some(Mutation::ClosedEarly),
             ..Self::default()
@@ -95,6 +126,10 @@ impl Monitor {
         let Ok(message) = Message::parse(payload) else {
             return self.sent_data(hop, now);
         };
+        self.ledger.sent(hop.remote, &message);
+        if message.class() == Class::Request && !to_server {
+            self.stays_quiet(hop.remote, now);
+        }
         if message.class() == Class::Request && !self.closed {
             let times = if self.mutation == Some(Mutation::DoubleRequests) { 2 } else { 1 };
             for _ in 0..times {
@@ -109,8 +144,9 @@ impl Monitor {
         }
         let (hop, payload) = self.tunnels.open(datagram);
         self.unanswered.insert(hop, 0);
-        let message = Message::parse(payload);
-        if message.is_ok_and(|message| message.class() == Class::SuccessResponse) {
+        let Ok(message) = Message::parse(payload) else { return };
+        self.ledger.received(hop.remote, &message);
+        if message.class() == Class::SuccessResponse {
             self.consented.insert(hop, now);
         }
     }
@@ -136,10 +172,20 @@ impl Monitor {
                 }
             }
             Event::RoleSwitched(role) => self.role_switched(*role, now),
-            Event::StateChanged(_) if self.mutation == Some(Mutation::SwitchingRoles) => {
-                self.role_switched(Role::Controlled, now);
+            Event::StateChanged(state) => {
+                self.quiet_since = (*state == State::Completed).then_some(now);
+                if self.mutation == Some(Mutation::SwitchingRoles) {
+                    self.role_switched(Role::Controlled, now);
+                }
             }
             _ => {}
+        }
+    }
+
+    /// I5: a message that fails its integrity check changes nothing.
+    pub(crate) fn forged(&mut self, is_unchanged: bool, now: Instant) {
+        if !is_unchanged || self.mutation == Some(Mutation::BelievedForgery) {
+            self.violated("I5", now, "a forged message has changed something");
         }
     }
 
@@ -186,6 +232,18 @@ impl Monitor {
             && now - before < MINIMUM_TA
         {
             self.violated("I1", now, &format!("a request {:?} after the one before", now - before));
+        }
+    }
+
+    /// I17: once a pair is selected and both sides have settled, nothing but a check for consent every four seconds.
+    fn stays_quiet(&mut self, remote: SocketAddr, now: Instant) {
+        let before = self.ledger.last_check.insert(remote, now);
+        let has_settled = self.quiet_since.is_some_and(|since| since + SETTLING <= now);
+        let is_quiet = has_settled && !self.is_disturbed;
+        let hasty = self.mutation == Some(Mutation::HastyConsent);
+        let at_least = if hasty { CONSENT } else { CONSENT_INTERVAL };
+        if is_quiet && before.is_some_and(|before| now - before < at_least) {
+            self.violated("I17", now, &format!("a check to {remote} soon after the one before"));
         }
     }
 
@@ -243,6 +301,10 @@ impl Monitor {
 
 const MINIMUM_TA: Duration = Duration::from_millis(50);
 const MINIMUM_RTO: Duration = Duration::from_millis(500);
+/// After a selection, checks that were on their way are still answered and repeated.
+const SETTLING: Duration = Duration::from_secs(10);
+/// RFC 7675 §5.1: 0.8 times five seconds.
+const CONSENT_INTERVAL: Duration = Duration::from_secs(4);
 /// RFC 7675 §5.1.
 const CONSENT: Duration = Duration::from_secs(30);
 /// A hundred checks with seven transmissions each.

@@ -7,6 +7,7 @@ use pinhole_ice::{Agent, Candidate, Command, Config, Event, Received, ServerConn
 use pinhole_netsim::{Node, StreamCommand, StreamEvent};
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit, Transport};
 
+use super::forgery::{Picture, forge};
 use super::recovery::{Recovery, Signal};
 use super::streams::Streams;
 use crate::monitor::{Monitor, Mutation};
@@ -38,6 +39,8 @@ pub struct AgentNode {
     pub(super) recovery: Recovery,
     /// How often the offerer has restarted.
     pub(super) round: u32,
+    /// Whether somebody on the way forges messages.
+    is_attacked: bool,
     /// Whether a path in doubt makes the application restart.
     pub(super) recovers: bool,
     outbox: VecDeque<Transmit>,
@@ -57,12 +60,13 @@ pub(crate) struct Start {
     pub(crate) mutation: Option<Mutation>,
     pub(crate) side: Side,
     pub(crate) recovers: bool,
+    pub(crate) is_attacked: bool,
 }
 
 impl AgentNode {
     pub(crate) fn new(start: Start, addresses: &[IpAddr], now: Instant) -> Self {
-        let Start { agent: config, seed, mutation, side, recovers } = start;
-        let monitor = Monitor::new(&config, mutation);
+        let Start { agent: config, seed, mutation, side, recovers, is_attacked } = start;
+        let monitor = Monitor::new(&config, recovers, mutation);
         let mut agent = Agent::new(config, seed, now);
         let bases: Vec<_> = addresses.iter().map(|ip| SocketAddr::new(*ip, PORT)).collect();
         for base in &bases {
@@ -85,6 +89,7 @@ impl AgentNode {
             // Another one after a restart of the program.
             round: u32::from_be_bytes([0, seed[1], seed[2], seed[3]]),
             recovers,
+            is_attacked,
             outbox: VecDeque::new(),
             streams: Streams::default(),
             connections: BTreeMap::new(),
@@ -145,10 +150,23 @@ impl AgentNode {
             }
             self.events.push(event);
         }
+        self.monitor.inspect(&self.agent, now);
     }
 }
 
 impl AgentNode {
+    /// An attacker has seen the datagram, and is there before it (I5).
+    fn handle_forgery(&mut self, datagram: Datagram<'_>, now: Instant) {
+        let Some(forged) = forge(datagram.payload) else { return };
+        // What is due now happens now; then only the forgery can make a difference.
+        self.agent.handle_timeout(now);
+        self.collect(now);
+        let before = Picture::of(&self.agent);
+        let forgery = Datagram { payload: &forged, ..datagram };
+        let _ = self.agent.handle_datagram(forgery, now);
+        self.monitor.forged(before == Picture::of(&self.agent), now);
+    }
+
     fn connect(&mut self, five_tuple: FiveTuple, connection: ServerConnection) {
         self.connections.insert(five_tuple, connection);
         self.stream_commands.push_back(StreamCommand::Connect(five_tuple));
@@ -176,6 +194,9 @@ impl AgentNode {
 
 impl Node for AgentNode {
     fn handle_datagram(&mut self, datagram: Datagram<'_>, now: Instant) {
+        if self.is_attacked {
+            self.handle_forgery(datagram, now);
+        }
         self.monitor.received(datagram, now);
         if let Received::Data { .. } = self.agent.handle_datagram(datagram, now) {
             self.monitor.delivered(datagram, now);

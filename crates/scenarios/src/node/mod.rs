@@ -1,6 +1,7 @@
 //! Agents and servers as nodes of the simulated network.
 
 mod agent;
+mod forgery;
 mod recovery;
 mod streams;
 mod stun;

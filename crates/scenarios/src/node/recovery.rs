@@ -6,6 +6,7 @@ use pinhole_ice::{Candidate, Credentials, State};
 use pinhole_sansio::Instant;
 
 use super::agent::{AgentNode, PORT};
+use crate::monitor::Before;
 use crate::session::Side;
 
 /// What signaling carries.
@@ -41,8 +42,14 @@ impl AgentNode {
         match signal {
             // Of before the restart that the other side does not know of yet.
             Signal::Candidate(_) | Signal::End if awaits_answer => {}
-            Signal::Candidate(candidate) => self.agent.add_remote_candidate(candidate, now),
-            Signal::End => self.agent.end_of_remote_candidates(now),
+            Signal::Candidate(candidate) => {
+                self.monitor.signalled(&candidate);
+                self.agent.add_remote_candidate(candidate, now);
+            }
+            Signal::End => {
+                self.monitor.end_signalled();
+                self.agent.end_of_remote_candidates(now);
+            }
             Signal::RestartWanted => self.wish_restart(now),
             Signal::Offer(round, credentials) => {
                 self.begin_anew(now);
@@ -96,7 +103,9 @@ impl AgentNode {
     }
 
     fn begin_anew(&mut self, now: Instant) {
+        let before = Before::restart(&self.agent, now);
         self.agent.restart(now).expect("the session is not closed");
+        self.monitor.restarted(&before, &self.agent, now);
         self.selected = None;
     }
 
