@@ -82,6 +82,13 @@ impl Check {
         }
     }
 
+    fn cancel(&mut self, now: Instant) {
+        if let Timing::Retransmitted(schedule) = &self.timing {
+            let was_retransmitted = schedule.transmissions() > 1;
+            self.timing = Timing::Cancelled { until: now + CANCELLED_WAIT, was_retransmitted };
+        }
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         matches!(self.timing, Timing::Cancelled { .. })
     }
@@ -115,14 +122,15 @@ impl InFlight {
         Some(self.0.remove(index))
     }
 
+    /// Stops all retransmissions.
+    pub(crate) fn cancel_all(&mut self, now: Instant) {
+        self.0.iter_mut().for_each(|check| check.cancel(now));
+    }
+
     /// Stops the retransmissions for a pair; an answer still counts (RFC 8445 §7.3.1.4).
     pub(crate) fn cancel(&mut self, pair: PairId, now: Instant) {
-        for check in self.0.iter_mut().filter(|check| check.pair == pair) {
-            if let Timing::Retransmitted(schedule) = &check.timing {
-                let was_retransmitted = schedule.transmissions() > 1;
-                check.timing = Timing::Cancelled { until: now + CANCELLED_WAIT, was_retransmitted };
-            }
-        }
+        let of_pair = self.0.iter_mut().filter(|check| check.pair == pair);
+        of_pair.for_each(|check| check.cancel(now));
     }
 
     /// Whether a triggered check of the pair was sent less than `recent` ago, and may still be answered.

@@ -63,10 +63,11 @@ fn every_checker_notices_what_it_is_there_for() {
         (Mutation::HastyConsent, &["I17"]),
     ] {
         let found: Vec<String> = (0..40)
-            .map(|seed| match mutation {
-                Mutation::KeptCredentials => Plan::draw(seed, 0.0).with_fault(),
-                _ => Plan::draw(seed, 0.0),
-            })
+            .map(|seed| Plan::draw(seed, 0.0))
+            // A restart is what a fault brings about.
+            .map(
+                |plan| if mutation == Mutation::KeptCredentials { plan.with_fault() } else { plan },
+            )
             .filter_map(|plan| match plan.with_mutation(mutation).run() {
                 Verdict::Wrong(reasons) => Some(reasons),
                 Verdict::Connected { .. } | Verdict::Recovered { .. } | Verdict::NoPath => None,

@@ -117,6 +117,8 @@ impl Agent {
         for gone in self.generation.checklist.conclude() {
             self.generation.in_flight.forget(gone);
         }
+        // What is left is valid already, and another answer would change nothing.
+        self.generation.in_flight.cancel_all(now);
         self.gatherer.stop();
         self.relays.release_unused(base, now);
         self.retire_at = self.previous.as_ref().map(|_| now + CHANGE_OVER);
