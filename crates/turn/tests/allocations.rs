@@ -141,3 +141,50 @@ fn a_client_that_sends_and_receives_allocates_nothing() {
     });
     assert_eq!(count, 0);
 }
+
+/// T5: the heap is the same after ten thousand strangers, each from an address of its own.
+#[test]
+fn t5_strangers_leave_nothing_on_the_heap() {
+    let mut world = World::new(config());
+    let mut request = vec![0, 3, 0, 8, 0x21, 0x12, 0xa4, 0x42];
+    request.extend([7; 12]);
+    request.extend([0, 0x19, 0, 4, 17, 0, 0, 0]);
+    let mut ask = |host: u32| {
+        let source = std::net::SocketAddr::new(
+            std::net::Ipv4Addr::from_bits(0x0a00_0000 + host).into(),
+            5_000,
+        );
+        let five_tuple = pinhole_sansio::FiveTuple::udp(addr("192.0.2.10:3478"), source);
+        let datagram = Datagram { five_tuple, payload: &request };
+        assert_eq!(world.server.handle_client_datagram(datagram, world.now), Received::Handled);
+        assert!(world.server.poll_transmit().is_some_and(|answer| answer.payload.len() <= 84));
+    };
+    ask(0);
+    let before = IN_USE.get();
+    (1..=10_000).for_each(&mut ask);
+    assert_eq!(IN_USE.get(), before);
+}
+
+/// T17: a request takes as many allocations on the heap with a thousand others as alone.
+#[test]
+fn t17_a_request_costs_the_same_with_a_thousand_allocations() {
+    let counts = [1, 1_000].map(|others| {
+        let mut large = config();
+        large.limits.allocations_per_user = 10_000;
+        let mut world = World::new(large);
+        let mut alice = Caller::alice();
+        for port in 0..others {
+            let local = format!("192.0.2.1:{}", 10_000 + port);
+            Caller::new(&local, "bob", pinhole_sansio::Transport::Udp).allocate(&mut world);
+        }
+        alice.allocate(&mut world);
+        assert_eq!(alice.refresh(&mut world, 600).code, 0);
+        let datagram = Datagram { five_tuple: alice.path.reversed(), payload: &alice.last };
+        allocations(|| {
+            let _ = world.server.handle_client_datagram(datagram, world.now);
+            assert!(world.server.poll_transmit().is_some());
+        })
+    });
+    assert_eq!(counts[0], counts[1]);
+    assert!(counts[0] <= 8, "{} allocations for a Refresh", counts[0]);
+}

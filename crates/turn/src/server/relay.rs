@@ -9,9 +9,9 @@ use pinhole_stun::{AttributeType, Message, Method, TransactionId};
 use super::allocation::{Allocation, Key};
 use super::key::IpKey;
 use super::{Bandwidth, DropReason, Received, RelayId, Server, ToClient, ToPeer};
-use crate::ChannelData;
 use crate::attribute::{Data, DontFragment, Icmp, XorPeerAddress};
 use crate::indication::{Header, canonical, padding, range_of};
+use crate::{CHANNEL_HEADER_LENGTH, ChannelData};
 
 /// The comprehension-required attributes of a Send indication (RFC 8656 §11.2).
 const KNOWN: &[AttributeType] =
@@ -98,8 +98,8 @@ impl<U> Server<U> {
         let allocation = self.allocations.get_mut(key).ok_or(DropReason::NoAllocation)?;
         let peer = allocation.peers.peer_of(number, now).ok_or(DropReason::NoChannel)?;
         let relay = key.relay(peer.ip.family());
-        admit(allocation, peer.ip, data.len(), self.config.limits.bandwidth, now)?;
-        let payload = range_of(datagram.payload, data);
+        admit(allocation, relay, peer.ip, data.len(), self.config.limits.bandwidth, now)?;
+        let payload = CHANNEL_HEADER_LENGTH..CHANNEL_HEADER_LENGTH + data.len();
         Ok(ToPeer { relay, peer: peer.into(), payload, dont_fragment: false })
     }
 
@@ -126,7 +126,7 @@ impl<U> Server<U> {
         let peer = canonical(peer.0);
         let relay = key.relay(Family::of(peer.ip()));
         let limit = self.config.limits.bandwidth;
-        admit(allocation, peer.ip().into(), data.0.len(), limit, now)?;
+        admit(allocation, relay, peer.ip().into(), data.0.len(), limit, now)?;
         Ok(ToPeer { relay, peer, payload: range_of(datagram.payload, data.0), dont_fragment })
     }
 
@@ -140,6 +140,7 @@ impl<U> Server<U> {
 }
 
 impl From<Result<ToPeer, DropReason>> for Received {
+    #[inline]
     fn from(result: Result<ToPeer, DropReason>) -> Self {
         match result {
             Ok(route) => Self::ToPeer(route),
@@ -152,6 +153,7 @@ impl From<Result<ToPeer, DropReason>> for Received {
 #[inline]
 fn admit(
     allocation: &mut Allocation,
+    relay: RelayId,
     peer: IpKey,
     length: usize,
     limit: Option<Bandwidth>,
@@ -161,7 +163,7 @@ fn admit(
         return Err(DropReason::NoAllocation);
     }
     // Without a relayed address of its family, a peer has no permission, either.
-    if !allocation.peers.is_permitted(peer, now) || allocation.port(peer.family()).is_none() {
+    if !allocation.peers.is_permitted(peer, now) || allocation.port(relay.family).is_none() {
         return Err(DropReason::NoPermission);
     }
     allocation.take(length, limit, now)?;
