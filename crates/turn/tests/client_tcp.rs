@@ -220,6 +220,67 @@ fn a_data_connection_that_fails_is_told() {
     assert_eq!(pair.client.poll_command(), Some(close));
 }
 
+/// The control connection moves; what is under way on a data connection is not asked for twice.
+#[test]
+fn a_data_connection_is_bound_while_the_client_moves() {
+    let wishes = |config: &mut Config| {
+        config.requested_transport = RequestedTransport::TCP;
+        config.mobility = true;
+    };
+    let mut pair = Pair::new(Transport::Tcp, |_| {}, wishes);
+    let now = pair.world.now;
+    assert!(matches!(pair.client.poll_event(), Some(Event::Allocated { .. })));
+    pair.client.connect(addr(PEER), now).unwrap();
+    pair.settle();
+    let id = pair.answer_connect(true);
+    let _ = pair.client.poll_command();
+    let (moved, data) = (data_path(Transport::Tcp, 6_000), data_path(Transport::Tcp, 6_001));
+    pair.client.migrate(moved, now).unwrap();
+    pair.client.connection_opened(id, data, now);
+    // The request on the data connection is slow: the move is done before it arrives.
+    let mut slow = vec![];
+    while let Some(request) = pair.client.poll_transmit() {
+        if request.five_tuple == data {
+            slow.push(request);
+            continue;
+        }
+        let _ = pair.world.input(request.five_tuple, &request.payload);
+        let (to, bytes) = pair.world.answers[pair.delivered].clone();
+        pair.delivered += 1;
+        let datagram = Datagram { five_tuple: to.reversed(), payload: &bytes };
+        let _ = pair.client.handle_datagram(datagram, now);
+    }
+    assert_eq!((pair.client.poll_event(), slow.len()), (Some(Event::Migrated), 1));
+    let _ = pair.world.input(data, &slow[0].payload);
+    pair.settle();
+    assert_eq!(
+        pair.client.poll_event(),
+        Some(Event::Connected { connection: id, peer: addr(PEER) })
+    );
+    assert_eq!(pair.client.poll_command(), None);
+}
+
+#[test]
+fn a_connect_request_is_not_repeated_on_the_path_that_the_client_moves_to() {
+    let wishes = |config: &mut Config| {
+        config.requested_transport = RequestedTransport::TCP;
+        config.mobility = true;
+    };
+    let mut pair = Pair::new(Transport::Tcp, |_| {}, wishes);
+    let now = pair.world.now;
+    let _ = pair.client.poll_event();
+    pair.client.connect(addr(PEER), now).unwrap();
+    pair.settle();
+    pair.client.migrate(data_path(Transport::Tcp, 6_000), now).unwrap();
+    pair.settle();
+    assert_eq!((pair.client.poll_event(), pair.client.poll_event()), (Some(Event::Migrated), None));
+    let id = pair.answer_connect(true);
+    let command = pair.client.poll_command();
+    assert!(
+        matches!(command, Some(Command::OpenConnection { connection, .. }) if connection == id)
+    );
+}
+
 #[test]
 fn the_end_of_the_allocation_closes_its_connections() {
     let mut pair = Pair::tcp();

@@ -286,7 +286,8 @@ impl Client {
         }
     }
 
-    /// RFC 8016 §3.2.3. What was asked for on the old path is asked for again on the new one.
+    /// RFC 8016 §3.2.3. What was asked for on the old path is asked for again on the new one; but not
+    /// what is about connections.
     fn migrated(&mut self, path: FiveTuple, response: &Message<'_>, now: Instant) {
         let Some(lifetime) = lifetime_of(response) else {
             return self.refused(Purpose::Migrate(path), Reason::Unusable, now);
@@ -296,7 +297,14 @@ impl Client {
         self.previous = Some(core::mem::replace(&mut self.config.server, path));
         self.auth = self.next_auth.clone();
         for pending in core::mem::take(&mut self.pending) {
-            self.request(pending.purpose, now);
+            // A data connection stays where it is, and the server is connecting to a peer already:
+            // "Connect requests with the same XOR-PEER-ADDRESS parameter MUST NOT be sent
+            // simultaneously" (RFC 6062 §4.3).
+            if let Purpose::BindConnection(_) | Purpose::Connect(_) = pending.purpose {
+                self.pending.push(pending);
+            } else {
+                self.request(pending.purpose, now);
+            }
         }
         self.refreshed(lifetime, now);
         self.events.push_back(Event::Migrated);

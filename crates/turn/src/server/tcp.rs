@@ -164,6 +164,7 @@ impl<U> Server<U> {
         let (key, peer) = (Key::from(relay), canonical(peer));
         let allocation = self.allocations.get(key).filter(|allocation| allocation.is_live(now))?;
         let is_welcome = allocation.is_tcp
+            && allocation.port(relay.family).is_some()
             && allocation.is_reachable()
             && allocation.peers.is_permitted(peer.ip().into(), now)
             && !self.connections.by_peer.contains_key(&(key, peer))
