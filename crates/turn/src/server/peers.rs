@@ -22,9 +22,10 @@ const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     permissions: Vec<(IpKey, Instant)>,
+    /// The channels, by their numbers.
     channels: Vec<Channel>,
-    /// The channels by their peers.
-    numbers: Vec<(AddressKey, ChannelNumber)>,
+    /// The same ones, by their peers.
+    numbers: Vec<Channel>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,16 +68,10 @@ impl Peers {
         }
         for peer in peers {
             let (key, expires) = (IpKey::from(*peer), now + PERMISSION_LIFETIME);
-            match self.find(key) {
-                Ok(at) => {
-                    if let Some((_, until)) = self.permissions.get_mut(at) {
-                        *until = expires;
-                    }
-                }
-                Err(at) => {
-                    insert(&mut self.permissions, at, (key, expires));
-                    tell(*peer);
-                }
+            let place = self.find(key);
+            put(&mut self.permissions, place, (key, expires));
+            if place.is_err() {
+                tell(*peer);
             }
         }
         true
@@ -93,27 +88,19 @@ impl Peers {
     ) -> Result<(), BindError> {
         self.forget_channels(now);
         let (key, expires) = (AddressKey::from(peer), now + CHANNEL_LIFETIME);
-        let at = self.find_channel(number);
-        let by_peer = self.numbers.binary_search_by_key(&key, |(peer, _)| *peer);
-        if at.is_ok() != by_peer.is_ok() || at.is_ok() && self.number_of(peer, now) != Some(number)
-        {
+        let (at, place) = (self.find_channel(number), self.find_number(key));
+        let is_bound = self.peer_of(number, now).is_some_and(|bound| bound != key);
+        let is_numbered = self.number_of(peer, now).is_some_and(|bound| bound != number);
+        if is_bound || is_numbered {
             return Err(BindError::Conflict);
         }
         let is_full = at.is_err() && self.channels.len() >= limits.channels;
         if is_full || !self.permit(&[peer.ip()], limits, now, tell) {
             return Err(BindError::Full);
         }
-        match (at, by_peer) {
-            (Err(at), Err(place)) => {
-                insert(&mut self.channels, at, Channel { number, peer: key, expires });
-                insert(&mut self.numbers, place, (key, number));
-            }
-            (Ok(at), _) | (_, Ok(at)) => {
-                if let Some(channel) = self.channels.get_mut(at) {
-                    channel.expires = expires;
-                }
-            }
-        }
+        let channel = Channel { number, peer: key, expires };
+        put(&mut self.channels, at, channel);
+        put(&mut self.numbers, place, channel);
         Ok(())
     }
 
@@ -134,19 +121,13 @@ impl Peers {
     /// The channel number of a peer.
     #[inline]
     pub(super) fn number_of(&self, peer: SocketAddr, now: Instant) -> Option<ChannelNumber> {
-        let peer = AddressKey::from(peer);
-        let at = find(&self.numbers, peer, |(peer, _)| *peer).ok()?;
-        let (_, number) = *self.numbers.get(at)?;
-        self.peer_of(number, now).map(|_| number)
+        let channel = self.numbers.get(self.find_number(peer.into()).ok()?)?;
+        (now < channel.expires).then_some(channel.number)
     }
 
     fn forget_channels(&mut self, now: Instant) {
         self.channels.retain(|channel| now < channel.expires);
-        let channels = &self.channels;
-        let is_kept = |number: &ChannelNumber| {
-            channels.binary_search_by_key(number, |channel| channel.number).is_ok()
-        };
-        self.numbers.retain(|(_, number)| is_kept(number));
+        self.numbers.retain(|channel| now < channel.expires);
     }
 
     #[inline]
@@ -157,6 +138,11 @@ impl Peers {
     #[inline]
     fn find_channel(&self, number: ChannelNumber) -> Result<usize, usize> {
         find(&self.channels, number, |channel| channel.number)
+    }
+
+    #[inline]
+    fn find_number(&self, peer: AddressKey) -> Result<usize, usize> {
+        find(&self.numbers, peer, |channel| channel.peer)
     }
 }
 
@@ -169,12 +155,22 @@ fn find<T, K: Ord>(list: &[T], key: K, key_of: impl Fn(&T) -> K) -> Result<usize
     list.binary_search_by(|entry| key_of(entry).cmp(&key))
 }
 
-/// Inserts into a list that grows by doubling from one on: most have one entry for all their life.
-fn insert<T>(list: &mut Vec<T>, at: usize, entry: T) {
-    if list.len() == list.capacity() {
-        list.reserve_exact(list.len().max(1));
+/// Puts an entry where it was found, or would be. A list grows by doubling from one entry on: most have
+/// one for all their life.
+fn put<T>(list: &mut Vec<T>, place: Result<usize, usize>, entry: T) {
+    match place {
+        Ok(at) => {
+            if let Some(old) = list.get_mut(at) {
+                *old = entry;
+            }
+        }
+        Err(at) => {
+            if list.len() == list.capacity() {
+                list.reserve_exact(list.len().max(1));
+            }
+            list.insert(at, entry);
+        }
     }
-    list.insert(at, entry);
 }
 
 #[cfg(test)]
