@@ -5,7 +5,7 @@ mod support;
 
 use pinhole_sansio::{Instant, Transport};
 use pinhole_stun::auth::AuthFailure;
-use pinhole_turn::client::{Addresses, Config, Event, Reason, SendError};
+use pinhole_turn::client::{Addresses, Config, Event, Port, Reason, SendError};
 
 use support::coturn::{Coturn, LOOPBACK, USER};
 use support::driver::{Driver, peer};
@@ -97,6 +97,27 @@ async fn peers_are_kept_apart() {
     for peer in peers.iter().chain(&peers) {
         client.exchange(peer, relayed).await;
     }
+}
+
+/// RFC 8656 §7.1, EVEN-PORT and RESERVATION-TOKEN.
+#[tokio::test]
+async fn the_next_port_is_reserved_for_another_client() {
+    let Some(server) = Coturn::start("127.0.0.1", &[LOOPBACK]) else { return };
+    let even = |config: &mut Config| config.port = Port::Even;
+    let (relayed, _) = Driver::with(&server, Transport::Udp, USER.1, even).await.allocated().await;
+    assert!(relayed.port().is_multiple_of(2));
+    let pair = |config: &mut Config| config.port = Port::Pair;
+    let mut first = Driver::with(&server, Transport::Udp, USER.1, pair).await;
+    let (relayed, _) = first.allocated().await;
+    assert!(relayed.port().is_multiple_of(2));
+    let token = first.client.reservation().expect("a token");
+    let reserved = |config: &mut Config| config.port = Port::Reserved(token);
+    let mut second = Driver::with(&server, Transport::Udp, USER.1, reserved).await;
+    let (next, _) = second.allocated().await;
+    assert_eq!(next.port(), relayed.port() + 1);
+    let peer = peer("127.0.0.1").await;
+    second.permitted(peer.local_addr().unwrap()).await;
+    second.exchange(&peer, next).await;
 }
 
 /// RFC 8016. Over UDP only: on a stream, coturn 4.6 answers to the ticket with eight bytes of a FINGERPRINT.

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use pinhole_io::{Clock, ServerConnection, ServerConnector, Trust};
+use pinhole_io::{Clock, ServerConnection, ServerConnector, ServerStream, Trust};
 use pinhole_sansio::{Datagram, Instant, Transport};
 use pinhole_stun::attribute::ErrorCode;
 use pinhole_stun::{Credentials, Host, Message};
-use pinhole_turn::client::{Client, Config, Event, Reason, Received, SendError};
+use pinhole_turn::client::{Client, Command, Config, Event, Reason, Received, SendError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
 
 use super::coturn::{Coturn, USER};
@@ -128,6 +129,51 @@ impl Driver {
         assert_eq!(self.event().await, Event::Migrated);
     }
 
+    /// Opens the data connection to a peer of a TCP allocation that the machine asks for (RFC 6062 §4.3); the stream, and
+    /// the first bytes from the peer, if they have come already.
+    pub(crate) async fn data_connection(
+        &mut self,
+        server: &Coturn,
+        transport: Transport,
+        peer: SocketAddr,
+    ) -> (ServerStream, Vec<u8>) {
+        let connection = loop {
+            if let Some(Command::OpenConnection { connection, server: address }) =
+                self.client.poll_command()
+            {
+                assert_eq!(address, server.address(transport).address);
+                break connection;
+            }
+            soon(self.turn()).await;
+        };
+        let (connector, host) = connector(server);
+        let address = server.address(transport);
+        let opened = soon(connector.connect_stream(&address, &host)).await;
+        let (path, mut stream) = opened.unwrap();
+        let now = self.now();
+        self.client.connection_opened(connection, path, now);
+        let mut frames = pinhole_turn::stream_buffer(2_000);
+        let connected = Event::Connected { connection, peer };
+        while self.client.poll_event() != Some(connected.clone()) {
+            while let Some(transmit) = self.client.poll_transmit() {
+                assert_eq!(transmit.five_tuple, path);
+                stream.write_all(&transmit.payload).await.unwrap();
+                stream.flush().await.unwrap();
+            }
+            let mut bytes = [0; 1];
+            soon(stream.read_exact(&mut bytes)).await.unwrap();
+            frames.push(&bytes);
+            if let Some(message) = frames.next_message().unwrap() {
+                let datagram = Datagram { five_tuple: path, payload: message };
+                assert_eq!(
+                    self.client.handle_datagram(datagram, self.clock.now()),
+                    Received::Handled
+                );
+            }
+        }
+        (stream, frames.into_rest())
+    }
+
     pub(crate) async fn close(&mut self) {
         let now = self.now();
         self.client.close(now);
@@ -193,10 +239,14 @@ impl Driver {
 }
 
 async fn connect(server: &Coturn, transport: Transport) -> ServerConnection {
+    let (connector, host) = connector(server);
+    soon(connector.connect(&server.address(transport), &host)).await.unwrap()
+}
+
+fn connector(server: &Coturn) -> (ServerConnector, Host) {
     let trust = Trust::nobody().with_pem(&server.certificate).unwrap();
     let host = Host::Name("turn.example.org".to_owned());
-    let connector = ServerConnector::default().trusting(trust);
-    soon(connector.connect(&server.address(transport), &host)).await.unwrap()
+    (ServerConnector::default().trusting(trust), host)
 }
 
 /// A peer on loopback.
