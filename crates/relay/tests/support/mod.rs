@@ -9,6 +9,8 @@
     reason = "these clients are drivers, and a panic is the report"
 )]
 
+pub mod tcp;
+
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;

@@ -1,0 +1,224 @@
+//! Clients over TCP, connections to peers, and connections that want nothing good. Tests that begin with
+//! `line_` prove that line of the security checklist.
+
+#![allow(clippy::disallowed_types, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::wildcard_enum_match_arm, missing_docs)]
+
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+
+use pinhole_stun::attribute::XorMappedAddress;
+use pinhole_stun::{Class, Credentials, Message, MessageWriter, Method, TransactionId};
+use pinhole_turn::client::{Event, Reason};
+use support::tcp::{TcpClient, bind_connection};
+use support::{LOOPBACK, PATIENCE, address, alice, received, settings, socket, start};
+
+fn binding(id: u8) -> Vec<u8> {
+    let mut buffer = [0; 20];
+    let id = TransactionId::new([id; 12]);
+    let writer = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, id).unwrap();
+    writer.finish().to_vec()
+}
+
+fn connect(server: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(server).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// Reads the answer to a Binding request with this id.
+fn assert_answered(stream: &mut TcpStream, id: u8) {
+    let mut answer = [0; 32];
+    stream.read_exact(&mut answer).unwrap();
+    let message = Message::parse(&answer).unwrap();
+    assert_eq!(message.transaction_id(), TransactionId::new([id; 12]));
+    let mapped = message.get().unwrap();
+    assert_eq!(mapped, Some(XorMappedAddress(stream.local_addr().unwrap())));
+}
+
+/// The other side ends the connection, by whatever means.
+fn assert_closed(stream: &mut TcpStream) {
+    let end = stream.read(&mut [0]);
+    let is_closed = match &end {
+        Ok(length) => *length == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    };
+    assert!(is_closed, "{end:?}");
+}
+
+#[test]
+fn line_13_requests_may_come_byte_by_byte_or_all_at_once() {
+    let server = start(settings(1));
+    let mut stream = connect(address(&server));
+    for byte in binding(7) {
+        stream.write_all(&[byte]).unwrap();
+    }
+    assert_answered(&mut stream, 7);
+    stream.write_all(&[binding(1), binding(2), binding(3)].concat()).unwrap();
+    for id in [1, 2, 3] {
+        assert_answered(&mut stream, id);
+    }
+}
+
+/// A length that is not a multiple of four cannot begin a message; one that can is waited for, but
+/// neither for ever nor in unlimited memory. What comes afterwards is not read as a message.
+#[test]
+fn line_13_lengths_that_never_come() {
+    let server = start(settings(1));
+    let mut odd = connect(address(&server));
+    odd.write_all(&[0, 1, 0xff, 0xff, 0x21, 0x12, 0xa4, 0x42]).unwrap();
+    assert_closed(&mut odd);
+
+    let mut long = connect(address(&server));
+    long.write_all(&[0, 1, 0xff, 0xfc, 0x21, 0x12, 0xa4, 0x42]).unwrap();
+    long.write_all(&binding(7)).unwrap();
+    let silent = connect(address(&server));
+    for mut stream in [long, silent] {
+        assert_closed(&mut stream);
+    }
+}
+
+#[test]
+fn line_39_records_that_are_no_handshake_are_closed_at_once() {
+    let server = start(settings(1));
+    for first in [0x14, 0x15, 0x17, 0x80, 0xff, b'G'] {
+        let mut stream = connect(address(&server));
+        stream.write_all(&[first, 3, 3, 0, 1]).unwrap();
+        assert_closed(&mut stream);
+    }
+    let mut handshake = connect(address(&server));
+    handshake.write_all(&[0x16, 3, 1, 0xff, 0xff]).unwrap();
+    assert_closed(&mut handshake);
+}
+
+#[test]
+fn strangers_of_one_source_are_few() {
+    let server = start(settings(1));
+    let mut streams: Vec<TcpStream> = (0..160).map(|_| connect(address(&server))).collect();
+    for stream in streams.iter_mut().skip(128) {
+        assert_closed(stream);
+    }
+    streams[0].write_all(&binding(7)).unwrap();
+    assert_answered(&mut streams[0], 7);
+}
+
+#[test]
+fn datagrams_pass_over_tcp() {
+    let server = start(settings(2));
+    let mut client = TcpClient::new(address(&server), alice(), false);
+    let relayed = client.allocated();
+    client.permit(LOOPBACK);
+    let peer = socket();
+    let peer_address = peer.local_addr().unwrap();
+    for length in 0..60 {
+        let payload = vec![length; length.into()];
+        client.send(peer_address, &payload);
+        assert_eq!(received(&peer), (payload.clone(), relayed));
+        peer.send_to(&payload, relayed).unwrap();
+        assert_eq!(client.receive(), (peer_address, payload));
+    }
+}
+
+/// Eight data connections: each is another worker's to accept than the one that has the allocation,
+/// three times out of four.
+#[test]
+fn connections_to_peers_carry_what_they_are_given() {
+    let server = start(settings(4));
+    let mut client = TcpClient::new(address(&server), alice(), true);
+    client.allocated();
+    client.permit(LOOPBACK);
+    for _ in 0..8 {
+        let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
+        let peer = listener.local_addr().unwrap();
+        let now = client.now();
+        client.machine.connect(peer, now).unwrap();
+        let Event::Connected { connection, .. } = client.event() else { panic!("no connection") };
+        let (mut far, _) = listener.accept().unwrap();
+        let mut near = client.data_connection(connection);
+        far.set_read_timeout(Some(PATIENCE)).unwrap();
+        exchange(&mut near, &mut far);
+        exchange(&mut far, &mut near);
+    }
+}
+
+/// Much more than any buffer holds, to a reader that begins late; then one side ends, and the other one
+/// goes on.
+fn exchange(from: &mut TcpStream, to: &mut TcpStream) {
+    const LENGTH: usize = 8 << 20;
+    let mut writer = from.try_clone().unwrap();
+    let writing = std::thread::spawn(move || {
+        let bytes: Vec<u8> = (0..LENGTH).map(|number| (number % 251) as u8).collect();
+        writer.write_all(&bytes).unwrap();
+        writer.shutdown(Shutdown::Write).unwrap();
+    });
+    let mut bytes = vec![];
+    to.read_to_end(&mut bytes).unwrap();
+    writing.join().unwrap();
+    assert_eq!(bytes.len(), LENGTH);
+    assert!(bytes.iter().enumerate().all(|(number, byte)| *byte == (number % 251) as u8));
+}
+
+#[test]
+fn line_35_a_peer_without_permission_is_closed_at_once() {
+    let server = start(settings(1));
+    let mut client = TcpClient::new(address(&server), alice(), true);
+    let relayed = client.allocated();
+    assert_closed(&mut connect(relayed));
+    client.permit(LOOPBACK);
+    let mut peer = connect(relayed);
+    let Event::ConnectionAttempt { connection, peer: from } = client.event() else {
+        panic!("no attempt")
+    };
+    assert_eq!(from, peer.local_addr().unwrap());
+    peer.write_all(b"early").unwrap();
+    let now = client.now();
+    client.machine.accept(connection, now).unwrap();
+    let Event::Connected { .. } = client.event() else { panic!("no connection") };
+    let mut near = client.data_connection(connection);
+    let mut early = [0; 5];
+    near.read_exact(&mut early).unwrap();
+    assert_eq!(&early, b"early");
+}
+
+#[test]
+fn line_35_connect_obeys_the_policy() {
+    let server = start(settings(1));
+    let mut client = TcpClient::new(address(&server), alice(), true);
+    client.allocated();
+    for peer in ["10.0.0.1:80", "169.254.169.254:80"] {
+        let peer = peer.parse().unwrap();
+        let now = client.now();
+        client.machine.connect(peer, now).unwrap();
+        assert_eq!(client.event(), Event::NotConnected { peer, reason: Reason::Code(403) });
+    }
+}
+
+/// The number of Alice's connection does not help Bob.
+#[test]
+fn line_35_nobody_else_binds_a_connection() {
+    let server = start(settings(1));
+    let mut client = TcpClient::new(address(&server), alice(), true);
+    let relayed = client.allocated();
+    client.permit(LOOPBACK);
+    let _peer = connect(relayed);
+    let Event::ConnectionAttempt { connection, .. } = client.event() else { panic!("no attempt") };
+    let bob = Credentials::new("bob", "south").unwrap();
+    assert_eq!(bind_connection(address(&server), &bob, connection), 441);
+    assert_eq!(bind_connection(address(&server), &alice(), connection), 0);
+    assert_eq!(bind_connection(address(&server), &alice(), connection), 400);
+}
+
+#[test]
+fn an_allocation_ends_with_its_connection() {
+    let server = start(settings(1));
+    let mut client = TcpClient::new(address(&server), alice(), false);
+    client.allocated();
+    assert_eq!(server.metrics().allocations(), 1);
+    drop(client);
+    let mut other = TcpClient::new(address(&server), alice(), false);
+    other.allocated();
+    assert_eq!(server.metrics().allocations(), 1, "that of the other");
+}
