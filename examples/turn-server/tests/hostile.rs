@@ -1,0 +1,200 @@
+//! The program in bad times: without descriptors, killed, under forged datagrams; and what it writes to
+//! its log then.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_types)]
+#![allow(clippy::wildcard_enum_match_arm)]
+
+#[path = "../../../crates/relay/tests/support/mod.rs"]
+mod client;
+mod support;
+
+use std::io::{BufRead, Read};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use client::{LOOPBACK, UdpClient, received, socket};
+use pinhole_stun::{Class, MessageWriter, Method, TransactionId};
+use pinhole_turn::attribute::RequestedTransport;
+use pinhole_turn::client::{Event, Reason};
+use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
+use support::{Server, command};
+
+const SERVER: [&str; 10] = [
+    "--user",
+    "alice:north",
+    "--allow-peer",
+    "127.0.0.1",
+    "--workers",
+    "1",
+    "--answers-per-second",
+    "0",
+    "--max-allocations-per-user",
+    "100000",
+];
+
+fn start(more: &[&str]) -> (Server, SocketAddr) {
+    let listen = ["--listen", "127.0.0.1:0"];
+    let server = Server::start(1, &[&SERVER[..], &listen, more].concat());
+    let address = server.addresses[0];
+    (server, address)
+}
+
+/// Ticks of CPU time that a process has had: fields 14 and 15 of its `stat`.
+fn ticks(id: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
+/// Its resident memory in bytes.
+fn resident(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+}
+
+/// Without descriptors there are no more allocations, and connections wait with the kernel: nobody else
+/// is harmed, and no CPU time is burnt.
+#[test]
+fn without_descriptors_it_refuses_and_does_not_spin() {
+    let (mut server, address) = start(&[]);
+    let limit = format!("--pid={}", server.id());
+    let status = std::process::Command::new("prlimit").args([&limit, "--nofile=48"]).status();
+    assert!(status.unwrap().success());
+
+    let (mut first, relayed) = UdpClient::allocated(address);
+    first.permit(LOOPBACK);
+    let mut clients = vec![];
+    let refused = (0..64).find_map(|_| {
+        let mut client = UdpClient::new(address, |_| {});
+        match client.event() {
+            Event::Allocated { .. } => {
+                clients.push(client);
+                None
+            }
+            event => Some(event),
+        }
+    });
+    assert_eq!(refused, Some(Event::Lost { reason: Reason::Code(508) }));
+
+    let mut waiting: Vec<TcpStream> =
+        (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let before = ticks(server.id());
+    for stream in &mut waiting[..2] {
+        // Nobody accepts it: this takes two seconds of the server's idleness.
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        stream.read(&mut [0]).unwrap_err();
+    }
+    assert!(ticks(server.id()) - before <= 20, "a tenth of the time it had");
+
+    let peer = socket();
+    first.send(peer.local_addr().unwrap(), b"still here");
+    assert_eq!(received(&peer), (b"still here".to_vec(), relayed));
+    let mut log = server.log();
+    server.signal("-TERM");
+    let mut text = String::new();
+    log.read_to_string(&mut text).unwrap();
+    let complaints = text.lines().filter(|line| line.contains("no socket to give")).count();
+    assert!((1..=10).contains(&complaints), "{complaints} lines in\n{text}");
+}
+
+/// A client whose server is gone, and back at the same address, has to allocate anew, and can.
+#[test]
+fn a_client_allocates_again_after_kill_and_restart() {
+    let (mut server, address) = start(&[]);
+    let (mut client, _) = UdpClient::allocated(address);
+    client.permit(LOOPBACK);
+    server.signal("-KILL");
+    assert_eq!(server.wait(), None);
+
+    let at = address.to_string();
+    let _again = Server::start(1, &[&SERVER[..], &["--listen", &at]].concat());
+    let now = client.now();
+    client.machine.permit("127.0.0.2".parse().unwrap(), now);
+    assert_eq!(client.event(), Event::Lost { reason: Reason::Code(437) });
+    let (mut client, relayed) = UdpClient::allocated(address);
+    client.permit(LOOPBACK);
+    let peer = socket();
+    client.send(peer.local_addr().unwrap(), b"hello again");
+    assert_eq!(received(&peer), (b"hello again".to_vec(), relayed));
+}
+
+/// Allocate requests from as many addresses: each is answered with a challenge, and forgotten.
+#[test]
+fn forged_sources_leave_nothing_behind() {
+    const SOURCES: u32 = if cfg!(debug_assertions) { 50_000 } else { 1_000_000 };
+    let (server, address) = start(&[]);
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let state = UdpSocketState::new(UdpSockRef::from(&socket)).unwrap();
+    let send = |source: u32| {
+        let mut buffer = [0; 64];
+        let id = TransactionId::new([7; 12]);
+        let mut writer =
+            MessageWriter::new(&mut buffer, Class::Request, Method::ALLOCATE, id).unwrap();
+        writer.attribute(&RequestedTransport::UDP).unwrap();
+        let transmit = Transmit {
+            destination: address,
+            ecn: None,
+            contents: writer.finish(),
+            segment_size: None,
+            // 127.64.0.0 and what follows is this machine's, too.
+            src_ip: Some(IpAddr::V4(Ipv4Addr::from_bits(0x7f40_0000 + source))),
+        };
+        while state.try_send(UdpSockRef::from(&socket), &transmit).is_err() {}
+    };
+    // What is made once, is made by the first ones.
+    (0..1_000).for_each(send);
+    let (mut client, _) = UdpClient::allocated(address);
+    let peer = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    let before = resident(server.id());
+    for source in 1_000..SOURCES {
+        send(source);
+        if source % 64 == 0 {
+            // An answer shows that the server has kept pace.
+            let now = client.now();
+            client.machine.permit(peer, now);
+            assert_eq!(client.event(), Event::Refused { peer, reason: Reason::Code(403) });
+        }
+    }
+    let grown = resident(server.id()).saturating_sub(before);
+    assert!(grown <= 512 * 1_024, "{grown} bytes more after {SOURCES} sources");
+}
+
+/// Checklist line 37: who, from where, at which address, with whom; and nothing that is secret.
+#[test]
+fn line_37_the_log_names_user_client_relay_and_peer_and_no_secret() {
+    let (mut server, address) = start(&["--secret", "topsecret"]);
+    let log = server.log();
+    let (mut client, relayed) = UdpClient::allocated(address);
+    client.permit(LOOPBACK);
+    let from = client.path.local;
+    for peer in 1..200 {
+        let now = client.now();
+        let peer = IpAddr::V4(Ipv4Addr::new(10, 0, 0, peer));
+        client.machine.permit(peer, now);
+        assert_eq!(client.event(), Event::Refused { peer, reason: Reason::Code(403) });
+    }
+    let now = client.now();
+    client.machine.close(now);
+    assert_eq!(client.event(), Event::Closed);
+    server.signal("-TERM");
+    let lines: Vec<String> = log.lines().map(Result::unwrap).collect();
+    let text = lines.join("\n");
+    let has =
+        |parts: &[&str]| lines.iter().any(|line| parts.iter().all(|part| line.contains(part)));
+    let (client, relayed) = (format!("client={from}"), format!("relayed={relayed}"));
+    assert!(has(&["allocated", "user=alice", &client, &relayed]), "{text}");
+    assert!(has(&["peer permitted", &client, "peer=127.0.0.1"]), "{text}");
+    assert!(has(&["ended", "user=alice", &client, "reason=Deleted"]), "{text}");
+    let refusals = lines.iter().filter(|line| line.contains("peer refused")).count();
+    assert!((1..=10).contains(&refusals), "{refusals} lines in\n{text}");
+    for secret in ["north", "topsecret", "nonce", "ticket"] {
+        assert!(!text.contains(secret), "{secret} in\n{text}");
+    }
+}
+
+#[test]
+fn an_unknown_flag_is_an_error() {
+    assert_eq!(command(&["--listn", "127.0.0.1:0"]).output().unwrap().status.code(), Some(2));
+}
