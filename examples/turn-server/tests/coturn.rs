@@ -171,6 +171,21 @@ fn ipv6() {
 }
 
 #[test]
+fn dual_allocation() {
+    assert_nothing_lost("127.0.0.1", &["-s", "-Z"]);
+}
+
+#[test]
+fn mobility() {
+    assert_nothing_lost("127.0.0.1", &["-s", "-M"]);
+}
+
+#[test]
+fn mobility_over_tcp() {
+    assert_nothing_lost("127.0.0.1", &["-s", "-M", "-t"]);
+}
+
+#[test]
 fn dont_fragment() {
     assert_nothing_lost("127.0.0.1", &["-s", "-g"]);
 }

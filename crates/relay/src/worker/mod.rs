@@ -146,7 +146,7 @@ impl Worker {
             }
             self.read_mail(now);
             if self.is_over {
-                info!(allocations = self.server.allocations(), "a worker ends");
+                self.end(now);
                 return Ok(());
             }
             self.handle_timeout(now);
@@ -215,6 +215,14 @@ impl Worker {
                 Message::Connection(guest) => self.take_over(*guest, now),
             }
         }
+    }
+
+    /// Ends all allocations, and tells so.
+    fn end(&mut self, now: Instant) {
+        let allocations = self.server.end_all();
+        self.obey(now);
+        self.flush_dirty(now);
+        info!(worker = self.number, allocations, "ended");
     }
 
     fn timeout(&self, now: Instant) -> Option<Duration> {
