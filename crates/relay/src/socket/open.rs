@@ -44,6 +44,14 @@ impl Udp {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         option::set_fragmentation(&socket, address.ip(), Fragmentation::Allowed)?;
         option::clear_timestamps(&socket)?;
+        if !address.ip().is_unspecified() {
+            // Where datagrams were sent to is known.
+            if address.is_ipv4() {
+                setsockopt(&socket, sockopt::Ipv4PacketInfo, &false)?;
+            } else {
+                setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &false)?;
+            }
+        }
         let io = UdpSocket::from_std(socket.into());
         let local = io.local_addr()?;
         Ok(Self { io, state, local })

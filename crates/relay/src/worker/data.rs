@@ -73,7 +73,7 @@ impl Worker {
     }
 
     fn relay_to_peers(&mut self, train: &Train, five_tuple: FiveTuple, now: Instant) {
-        let abroad = self.abroad.home(five_tuple);
+        let abroad = self.abroad.home(&five_tuple);
         for range in train.datagrams() {
             let payload = self.inbox.bytes(range.clone());
             let length = payload.len();

@@ -107,9 +107,9 @@ const LIMIT: usize = 1 << 16;
 impl Abroad {
     /// The worker that has this client's allocation, if it is another one.
     #[inline]
-    pub(super) fn home(&self, five_tuple: FiveTuple) -> Option<u8> {
+    pub(super) fn home(&self, five_tuple: &FiveTuple) -> Option<u8> {
         // Nearly always, nobody is abroad.
-        if self.homes.is_empty() { None } else { self.homes.get(&five_tuple).copied() }
+        if self.homes.is_empty() { None } else { self.homes.get(five_tuple).copied() }
     }
 
     pub(super) fn adopted(&mut self, five_tuple: FiveTuple, by: u8) {
