@@ -1,6 +1,62 @@
-//! The STUN/TURN server around [`pinhole_turn::server`].
+//! The STUN/TURN server around [`pinhole_turn::server`]: RFC 8489, 8656, 6062 and 8016 on real sockets.
+//!
+//! [`Settings`] are what an operator writes, as a file or as flags; [`Settings::resolve`] makes a
+//! [`Config`] of them, which has no contradictions, and [`Server::start`] a running server of that.
+//!
+//! # Quick start
+//! ```
+//! use pinhole_relay::{Server, Settings};
+//!
+//! let settings = Settings::from_toml(
+//!     "listen = [\"127.0.0.1:0\"]\n\
+//!      user = [\"alice:secret\"]\n\
+//!      allow-peer = [\"10.0.0.0/8\"]\n",
+//! )?;
+//! let server = Server::start(&settings.resolve()?)?;
+//! println!("listening at {:?}", server.addresses());
+//! println!("{}", server.metrics().render());
+//! server.stop()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How it works
+//! A *worker* is a thread with a poll, a machine and sockets of its own: there is one for each core, and
+//! no lock, no shared cache line and no heap between a datagram that comes and the one that goes. All
+//! workers listen at the same addresses (`SO_REUSEPORT`); the kernel gives a five-tuple to the same one
+//! always. Each has its share of the relayed ports.
+//!
+//! ```text
+//! poll ─► receive a batch (recvmmsg, GRO) ─► machine: route ─► send from where it lies, or as one train (GSO)
+//!                 └► control ─► machine ─► commands: open, close, connect, splice; messages; events
+//! ```
+//!
+//! An allocation is one socket and one entry in the machine: its worker's buffers are all that is
+//! received into. What names another worker, by a reservation token, a mobility ticket or the number of a
+//! peer's connection, is handed to it by message: a datagram with its bytes, a TCP connection with its
+//! socket. Later datagrams of that client follow, once the other worker has said that it has the
+//! allocation.
+//!
+//! It stands on `mio` and not on `tokio`, whose sockets stand on it, too: a task for each of 10,000
+//! relayed addresses would take its memory and a wake-up for each datagram, where here a turn of one loop
+//! serves many sockets, in batches, with one buffer. Signals, metrics and health are tokio's.
+//!
+//! # Bounds
+//! - Nothing is kept for a UDP source that has not answered a challenge, and answers to it are few.
+//! - Connections without a client that has authenticated: 128 of one source (an IPv6 /64), for 10 s
+//!   after their last message. All connections: 65,536 of a worker.
+//! - Data for a client that does not read its connection: 256 KiB; more is dropped. At twice as much,
+//!   which only answers reach, the client is cut off.
+//! - Between a client and a peer that are joined (RFC 6062): 16 KiB each way; the faster side waits.
+//! - Without descriptors, allocations get a 508, and connections wait with the kernel.
+//! - Lines of the log that others cause: one a second for each source and cause.
+//!
+//! # Deliberately absent
+//! - **DTLS to the server** (RFC 7350): browsers and SIP clients use TLS where UDP does not pass.
+//! - **TTL and DSCP of relayed datagrams** are this machine's defaults, which RFC 8656 §13.1 has as the
+//!   alternate behaviour; ECN is copied. DF is set where DONT-FRAGMENT asks for it, and cleared otherwise.
+//! - **Two relayed addresses of one family**: one address for each family is what the machines know.
+//! - **Other systems than Linux**, whose error queue and port sharing this relies on.
 
-#![deny(unsafe_code)]
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,

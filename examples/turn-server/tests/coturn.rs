@@ -9,7 +9,7 @@ mod support;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use support::{Peer, Server, is_installed, output_within};
+use support::{Peer, Server, certificate, is_installed, output_within};
 
 const USER: &str = "alice:north";
 /// The client waits for seconds where it could not go on.
@@ -30,7 +30,7 @@ fn setup(address: &str) -> Option<Setup> {
     if !is_installed("turnutils_uclient") || !is_installed("turnutils_peer") {
         return None;
     }
-    let tls = certificate();
+    let tls = certificate("localhost");
     let listen =
         if address.contains(':') { format!("[{address}]:0") } else { format!("{address}:0") };
     let server = Server::start(
@@ -73,23 +73,6 @@ fn setup(address: &str) -> Option<Setup> {
 fn free_port(address: &str) -> u16 {
     let socket = UdpSocket::bind((address, 0)).expect("a port");
     socket.local_addr().expect("an address").port()
-}
-
-struct Files {
-    certificate: String,
-    key: String,
-}
-
-/// A certificate that nobody has to trust.
-fn certificate() -> Files {
-    let made = rcgen::generate_simple_self_signed(["localhost".into()]).expect("a certificate");
-    let dir = std::env::temp_dir();
-    let unique = format!("turn-server-{}-{:?}", std::process::id(), std::thread::current().id());
-    let path = |kind: &str| dir.join(format!("{unique}.{kind}.pem")).display().to_string();
-    let files = Files { certificate: path("certificate"), key: path("key") };
-    std::fs::write(&files.certificate, made.cert.pem()).expect("a file");
-    std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("a file");
-    files
 }
 
 impl Setup {

@@ -132,3 +132,21 @@ pub fn is_installed(program: &str) -> bool {
     }
     is_there
 }
+
+/// A certificate and its key.
+pub struct Files {
+    pub certificate: String,
+    pub key: String,
+}
+
+/// A certificate that nobody has to trust.
+pub fn certificate(name: &str) -> Files {
+    let made = rcgen::generate_simple_self_signed([name.into()]).expect("a certificate");
+    let dir = std::env::temp_dir();
+    let unique = format!("turn-server-{}-{:?}", std::process::id(), std::thread::current().id());
+    let path = |kind: &str| dir.join(format!("{unique}.{kind}.pem")).display().to_string();
+    let files = Files { certificate: path("certificate"), key: path("key") };
+    std::fs::write(&files.certificate, made.cert.pem()).expect("a file");
+    std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("a file");
+    files
+}
