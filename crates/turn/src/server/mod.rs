@@ -59,13 +59,13 @@
 
 mod allocate;
 mod allocation;
-mod alternate;
 mod bandwidth;
 mod config;
 mod event;
 mod key;
 mod mobility;
 mod opening;
+mod operator;
 mod peers;
 mod port;
 mod quota;
@@ -98,7 +98,7 @@ use pinhole_stun::{Class, Message, Method, PacketKind, classify};
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
-use allocation::{Allocation, Allocations, Ask, FAMILIES, Key};
+use allocation::{Allocations, Ask, FAMILIES, Key};
 use key::Paths;
 use mobility::Tickets;
 use reserve::{Ports, Reservation, Timer};
@@ -255,32 +255,6 @@ impl<U> Server<U> {
                 Timer::Connection(id) => self.connection_expired(id),
             }
         }
-    }
-
-    /// Ends all allocations of a user, as [`Account::owner`] names him, and tells how many there were.
-    /// This looks at every allocation. Whether he can have new ones is the business of [`Users`].
-    pub fn end_user(&mut self, user: &str) -> usize {
-        self.end_where(|allocation| *allocation.owner.name == *user)
-    }
-
-    /// Ends all allocations, before the server does, and tells how many there were.
-    pub fn end_all(&mut self) -> usize {
-        self.end_where(|_| true)
-    }
-
-    fn end_where(&mut self, is_one: impl Fn(&Allocation) -> bool) -> usize {
-        let keys = self.allocations.keys_where(is_one);
-        for &key in &keys {
-            self.end_whole(key, EndReason::Operator);
-        }
-        keys.len()
-    }
-
-    /// Ends the allocation of the client on this five-tuple; false if there is none.
-    pub fn end_client(&mut self, client: FiveTuple) -> bool {
-        let Some(key) = self.by_client.get(&client) else { return false };
-        self.end_whole(key, EndReason::Operator);
-        true
     }
 
     /// Tells the time since the Unix epoch anew, in case the system's clock was set.

@@ -1,12 +1,13 @@
-//! Clients that come while there is no room for them (RFC 8656 §7.2, checks 10 and 11).
+//! What an operator does with a server: closes it to new clients, sends them elsewhere (RFC 8656 §7.2,
+//! checks 10 and 11), ends what is there.
 
+use pinhole_sansio::{FiveTuple, Transport};
 use pinhole_stun::Class;
 use pinhole_stun::attribute::{AlternateDomain, AlternateServer, ErrorCode};
 
-use pinhole_sansio::{FiveTuple, Transport};
-
+use super::allocation::Allocation;
 use super::request::{Refusal, Reply};
-use super::{Alternate, Server};
+use super::{Alternate, EndReason, Server};
 
 /// 300: try the alternate server.
 const TRY_ALTERNATE: Refusal = Refusal(300);
@@ -26,6 +27,33 @@ impl<U> Server<U> {
     /// Changes where clients are sent that there is no room for.
     pub fn set_alternate(&mut self, alternate: Option<Alternate>) {
         self.config.alternate = alternate;
+    }
+
+    /// Ends all allocations of a user, as [`Account::owner`](super::Account::owner) names him, and tells
+    /// how many there were. This looks at every allocation. Whether he can have new ones is the business
+    /// of [`Users`](super::Users).
+    pub fn end_user(&mut self, user: &str) -> usize {
+        self.end_where(|allocation| *allocation.owner.name == *user)
+    }
+
+    /// Ends all allocations, before the server does, and tells how many there were.
+    pub fn end_all(&mut self) -> usize {
+        self.end_where(|_| true)
+    }
+
+    fn end_where(&mut self, is_one: impl Fn(&Allocation) -> bool) -> usize {
+        let keys = self.allocations.keys_where(is_one);
+        for &key in &keys {
+            self.end_whole(key, EndReason::Operator);
+        }
+        keys.len()
+    }
+
+    /// Ends the allocation of the client on this five-tuple; false if there is none.
+    pub fn end_client(&mut self, client: FiveTuple) -> bool {
+        let Some(key) = self.by_client.get(&client) else { return false };
+        self.end_whole(key, EndReason::Operator);
+        true
     }
 
     /// What a client is told that there is no room for: where to go, or else this.
