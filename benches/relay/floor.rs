@@ -3,6 +3,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::thread;
 use std::time::Duration;
 
 use mio::net::UdpSocket;
@@ -49,27 +50,10 @@ const SLOT: usize = 65_536 + HEADER;
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).and_then(|text| text.parse().ok());
     let address: SocketAddr = address.expect("an address to listen at: IP:PORT");
-    let server = Udp::bind(address)?;
-    let mut floor =
-        Floor { poll: Poll::new()?, server, relays: Vec::new(), by_port: vec![0; 65_536] };
-    floor.poll.registry().register(&mut floor.server.socket, Token(0), Interest::READABLE)?;
-    let mut inbox = Inbox {
-        bytes: vec![0; FEW * SLOT],
-        meta: [RecvMeta::default(); FEW],
-        train: Vec::with_capacity(SLOT),
-    };
-    let mut events = Events::with_capacity(1_024);
-    loop {
-        floor.poll.poll(&mut events, Some(Duration::from_secs(1)))?;
-        for event in &events {
-            match event.token() {
-                Token(0) => floor.receive_from_clients(&mut inbox)?,
-                Token(number) => {
-                    floor.relays[number - 1].receive_from_peer(&floor.server, &mut inbox)
-                }
-            }
-        }
-    }
+    let threads = thread::available_parallelism()?.get();
+    let floors = (0..threads).map(|_| Floor::open(address)).collect::<io::Result<Vec<_>>>()?;
+    let threads: Vec<_> = floors.into_iter().map(|floor| thread::spawn(|| floor.run())).collect();
+    threads.into_iter().try_for_each(|thread| thread.join().expect("no panic"))
 }
 
 impl Udp {
@@ -78,6 +62,7 @@ impl Udp {
         socket.set_nonblocking(true)?;
         socket.set_recv_buffer_size(4 << 20)?;
         socket.set_send_buffer_size(4 << 20)?;
+        socket.set_reuse_port(address.port() != 0)?;
         socket.bind(&address.into())?;
         let socket = UdpSocket::from_std(socket.into());
         let state = UdpSocketState::new((&socket).into())?;
@@ -102,6 +87,33 @@ impl Udp {
 }
 
 impl Floor {
+    /// One for each core, as of a server; the kernel gives each client to one of them.
+    fn open(address: SocketAddr) -> io::Result<Self> {
+        let (poll, mut server) = (Poll::new()?, Udp::bind(address)?);
+        poll.registry().register(&mut server.socket, Token(0), Interest::READABLE)?;
+        Ok(Self { poll, server, relays: Vec::new(), by_port: vec![0; 65_536] })
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        let mut inbox = Inbox {
+            bytes: vec![0; FEW * SLOT],
+            meta: [RecvMeta::default(); FEW],
+            train: Vec::with_capacity(SLOT),
+        };
+        let mut events = Events::with_capacity(1_024);
+        loop {
+            self.poll.poll(&mut events, Some(Duration::from_secs(1)))?;
+            for event in &events {
+                match event.token() {
+                    Token(0) => self.receive_from_clients(&mut inbox)?,
+                    Token(number) => {
+                        self.relays[number - 1].receive_from_peer(&self.server, &mut inbox);
+                    }
+                }
+            }
+        }
+    }
+
     fn receive_from_clients(&mut self, inbox: &mut Inbox) -> io::Result<()> {
         let mut more = true;
         while more && let Some((count, is_full)) = self.server.receive(inbox) {
@@ -112,7 +124,8 @@ impl Floor {
                     self.answer(row, meta.addr)?;
                     continue;
                 }
-                let Some(relay) = self.relays.get(self.by_port[usize::from(meta.addr.port())] - 1)
+                let Some(relay) =
+                    self.relays.get(self.by_port[usize::from(meta.addr.port())].wrapping_sub(1))
                 else {
                     continue;
                 };
@@ -134,7 +147,7 @@ impl Floor {
         let Ok(request) = Message::parse(request) else { return Ok(()) };
         let port = usize::from(client.port());
         if request.method() == Method::ALLOCATE && self.by_port[port] == 0 {
-            self.open(client)?;
+            self.open_relay(client)?;
         }
         let Some(relay) = self.relays.get_mut(self.by_port[port].wrapping_sub(1)) else {
             return Ok(());
@@ -170,7 +183,7 @@ impl Floor {
         Ok(())
     }
 
-    fn open(&mut self, client: SocketAddr) -> io::Result<()> {
+    fn open_relay(&mut self, client: SocketAddr) -> io::Result<()> {
         let mut udp = Udp::bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let number = self.relays.len() + 1;
         self.poll.registry().register(&mut udp.socket, Token(number), Interest::READABLE)?;
