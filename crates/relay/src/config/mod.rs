@@ -14,9 +14,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::path::PathBuf;
 
+use nix::ifaddrs::getifaddrs;
 use pinhole_stun::Credentials;
 use pinhole_stun::binding::Rate;
-use pinhole_turn::policy::{Policy, Rule};
+use pinhole_turn::policy::{Policy, Rule, special_purpose};
 use pinhole_turn::server::{self, Limits};
 
 /// A server's configuration, complete and free of contradictions.
@@ -62,6 +63,17 @@ pub struct Config {
     pub log: LogFormat,
 }
 
+/// The addresses of this machine that are not special anyway; none where the system does not tell.
+fn interface_addresses() -> impl Iterator<Item = IpAddr> {
+    let interfaces = getifaddrs().into_iter().flatten();
+    let addresses = interfaces.filter_map(|interface| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
+    });
+    addresses.filter(|address| special_purpose(*address).is_none())
+}
+
 impl Config {
     /// The policy that the machines follow: the operator's rules, nothing to the server itself, and
     /// nothing but global addresses.
@@ -71,15 +83,16 @@ impl Config {
         self.own_addresses().into_iter().fold(policy, Policy::with_own)
     }
 
-    /// The addresses that are the server's, as far as the configuration tells them.
+    /// The addresses that are the server's: those that the configuration tells, and whatever else this
+    /// machine has, since its other services listen there.
     fn own_addresses(&self) -> BTreeSet<IpAddr> {
         let external = self.external_ips.iter().filter_map(|external| match external {
             ExternalIp::Address(address) => Some(*address),
             ExternalIp::Ask(_) => None,
         });
         let listeners = self.listen.iter().chain(&self.tls_listen).map(SocketAddr::ip);
-        let own = self.relay_ips.iter().copied().chain(external).chain(listeners);
-        own.filter(|address| !address.is_unspecified()).collect()
+        let told = self.relay_ips.iter().copied().chain(external).chain(listeners);
+        told.chain(interface_addresses()).filter(|address| !address.is_unspecified()).collect()
     }
 
     /// What a machine is told; its relay hosts and ports are filled in by who starts it.

@@ -155,7 +155,7 @@ impl Worker {
             // It is here that the message belongs: it is not handed over again.
             self.handle_messages(key, now);
             if !self.serve_stream(key, now) {
-                self.unfinished.push_back(super::Source::Stream(key));
+                self.unfinished.push(super::Source::Stream(key));
             }
         }
     }

@@ -14,13 +14,11 @@ mod token;
 pub(crate) use neighbour::{Message, Neighbour, QUEUE};
 pub(crate) use token::Source;
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use mio::event::Event;
 use mio::net::TcpListener;
 use mio::{Events, Poll};
 use pinhole_sansio::{FiveTuple, Instant};
@@ -73,7 +71,9 @@ pub(crate) struct Worker {
     /// Whose datagram is being handled, if another worker has received it.
     guest: Option<(FiveTuple, u8)>,
     /// Sources that had more to give than their turn allowed.
-    unfinished: VecDeque<Source>,
+    unfinished: Vec<Source>,
+    /// Room for the next turn's.
+    spare: Vec<Source>,
     /// Sources for which the system had no descriptor, and when they are tried again.
     paused: Vec<Source>,
     paused_until: Instant,
@@ -104,7 +104,8 @@ impl Worker {
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             abroad: Abroad::default(),
             guest: None,
-            unfinished: VecDeque::new(),
+            unfinished: Vec::new(),
+            spare: Vec::new(),
             paused: Vec::new(),
             paused_until: now,
             counters: parts.counters,
@@ -136,14 +137,7 @@ impl Worker {
                 _ => {}
             }
             now = self.clock.now();
-            let turns = self.unfinished.len();
-            for event in &events {
-                self.handle_event(event, now);
-            }
-            for _ in 0..turns {
-                let Some(source) = self.unfinished.pop_front() else { break };
-                self.serve(source, now);
-            }
+            self.turn(&events, now);
             self.read_mail(now);
             if self.is_over {
                 self.end(now);
@@ -154,12 +148,22 @@ impl Worker {
         }
     }
 
-    fn handle_event(&mut self, event: &Event, now: Instant) {
-        let source = Source::of(event.token());
-        if event.is_error() {
-            self.handle_error(source, now);
+    /// Serves each source once that something has happened to, or that was not finished with.
+    fn turn(&mut self, events: &Events, now: Instant) {
+        let mut sources = std::mem::replace(&mut self.unfinished, std::mem::take(&mut self.spare));
+        for event in events {
+            let source = Source::of(event.token());
+            if event.is_error() {
+                self.handle_error(source, now);
+            }
+            sources.push(source);
         }
-        self.serve(source, now);
+        sources.sort_unstable();
+        sources.dedup();
+        for source in sources.drain(..) {
+            self.serve(source, now);
+        }
+        self.spare = sources;
     }
 
     fn handle_error(&mut self, source: Source, now: Instant) {
@@ -183,7 +187,7 @@ impl Worker {
             Source::Control => true,
         };
         if !is_finished {
-            self.unfinished.push_back(source);
+            self.unfinished.push(source);
         }
     }
 
@@ -243,7 +247,7 @@ impl Worker {
         self.expire_streams(now);
         if !self.paused.is_empty() && self.paused_until <= now {
             self.paused_until = now + PAUSE;
-            self.unfinished.extend(self.paused.drain(..));
+            self.unfinished.append(&mut self.paused);
         }
         if self.wall_clock_at <= now {
             self.server.set_unix_time(unix_time(), now);

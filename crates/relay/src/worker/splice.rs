@@ -74,7 +74,7 @@ impl Worker {
         // The answer to ConnectionBind goes first.
         for key in [client, peer] {
             if !self.serve_splice(key, to(if key == client { peer } else { client }), now) {
-                self.unfinished.push_back(super::Source::Stream(key));
+                self.unfinished.push(super::Source::Stream(key));
             }
         }
     }

@@ -1,7 +1,7 @@
 use mio::Token;
 
 /// What an event of the poll is about; numbers and keys fit into 60 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
     /// Another thread.
     Control,
