@@ -8,5 +8,5 @@ use std::time::Duration;
 
 /// Nothing here takes long; what does is a failure.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("in twenty seconds")
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("in a minute")
 }
