@@ -145,3 +145,19 @@ fn ports_that_others_hold_harm_nobody() {
     assert!(clients.len() < all.len() - held.len(), "{} clients", clients.len());
     talk(&mut unharmed, relayed, &socket(), 3);
 }
+
+/// A client that asks at one address of many is answered from there, and has its allocation there.
+#[test]
+fn who_listens_everywhere_answers_from_where_it_was_asked() {
+    let server = start(Settings {
+        listen: vec!["0.0.0.0:0".parse().unwrap(), "[::]:0".parse().unwrap()],
+        relay_ip: vec![LOOPBACK],
+        ..settings(2)
+    });
+    for ip in ["127.0.0.1", "127.0.0.2", "127.3.2.1"] {
+        let at = SocketAddr::new(ip.parse().unwrap(), address(&server).port());
+        let (mut client, relayed) = UdpClient::allocated(at);
+        client.permit(LOOPBACK);
+        talk(&mut client, relayed, &socket(), 20);
+    }
+}

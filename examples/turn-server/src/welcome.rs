@@ -24,6 +24,9 @@ pub(crate) fn print(config: &Config, server: &Server, with_credentials: bool) {
     for address in server.addresses() {
         println!("turn-server: listening at {address}");
     }
+    for address in server.tls_addresses() {
+        println!("turn-server: listening at {address} for TLS");
+    }
     if let Some(secret) = config.secrets.first().filter(|_| with_credentials) {
         let credentials = SharedSecret::new(secret.as_bytes()).issue("trial", unix_time() + VALID);
         let urls: Vec<String> = server

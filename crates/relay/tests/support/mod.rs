@@ -136,7 +136,10 @@ impl UdpClient {
             let wait = wait.clamp(Duration::from_millis(1), PATIENCE);
             self.socket.set_read_timeout(Some(wait)).unwrap();
             match self.socket.recv_from(&mut buffer) {
-                Ok((length, _)) => self.handle(&buffer[..length]),
+                Ok((length, from)) => {
+                    assert_eq!(from, self.path.remote, "the server answers from elsewhere");
+                    self.handle(&buffer[..length]);
+                }
                 Err(error) => {
                     assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
                 }

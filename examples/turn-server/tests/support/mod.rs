@@ -40,7 +40,8 @@ impl Server {
         }
         let addresses = greeting
             .iter()
-            .filter_map(|line| line.strip_prefix("turn-server: listening at ")?.parse().ok())
+            .filter_map(|line| line.strip_prefix("turn-server: listening at "))
+            .filter_map(|line| line.split(' ').next()?.parse().ok())
             .collect();
         let stderr = child.stderr.take();
         Self { child, addresses, greeting, stdout, stderr }
