@@ -1,9 +1,12 @@
 //! The program as an operator meets it: what it refuses, what it prints, how it begins and ends.
 
+#![allow(clippy::disallowed_types, reason = "a test is a client")]
+
 mod support;
 
 use std::fs;
-use std::io::BufRead;
+use std::io::{BufRead, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 
 use support::{Server, command};
@@ -154,4 +157,31 @@ fn an_address_that_is_not_here_is_named() {
     let (_, errors, code) = run(&["--listen", "198.51.100.77:0", "--user", "alice:north"]);
     assert!(errors.contains("198.51.100.77"), "{errors}");
     assert_eq!(code, Some(1));
+}
+
+/// The answer to a GET request, head and body.
+fn get(url: &str) -> String {
+    let (address, path) =
+        url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect(url);
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
+        .expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    answer
+}
+
+#[test]
+fn metrics_and_health_are_told_over_http() {
+    let arguments =
+        ["--listen", "127.0.0.1:0", "--user", "alice:north", "--metrics", "127.0.0.1:0"];
+    let server = Server::start(2, &arguments);
+    let line = server.greeting.first().expect("a line");
+    let metrics = line.strip_prefix("turn-server: metrics at ").expect(line);
+    let answer = get(metrics);
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("text/plain; version=0.0.4"), "{answer}");
+    assert!(answer.contains("\npinhole_allocations 0\n"), "{answer}");
+    let health = get(&metrics.replace("/metrics", "/healthz"));
+    assert!(health.starts_with("HTTP/1.1 200 OK\r\n") && health.ends_with("ok\n"), "{health}");
 }
