@@ -8,7 +8,7 @@
 mod client;
 mod support;
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -159,6 +159,37 @@ fn forged_sources_leave_nothing_behind() {
     }
     let grown = resident(server.id()).saturating_sub(before);
     assert!(grown <= 512 * 1_024, "{grown} bytes more after {SOURCES} sources");
+}
+
+/// Ten thousand clients of one source begin a handshake and leave it at that; no more than a few of
+/// them are waited for.
+#[test]
+fn line_39_handshakes_that_never_end_cost_little() {
+    let tls = support::certificate("localhost");
+    let (server, address) = start(&[
+        "--certificate",
+        &tls.certificate,
+        "--key",
+        &tls.key,
+        "--tls-listen",
+        "127.0.0.1:0",
+    ]);
+    let before = resident(server.id());
+    let mut connections = std::collections::VecDeque::new();
+    for _ in 0..10_000 {
+        let mut connection = TcpStream::connect(address).unwrap();
+        // The server may have refused it already.
+        connection.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]).unwrap_or_default();
+        connections.push_back(connection);
+        if connections.len() > 500 {
+            connections.pop_front();
+        }
+    }
+    let (mut client, _) = UdpClient::allocated(address);
+    client.permit(LOOPBACK);
+    let grown = resident(server.id()).saturating_sub(before);
+    println!("{grown} bytes more");
+    assert!(grown <= 4 << 20, "{grown} bytes more");
 }
 
 /// Checklist line 37: who, from where, at which address, with whom; and nothing that is secret.

@@ -1,10 +1,11 @@
 //! Connections come: from clients, and from peers (RFC 6062 §5.3).
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 use pinhole_sansio::{FiveTuple, Instant, Transport};
+use pinhole_turn::server::RelayId;
 
 use super::streams::Role;
 use super::{Source, Worker};
@@ -14,20 +15,32 @@ use crate::stream::Wire;
 /// Connections that are accepted before it is another source's turn.
 const ACCEPTS: usize = 32;
 
+/// What came of an attempt to accept a connection.
+enum Accepted {
+    Connection(TcpStream, SocketAddr),
+    /// There is none.
+    Nothing,
+    /// It is gone already.
+    Gone,
+    /// The system has no descriptor for it. It waits with the kernel, and is asked for after a while.
+    NoDescriptor,
+}
+
 impl Worker {
     /// Accepts clients; whether those were all.
     pub(super) fn accept(&mut self, number: usize, now: Instant) -> bool {
         for _ in 0..ACCEPTS {
             let Some(acceptor) = self.streams.acceptors.get(number) else { return true };
             let (local, tls_only) = (acceptor.local, acceptor.tls_only);
-            let Some(accepted) = self.accepted(acceptor.listener.accept(), now) else {
-                return true;
-            };
-            let Some((io, remote)) = accepted else {
-                self.paused.push(Source::Acceptor(number));
-                return true;
-            };
-            self.welcome(io, local, remote, tls_only, now);
+            match self.accepted(acceptor.listener.accept(), now) {
+                Accepted::Connection(io, remote) => self.welcome(io, local, remote, tls_only, now),
+                Accepted::Gone => {}
+                Accepted::Nothing => return true,
+                Accepted::NoDescriptor => {
+                    self.paused.push(Source::Acceptor(number));
+                    return true;
+                }
+            }
         }
         false
     }
@@ -37,45 +50,44 @@ impl Worker {
         for _ in 0..ACCEPTS {
             let Some(acceptor) = self.streams.peer_acceptors.get(key) else { return true };
             let relay = acceptor.relay;
-            let Some(accepted) = self.accepted(acceptor.listener.accept(), now) else {
-                return true;
-            };
-            let Some((io, peer)) = accepted else {
-                self.paused.push(Source::PeerAcceptor(key));
-                return true;
-            };
-            // A peer without permission is closed at once: the connection is dropped here.
-            if let Some(connection) = self.server.peer_connected(relay, peer, now) {
-                let (wire, role) = (Wire::new(io), Role::Waiting(connection));
-                if self.streams.insert_peer(wire, role, peer, self.poll.registry()).is_err() {
-                    self.server.connection_closed(connection);
+            match self.accepted(acceptor.listener.accept(), now) {
+                Accepted::Connection(io, peer) => self.welcome_peer(relay, io, peer, now),
+                Accepted::Gone => {}
+                Accepted::Nothing => return true,
+                Accepted::NoDescriptor => {
+                    self.paused.push(Source::PeerAcceptor(key));
+                    return true;
                 }
-            } else {
-                self.counters.refused_connection();
             }
-            self.obey(now);
         }
         false
     }
 
-    /// What was accepted; `None` when there is nothing, `Some(None)` when the system has no descriptor
-    /// for it. Then the connection waits with the kernel, and is asked for again after a while.
-    #[expect(clippy::option_option, reason = "nothing, and nothing for now")]
-    fn accepted(
-        &mut self,
-        result: io::Result<(TcpStream, SocketAddr)>,
-        now: Instant,
-    ) -> Option<Option<(TcpStream, SocketAddr)>> {
+    fn accepted(&mut self, result: io::Result<(TcpStream, SocketAddr)>, now: Instant) -> Accepted {
         match result {
-            Ok(accepted) => Some(Some(accepted)),
+            Ok((io, remote)) => Accepted::Connection(io, remote),
             Err(error) if is_exhausted(&error) => {
                 self.counters.exhausted();
                 self.reporter.exhausted(&error, now);
-                Some(None)
+                Accepted::NoDescriptor
             }
-            // The connection is gone before it was accepted; there may be others, after their event.
-            Err(_) => None,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Accepted::Nothing,
+            // This one has gone before it was accepted; there may be others behind it.
+            Err(_) => Accepted::Gone,
         }
+    }
+
+    /// A peer without permission is closed at once: its connection is dropped here.
+    fn welcome_peer(&mut self, relay: RelayId, io: TcpStream, peer: SocketAddr, now: Instant) {
+        if let Some(connection) = self.server.peer_connected(relay, peer, now) {
+            let (wire, role) = (Wire::new(io), Role::Waiting(connection));
+            if self.streams.insert_peer(wire, role, peer, self.poll.registry()).is_err() {
+                self.server.connection_closed(connection);
+            }
+        } else {
+            self.counters.refused_connection();
+        }
+        self.obey(now);
     }
 
     fn welcome(
