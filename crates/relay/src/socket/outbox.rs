@@ -21,9 +21,10 @@ pub(crate) struct Outbox {
 }
 
 /// A datagram to send, whose payload lies in the inbox.
-pub(crate) struct Packet {
+pub(crate) struct Packet<'a> {
     pub(crate) flow: Flow,
-    pub(crate) header: Option<Header>,
+    /// What stands in front.
+    pub(crate) header: &'a [u8],
     pub(crate) payload: Range<usize>,
     /// How many zeros follow.
     pub(crate) padding: u8,
@@ -74,12 +75,12 @@ impl Outbox {
 
     /// Takes a datagram to send. It leaves before the inbox is used again: see [`Outbox::flush`].
     #[inline]
-    pub(crate) fn push(&mut self, packet: Packet, inbox: &mut Inbox, sockets: &impl Sockets) {
-        let header: &[u8] = packet.header.as_deref().unwrap_or_default();
+    pub(crate) fn push(&mut self, packet: Packet<'_>, inbox: &mut Inbox, sockets: &impl Sockets) {
+        let header = packet.header;
         let length = header.len() + packet.payload.len() + usize::from(packet.padding);
         let joins = self.batch.as_ref().is_some_and(|batch| batch.admits(&packet.flow, length));
         if joins {
-            return self.join(header, &packet, length, inbox);
+            return self.join(&packet, length, inbox);
         }
         self.flush(inbox, sockets);
         let place = if packet.padding == 0 {
@@ -93,14 +94,14 @@ impl Outbox {
         self.batch = Some(Batch { flow, place, segment: length, count: 1, is_closed: false });
     }
 
-    fn join(&mut self, header: &[u8], packet: &Packet, length: usize, inbox: &Inbox) {
+    fn join(&mut self, packet: &Packet<'_>, length: usize, inbox: &Inbox) {
         let Some(batch) = &mut self.batch else { return };
         let start = match &batch.place {
             Place::Inbox(range) => write(&mut self.memory, 0, &[], inbox.bytes(range.clone()), 0),
             Place::Outbox(end) => *end,
         };
         let payload = inbox.bytes(packet.payload.clone());
-        let end = write(&mut self.memory, start, header, payload, packet.padding);
+        let end = write(&mut self.memory, start, packet.header, payload, packet.padding);
         batch.place = Place::Outbox(end);
         batch.count += 1;
         batch.is_closed = length < batch.segment;
@@ -109,13 +110,15 @@ impl Outbox {
     /// Sends what waits.
     #[inline]
     pub(crate) fn flush(&mut self, inbox: &Inbox, sockets: &impl Sockets) {
-        let Some(batch) = self.batch.take() else { return };
-        let Some(udp) = sockets.udp(batch.flow.origin) else { return };
-        let contents = match batch.place {
-            Place::Inbox(range) => inbox.bytes(range),
-            Place::Outbox(end) => self.memory.get(..end).unwrap_or_default(),
+        let Some(batch) = &self.batch else { return };
+        let contents = match &batch.place {
+            Place::Inbox(range) => inbox.bytes(range.clone()),
+            Place::Outbox(end) => self.memory.get(..*end).unwrap_or_default(),
         };
-        self.failed += send(udp, &batch.flow, contents, batch.segment, batch.count);
+        if let Some(udp) = sockets.udp(batch.flow.origin) {
+            self.failed += send(udp, &batch.flow, contents, batch.segment, batch.count);
+        }
+        self.batch = None;
     }
 
     /// How many datagrams could not be sent since this was asked last.

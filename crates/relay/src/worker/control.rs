@@ -90,7 +90,7 @@ impl Worker {
     }
 
     fn send_answer(&self, transmit: &Transmit) -> bool {
-        let Some(origin) = self.udp.origin(transmit.five_tuple.local) else { return false };
+        let Some(origin) = self.udp.origin(&transmit.five_tuple.local) else { return false };
         let destination = transmit.five_tuple.remote;
         let fragmentation = Fragmentation::Allowed;
         let flow = Flow { origin, destination, ecn: None, fragmentation };

@@ -105,7 +105,7 @@ impl Worker {
         let fragmentation =
             if route.dont_fragment { Fragmentation::Forbidden } else { Fragmentation::Allowed };
         let flow = Flow { origin: Origin::Relay(key), destination: route.peer, ecn, fragmentation };
-        let packet = Packet { flow, header: None, payload: route.payload, padding: 0 };
+        let packet = Packet { flow, header: &[], payload: route.payload, padding: 0 };
         self.outbox.push(packet, &mut self.inbox, &self.udp);
     }
 
@@ -115,7 +115,7 @@ impl Worker {
             match self.server.handle_peer_datagram(id, train.source, length, now) {
                 Ok(route) => {
                     self.counters.to_client(length);
-                    self.push_to_client(route, payload, train.ecn);
+                    self.push_to_client(&route, payload, train.ecn);
                 }
                 Err(reason) => self.counters.dropped(reason),
             }
@@ -124,18 +124,17 @@ impl Worker {
 
     fn push_to_client(
         &mut self,
-        route: ToClient,
+        route: &ToClient,
         payload: Range<usize>,
         ecn: Option<EcnCodepoint>,
     ) {
         if route.five_tuple.transport.is_reliable() {
-            return self.queue_to_client(&route, payload);
+            return self.queue_to_client(route, payload);
         }
-        let ToClient { five_tuple, header, padding } = route;
-        let Some(origin) = self.udp.origin(five_tuple.local) else { return };
-        let destination = five_tuple.remote;
+        let Some(origin) = self.udp.origin(&route.five_tuple.local) else { return };
+        let (destination, padding) = (route.five_tuple.remote, route.padding);
         let flow = Flow { origin, destination, ecn, fragmentation: Fragmentation::Allowed };
-        let packet = Packet { flow, header: Some(header), payload, padding };
+        let packet = Packet { flow, header: &route.header, payload, padding };
         self.outbox.push(packet, &mut self.inbox, &self.udp);
     }
 

@@ -93,7 +93,7 @@ impl UdpSockets {
 
     /// The listener at this address, and the source address to give it.
     #[inline]
-    pub(super) fn origin(&self, local: SocketAddr) -> Option<Origin> {
+    pub(super) fn origin(&self, local: &SocketAddr) -> Option<Origin> {
         let number = self.listeners.iter().position(|listener| {
             let bound = listener.udp.local;
             bound.port() == local.port()
