@@ -13,6 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
         password: "asd88fgpdd777uzjYhagZg",
         options: "trickle",
         fingerprint: Fingerprint::sha256([7; 32]),
+        tls_id: None,
         candidates: vec![],
         end_of_candidates: false,
     };

@@ -95,14 +95,11 @@
 //!   (RFC 8866 §6.10).
 //! - Attribute names without regard to case, which RFC 8840 §9.2 asks of the readers of fragments: RFC
 //!   8866 §5.13 has them case-sensitive, and every sender writes them in lower case.
-//! - `a=rtcp-mux-only` in offers (RFC 9429 §5.2.1): `a=rtcp-mux` stands in each, and an answer without it is
-//!   the application's to refuse, as it is where it offers to endpoints with two ports.
 //! - Choosing header extensions: that of the mid, which RFC 9143 §9.1 wants in each bundled section, is one
 //!   of those that the capabilities list.
 //! - The "must not be chosen any more" of max-bundle (RFC 9429 §4.1.1):
 //!   [`BundlePolicy::MaxBundle`](negotiate::BundlePolicy::MaxBundle) stays as an option, because browsers take its
 //!   offers and turn down those of the policy that replaced it. The default is the balanced one.
-//! - Moving a section out of a BUNDLE group in an answer (RFC 9143 §7.3.2): it is kept or rejected.
 //! - Acting on an attribute. This crate tells what a text says (RFC 8866 §7).
 
 #![forbid(unsafe_code)]

@@ -18,6 +18,12 @@ pub enum WriteError {
     /// There is no media section with this index.
     #[error("there is no media section {0}")]
     NoSuchMedia(usize),
+    /// The offer restarts ICE for this media section, and the answer would repeat credentials of before (RFC 8839 §4.4.2).
+    #[error("media section {0} restarts ICE: its answer needs a new fragment and password")]
+    StaleIce(usize),
+    /// The description before has no `o=` line that could go on.
+    #[error("the description before has no o= line")]
+    NoOrigin,
     /// The description would no longer be one that [`Description::parse`](crate::Description::parse)
     /// takes.
     #[error("{0}")]

@@ -47,6 +47,7 @@ fn what_real_endpoints_say_is_answered() {
             password: "asd88fgpdd777uzjYhagZg",
             options: "trickle",
             fingerprint: Fingerprint::sha256([7; 32]),
+            tls_id: None,
             candidates: Vec::new(),
             end_of_candidates: false,
         };

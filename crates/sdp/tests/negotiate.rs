@@ -139,6 +139,29 @@ fn offered_versions_are_received_and_those_without_a_common_format_are_not() {
 }
 
 #[test]
+fn versions_go_both_ways_in_one_section() {
+    // RFC 8853 §5.3.
+    let side = capabilities(&[video("VP8", "")]);
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let wish = Wanted {
+        versions: names(&["h", "l"]),
+        received_versions: names(&["a", "b"]),
+        ..Wanted::new("video")
+    };
+    let offer = written(&Plan::offer(&side, &[wish]));
+    assert_eq!(offer.check(Profile::WebRtc), [], "{offer}");
+    let value = |description: &Description<'_>| {
+        let media = description.media().next().unwrap();
+        media.attribute("simulcast").unwrap().value().unwrap().to_owned()
+    };
+    assert_eq!(value(&offer), "send h;l recv a;b");
+    let answer = written(&Plan::answer(&side, &offer));
+    assert_eq!(value(&answer), "send a;b recv h;l");
+    assert_eq!(answer.check(Profile::WebRtc), [], "{answer}");
+    assert_eq!(answer.check_answer_to(&offer), []);
+}
+
+#[test]
 fn an_answer_that_is_none_is_found_out() {
     let both = capabilities(&[h264()]);
     let offer = written(&Plan::offer(&both, &wanted(&["audio", "video"])));

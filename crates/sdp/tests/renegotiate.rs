@@ -5,10 +5,12 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use pinhole_sdp::negotiate::{BundlePolicy, Capabilities, Plan, Settled, Wanted};
-use pinhole_sdp::{Description, Direction, Group, Profile, TypedAttribute};
+use pinhole_sdp::negotiate::{
+    BundleError, BundlePolicy, Capabilities, Plan, Settled, Transport, Wanted,
+};
+use pinhole_sdp::{Description, Direction, Group, Origin, Profile, TypedAttribute, WriteError};
 use proptest::prelude::*;
-use support::{POLICIES, any_capabilities, capabilities, h264, video, wanted, written};
+use support::{POLICIES, any_capabilities, capabilities, h264, transport, video, wanted, written};
 
 /// One of two sides, and what it remembers.
 struct Engine {
@@ -187,6 +189,111 @@ fn a_bundle_only_section_cannot_tell_the_transport_of_an_answer() {
     theirs.capabilities.rtp.remove("audio");
     let [_, answer] = exchange(&mut ours, &mut theirs, &wanted(&["audio", "video"]));
     assert!(answer.media().all(|media| media.is_rejected()), "RFC 9143 §7.3.1:\n{answer}");
+}
+
+#[test]
+fn a_tag_is_never_used_twice_and_none_is_remembered() {
+    let [mut a, mut b] = pair();
+    let mut last = None;
+    for round in 0..2_000_u32 {
+        exchange(&mut a, &mut b, &wanted(&["video"]));
+        let own = a.settled.wanted();
+        let mid: u32 = own[0].mid.as_ref().unwrap().parse().unwrap();
+        assert!(last < Some(mid), "round {round}: {mid} after {last:?}");
+        last = Some(mid);
+        exchange(&mut a, &mut b, &[]);
+        assert!(format!("{:?}", a.settled).len() < 4_000, "the memory does not grow");
+    }
+}
+
+#[test]
+fn the_version_steps_by_one_with_each_change_and_only_then() {
+    // RFC 3264 §8.
+    let [a, _] = pair();
+    let version = |description: &Description<'_>| {
+        description.session().field::<Origin<'_>>().unwrap().unwrap().session_version
+    };
+    let first = a.offer(&wanted(&["audio"]));
+    let plan = Plan::offer(&a.capabilities, &wanted(&["audio"]));
+    let again = plan.write_after(&first, |_| transport("8hhY")).unwrap();
+    assert_eq!(again, first);
+    let plan = Plan::offer(&a.capabilities, &wanted(&["audio", "video"]));
+    let second = plan.write_after(&first, |_| transport("8hhY")).unwrap();
+    assert_eq!(version(&second), version(&first) + 1);
+    let third = plan.write_after(&second, |_| transport("9uB6")).unwrap();
+    assert_eq!(version(&third), version(&first) + 2);
+    assert_eq!(plan.write_after(&third, |_| transport("9uB6")).unwrap(), third);
+}
+
+#[test]
+fn an_answer_to_an_ice_restart_needs_new_credentials() {
+    // RFC 8839 §4.4.2.
+    let [mut a, mut b] = pair();
+    exchange(&mut a, &mut b, &wanted(&["audio", "video"]));
+    let fresh = Transport { password: "a-password-of-22-chars", ..transport("9uB6") };
+    let plan = Plan::offer_after(&a.settled, &a.capabilities, &a.settled.wanted());
+    let offer = plan.write(Origin::anonymous(1, 2), |_| fresh.clone()).unwrap();
+    let answer = Plan::answer_after(&b.settled, &b.capabilities, &offer);
+    assert!(answer.sections[0].restarts_ice);
+    let stale = answer.write(Origin::anonymous(2, 2), |_| transport("8hhY"));
+    assert_eq!(stale, Err(WriteError::StaleIce(0)));
+    let other = Transport { password: "b-password-of-22-chars", ..transport("7zzA") };
+    assert!(answer.write(Origin::anonymous(2, 2), |_| other.clone()).is_ok());
+    let same = Plan::answer_after(&b.settled, &b.capabilities, &a.offer(&a.settled.wanted()));
+    assert!(!same.sections[0].restarts_ice);
+    assert!(same.write(Origin::anonymous(2, 2), |_| transport("8hhY")).is_ok());
+}
+
+#[test]
+fn an_answer_moves_a_section_out_of_a_new_group_only() {
+    // RFC 9143 §7.3.2.
+    let [mut a, mut b] = pair();
+    a.capabilities.bundle = BundlePolicy::MaxCompat;
+    let offer = a.offer(&wanted(&["audio", "video"]));
+    let mut plan = Plan::answer_after(&b.settled, &b.capabilities, &offer);
+    assert_eq!(plan.move_out_of_bundle("7"), Err(BundleError::NotBundled));
+    plan.move_out_of_bundle("1").unwrap();
+    let answer = written(&plan);
+    assert_eq!(answer.check_answer_to(&offer), [], "{answer}");
+    assert!(answer.media().all(|media| media.has("ice-ufrag")), "each has a transport:\n{answer}");
+    let group: Group<'_> = answer.session().get().unwrap().unwrap();
+    assert_eq!(group.mids, ["0"]);
+
+    a.capabilities.bundle = BundlePolicy::MustBundle;
+    let offer = a.offer(&wanted(&["audio", "video"]));
+    let mut plan = Plan::answer_after(&b.settled, &b.capabilities, &offer);
+    assert_eq!(plan.move_out_of_bundle("1"), Err(BundleError::BundleOnly));
+
+    exchange(&mut a, &mut b, &wanted(&["audio", "video"]));
+    let offer = a.offer(&a.settled.wanted());
+    let mut plan = Plan::answer_after(&b.settled, &b.capabilities, &offer);
+    assert_eq!(plan.move_out_of_bundle("1"), Err(BundleError::Negotiated));
+    let mut plan = Plan::offer(&a.capabilities, &wanted(&["audio"]));
+    assert_eq!(plan.move_out_of_bundle("0"), Err(BundleError::NotAnAnswer));
+}
+
+#[test]
+fn an_offer_insists_on_one_port_once_and_tells_its_association() {
+    // RFC 8858, RFC 9429 §5.2.1, §5.2.2; RFC 8842 §5.3.
+    let [mut a, mut b] = pair();
+    let id = "abc3de65cddef001be82";
+    let named = |ufrag| Transport { tls_id: Some(id), ..transport(ufrag) };
+    let plan = Plan::offer(&a.capabilities, &wanted(&["audio", "application"]));
+    let offer = plan.write(Origin::anonymous(1, 1), |_| named("8hhY")).unwrap();
+    let audio = offer.media().next().unwrap();
+    assert!(audio.has("rtcp-mux") && audio.has("rtcp-mux-only") && audio.has("tls-id"), "{offer}");
+    let answer = Plan::answer(&b.capabilities, &offer);
+    let told = answer.write(Origin::anonymous(2, 1), |_| named("9uB6")).unwrap();
+    assert!(told.media().next().unwrap().has("tls-id") && !told.to_string().contains("mux-only"));
+    a.settled.own_offer(&offer, &told);
+    b.settled.own_answer(&offer, &told);
+    let later = a.offer(&a.settled.wanted());
+    assert!(!later.to_string().contains("rtcp-mux-only"), "{later}");
+    let answer = Plan::answer_after(&b.settled, &b.capabilities, &later);
+    let silent = answer.write(Origin::anonymous(2, 2), |_| named("9uB6")).unwrap();
+    assert!(!silent.to_string().contains("tls-id"), "the offer tells none");
+    a.capabilities.require_rtcp_mux = false;
+    assert!(!a.offer(&wanted(&["audio"])).to_string().contains("rtcp-mux-only"));
 }
 
 #[test]

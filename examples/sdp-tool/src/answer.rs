@@ -46,6 +46,7 @@ fn transport<'d>(description: &'d Description<'d>) -> Option<Transport<'d>> {
             password: ice.password,
             options: ice.options.0,
             fingerprint: media.get_or_inherit::<Fingerprint<'_>>().ok().flatten()?,
+            tls_id: None,
             candidates: media.candidates().map(str::to_owned).collect(),
             end_of_candidates: media.end_of_candidates(),
         })

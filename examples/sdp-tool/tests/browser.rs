@@ -128,6 +128,7 @@ fn written(plan: &Plan) -> Description<'static> {
         password: "asd88fgpdd777uzjYhagZg",
         options: "trickle",
         fingerprint: Fingerprint::sha256([0x3c; 32]),
+        tls_id: None,
         candidates: Vec::new(),
         end_of_candidates: false,
     };

@@ -9,7 +9,7 @@
     reason = "these clients are drivers, and a panic is the report"
 )]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub struct TcpClient {
     pub path: FiveTuple,
     connections: HashMap<FiveTuple, (TcpStream, StreamBuffer)>,
     names: HashMap<ConnectionId, FiveTuple>,
+    /// Connections on which bytes are a peer's.
+    bound: HashSet<FiveTuple>,
     origin: std::time::Instant,
     data: Vec<(SocketAddr, Vec<u8>)>,
 }
@@ -60,6 +62,7 @@ impl TcpClient {
             path,
             connections: HashMap::from([(path, (stream, stream_buffer(70_000)))]),
             names: HashMap::new(),
+            bound: HashSet::new(),
             origin: std::time::Instant::now(),
             data: vec![],
         }
@@ -126,6 +129,9 @@ impl TcpClient {
     }
 
     fn read(&mut self, path: FiveTuple) {
+        if self.bound.contains(&path) {
+            return;
+        }
         let now = self.now();
         let (stream, frames) = self.connections.get_mut(&path).unwrap();
         let mut buffer = [0; 4_096];
@@ -149,6 +155,7 @@ impl TcpClient {
             }
             if payload.starts_with(&BOUND) {
                 // What follows is the peer's.
+                self.bound.insert(path);
                 break;
             }
         }

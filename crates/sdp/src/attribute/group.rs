@@ -15,7 +15,8 @@ wrapper! {
 /// `a=group`: media sections that belong together, named by their [`Mid`]s (RFC 5888 §5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group<'a> {
-    /// In which way they belong together: `BUNDLE`, `LS`, `FID` or another.
+    /// In which way they belong together: [`BUNDLE`](Self::BUNDLE), [`LS`](Self::LS), [`FID`](Self::FID),
+    /// [`FEC_FR`](Self::FEC_FR) or another.
     pub semantics: &'a str,
     /// The tags. In a BUNDLE group of an answer, the first one decides the address (RFC 9143 §7.3).
     pub mids: Vec<&'a str>,
@@ -24,6 +25,12 @@ pub struct Group<'a> {
 impl<'a> Group<'a> {
     /// One transport for several media sections (RFC 9143).
     pub const BUNDLE: &'static str = "BUNDLE";
+    /// Played in step: lip synchronization (RFC 5888 §7).
+    pub const LS: &'static str = "LS";
+    /// One flow in several sections, such as one of each codec (RFC 5888 §8).
+    pub const FID: &'static str = "FID";
+    /// A source and what repairs it (RFC 5956 §4.1).
+    pub const FEC_FR: &'static str = "FEC-FR";
 
     /// A BUNDLE group of these sections.
     pub fn bundle(mids: impl IntoIterator<Item = &'a str>) -> Self {

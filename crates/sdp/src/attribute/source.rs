@@ -42,10 +42,19 @@ impl fmt::Display for Ssrc<'_> {
 /// `a=ssrc-group`: RTP sources that belong together (RFC 5576 §4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SsrcGroup<'a> {
-    /// In which way: `FID` for a source and its retransmissions, `FEC-FR`, `SIM` or another.
+    /// In which way: [`FID`](Self::FID), [`FEC_FR`](Self::FEC_FR), [`SIM`](Self::SIM) or another.
     pub semantics: &'a str,
     /// The sources, in an order that the semantics give a meaning.
     pub ids: Vec<u32>,
+}
+
+impl SsrcGroup<'_> {
+    /// A source and its retransmissions (RFC 5576 §4.2, RFC 4588 §5.3).
+    pub const FID: &'static str = "FID";
+    /// A source and what repairs it (RFC 5956 §4.3).
+    pub const FEC_FR: &'static str = "FEC-FR";
+    /// Versions of one source, from the smallest on, as browsers wrote it before RFC 8853.
+    pub const SIM: &'static str = "SIM";
 }
 
 impl<'a> Value<'a> for SsrcGroup<'a> {

@@ -6,7 +6,7 @@ use super::plan::{Part, Standing};
 use super::{
     BundlePolicy, Capabilities, DataPlan, Plan, Rejection, SectionPlan, Settled, Use, rtp, settled,
 };
-use crate::{BundleOnly, Description, Media, Setup, TypedAttribute};
+use crate::{BundleOnly, Description, Media, Setup, TlsId, TypedAttribute};
 
 impl Plan {
     /// What this side answers to an offer (RFC 3264 §6, RFC 9429 §5.3). It has a section for each of the
@@ -45,7 +45,11 @@ impl Plan {
                 .as_ref()
                 .is_some_and(|mid| settled.bundles.iter().flatten().any(|own| own == mid));
             let before = settled.sections.get(media.index()).filter(|own| own.mid == mid);
+            let restarts_ice = before.is_some_and(|own| own.is_restarted_by(&media));
             SectionPlan {
+                restarts_ice,
+                own_ice: before.and_then(|own| own.own_ice.clone()),
+                offered_tls_id: media.has(TlsId::NAME) || media.session().has(TlsId::NAME),
                 kind: media.kind().to_string(),
                 protocol: media.protocol().to_string(),
                 offered_formats: media.formats().collect::<Vec<_>>().join(" "),

@@ -44,6 +44,7 @@
 //!     password: "asd88fgpdd777uzjYhagZg",
 //!     options: "trickle",
 //!     fingerprint: Fingerprint::sha256([7; 32]),
+//!     tls_id: None,
 //!     candidates: vec![],
 //!     end_of_candidates: false,
 //! };
@@ -75,7 +76,7 @@ mod write;
 pub use capability::{BundlePolicy, Capabilities, DataCapability, RtpCapability};
 pub use carrier::Carrier;
 pub use offer::Wanted;
-pub use plan::{DataPlan, Plan, Rejection, RtpPlan, SectionPlan, SimulcastPlan, Use};
+pub use plan::{BundleError, DataPlan, Plan, Rejection, RtpPlan, SectionPlan, SimulcastPlan, Use};
 pub use settled::Settled;
 pub use state::{DescriptionKind, Side, SignalingState, passes_over_offer};
 pub use write::Transport;

@@ -1,3 +1,4 @@
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -8,7 +9,7 @@ use super::{
     BundlePolicy, Capabilities, DataPlan, Plan, Rejection, RtpPlan, SectionPlan, Settled,
     SimulcastPlan, Use,
 };
-use crate::{Codec, Direction, Way};
+use crate::{Codec, Direction};
 
 /// A section that an offer should have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,15 +24,22 @@ pub struct Wanted {
     pub streams: Vec<String>,
     /// Names of versions to send side by side, from the most wanted one on; usually none.
     pub versions: Vec<String>,
+    /// The same of versions to receive.
+    pub received_versions: Vec<String>,
 }
 
 impl Wanted {
     /// A new section of this media type in both directions, in one version.
     #[must_use]
     pub fn new(kind: &str) -> Self {
-        let (streams, versions) = (Vec::new(), Vec::new());
-        let direction = Direction::SendRecv;
-        Self { mid: None, kind: kind.to_string(), direction, streams, versions }
+        Self {
+            mid: None,
+            kind: kind.to_string(),
+            direction: Direction::SendRecv,
+            streams: Vec::new(),
+            versions: Vec::new(),
+            received_versions: Vec::new(),
+        }
     }
 }
 
@@ -98,12 +106,13 @@ fn places<'w>(settled: &Settled, wanted: &'w [Wanted]) -> Vec<Option<&'w Wanted>
     places
 }
 
-/// The smallest number that was never a tag.
+/// A number that was never a tag.
 fn unused_mid(settled: &Settled, sections: &[SectionPlan]) -> String {
-    let is_used = |mid: &String| {
-        settled.mids.contains(mid) || sections.iter().any(|own| own.mid.as_ref() == Some(mid))
-    };
-    let mut mids = (0_usize..).map(|number| number.to_string());
+    let before = settled.sections.iter().map(|own| &own.mid);
+    let now = sections.iter().map(|own| &own.mid);
+    let taken: BTreeSet<&str> = before.chain(now).filter_map(Option::as_deref).collect();
+    let is_used = |mid: &String| taken.contains(mid.as_str());
+    let mut mids = (settled.next_mid..=u32::MAX).map(|number| number.to_string());
     mids.find(|mid| !is_used(mid)).unwrap_or_default()
 }
 
@@ -119,6 +128,9 @@ fn section(
         offered_formats: if kind == DATA { "webrtc-datachannel" } else { "0" }.to_string(),
         mid,
         outcome,
+        restarts_ice: false,
+        own_ice: None,
+        offered_tls_id: false,
         offered_setup: None,
         role: before.and_then(|own| own.role),
         standing: if before.is_some() { Standing::Alone } else { Standing::New },
@@ -169,7 +181,10 @@ fn outcome(
     if !own.codecs.iter().any(Codec::carries_media) {
         return Err(Rejection::NoCommonCodec);
     }
-    let streams = wanted.versions.iter().map(|rid| Vec::from([rid.clone()])).collect::<Vec<_>>();
+    let streams = |versions: &[String]| match own.simulcast {
+        true => versions.iter().map(|rid| Vec::from([rid.clone()])).collect(),
+        false => Vec::new(),
+    };
     Ok(Use::Rtp(RtpPlan {
         formats: numbers.formats(own, before),
         direction: Direction::from_flow(
@@ -178,10 +193,11 @@ fn outcome(
         ),
         extensions: numbers.extensions(own, before),
         rtcp_mux: true,
+        // "The a=rtcp-mux-only line MUST NOT be added" to what was settled before (RFC 9429 §5.2.2).
+        rtcp_mux_only: capabilities.require_rtcp_mux && before.is_none(),
         streams: wanted.streams.clone(),
         rtcp_rsize: true,
-        simulcast: (own.simulcast && !streams.is_empty())
-            .then_some(SimulcastPlan { way: Way::Send, streams }),
+        simulcast: SimulcastPlan::of(streams(&wanted.versions), streams(&wanted.received_versions)),
     }))
 }
 

@@ -3,6 +3,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::BundlePolicy;
+use super::settled::IceCredentials;
 use crate::{Codec, Direction};
 
 /// What an offer or an answer will say, section by section, to be read, changed or vetoed before it is
@@ -38,6 +39,12 @@ pub struct SectionPlan {
     pub mid: Option<String>,
     /// What it is used for, or why not.
     pub outcome: Result<Use, Rejection>,
+    /// Whether the offer restarts ICE for it: the answer then has new credentials (RFC 8839 §4.4.2).
+    pub restarts_ice: bool,
+    /// The credentials of this side so far, which a restart must not repeat.
+    pub(super) own_ice: Option<IceCredentials>,
+    /// Whether the offer tells a `tls-id`, without which an answer may tell none.
+    pub(super) offered_tls_id: bool,
     /// The side that the offer takes in DTLS; in a plan of an offer there is none yet.
     pub(super) offered_setup: Option<crate::Setup>,
     /// This side's part of a DTLS association that there is already.
@@ -79,6 +86,8 @@ pub struct RtpPlan {
     pub extensions: Vec<(u16, String)>,
     /// Whether RTP and RTCP share a port.
     pub rtcp_mux: bool,
+    /// Whether an offer insists on that (RFC 8858). An answer never says so.
+    pub rtcp_mux_only: bool,
     /// Whether RTCP packets may be of reduced size.
     pub rtcp_rsize: bool,
     /// The ids of the media streams that what this side sends belongs to; none for a track on its own.
@@ -87,13 +96,21 @@ pub struct RtpPlan {
     pub simulcast: Option<SimulcastPlan>,
 }
 
-/// Several versions of one media at a time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Several versions of one media at a time, in one direction or in both (RFC 8853 §5.1): the names of the
+/// versions, for each stream in order of preference, with the names of its alternatives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SimulcastPlan {
-    /// Whether this side sends or receives them.
-    pub way: crate::Way,
-    /// Their names, for each stream in order of preference, with the names of its alternatives.
-    pub streams: Vec<Vec<String>>,
+    /// What this side sends.
+    pub send: Vec<Vec<String>>,
+    /// What this side receives.
+    pub recv: Vec<Vec<String>>,
+}
+
+impl SimulcastPlan {
+    /// `None` if there is nothing to tell.
+    pub(super) fn of(send: Vec<Vec<String>>, recv: Vec<Vec<String>>) -> Option<Self> {
+        (!send.is_empty() || !recv.is_empty()).then_some(Self { send, recv })
+    }
 }
 
 /// Data channels.
@@ -148,7 +165,45 @@ impl SectionPlan {
     }
 }
 
+/// Why an answer cannot move a section out of its BUNDLE group (RFC 9143 §7.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// An offer moves sections by its own groups.
+    #[error("only an answer moves a section out of a group")]
+    NotAnAnswer,
+    /// There is no such section in a group, or it is rejected.
+    #[error("no accepted section of this tag is in a group")]
+    NotBundled,
+    /// The group was negotiated before: an offer has to do it.
+    #[error("the group was negotiated before, so that it takes an offer")]
+    Negotiated,
+    /// The offer has it only bundled, so that it has no address of its own there.
+    #[error("the offer has the section only bundled")]
+    BundleOnly,
+}
+
 impl Plan {
+    /// Moves a section out of its BUNDLE group, so that it has a transport of its own (RFC 9143 §7.3.2).
+    ///
+    /// # Errors
+    /// [`BundleError`]: then the section is kept or rejected.
+    pub fn move_out_of_bundle(&mut self, mid: &str) -> Result<(), BundleError> {
+        if self.part != Part::Answer {
+            return Err(BundleError::NotAnAnswer);
+        }
+        let section = self.sections.iter().find(|own| own.mid.as_deref() == Some(mid));
+        let section = section.filter(|own| own.outcome.is_ok()).ok_or(BundleError::NotBundled)?;
+        match section.standing {
+            Standing::Bundled => return Err(BundleError::Negotiated),
+            Standing::BundleOnly => return Err(BundleError::BundleOnly),
+            Standing::New | Standing::Alone => {}
+        }
+        let group = self.bundles.iter_mut().find(|group| group.iter().any(|own| own == mid));
+        group.ok_or(BundleError::NotBundled)?.retain(|own| own != mid);
+        Ok(())
+    }
+
     /// Rejects what cannot stand without another section that is rejected. An answer then names the first
     /// section that can tell the transport first (RFC 9143 §7.3.1).
     pub(super) fn make_consistent(&mut self) {

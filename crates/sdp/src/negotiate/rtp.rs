@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use super::{Rejection, RtpCapability, RtpPlan, SimulcastPlan};
 use crate::{
-    Codec, Direction, Extmap, Media, Rid, RtcpMux, RtcpRsize, Simulcast, TypedAttribute, Way,
+    Codec, Direction, Extmap, Media, Rid, RtcpMux, RtcpRsize, Simulcast, Stream, TypedAttribute,
+    Way,
 };
 
 /// What this side makes of an offered RTP section.
@@ -28,6 +29,7 @@ pub(super) fn answer(
         direction: common_direction(own.direction, stated.reversed()),
         extensions: common_extensions(own, offered),
         rtcp_mux,
+        rtcp_mux_only: false,
         streams: Vec::new(),
         rtcp_rsize: offered.has(RtcpRsize::NAME),
         simulcast: if own.simulcast { mirrored_simulcast(offered, &formats) } else { None },
@@ -90,27 +92,23 @@ fn common_extensions(own: &RtpCapability, offered: &Media<'_>) -> Vec<(u16, Stri
     common.map(|extension| (extension.id, extension.uri.to_string())).collect()
 }
 
-/// The offered versions seen from this side: what they send we receive (RFC 8853 §5.3.2). One way only;
-/// theirs to send comes first.
+/// The offered versions seen from this side: what they send we receive, and the other way round (RFC 8853 §5.3.2).
 fn mirrored_simulcast(offered: &Media<'_>, formats: &[(u8, Codec)]) -> Option<SimulcastPlan> {
     let simulcast: Simulcast<'_> = offered.get().ok().flatten()?;
-    let (way, offered_way, streams) = if simulcast.send.is_empty() {
-        (Way::Send, Way::Recv, simulcast.recv)
-    } else {
-        (Way::Recv, Way::Send, simulcast.send)
+    let usable = |way| -> BTreeSet<&str> {
+        let rids = offered.get_all::<Rid<'_>>().flatten();
+        let fitting = rids.filter(|rid| rid.way == way && has_common_format(rid, formats));
+        fitting.map(|rid| rid.id).collect()
     };
-    let usable: BTreeSet<&str> = offered
-        .get_all::<Rid<'_>>()
-        .flatten()
-        .filter(|rid| rid.way == offered_way && has_common_format(rid, formats))
-        .map(|rid| rid.id)
-        .collect();
-    let kept = streams.iter().map(|stream| {
-        let names = stream.0.iter().map(|alternative| alternative.rid);
-        names.filter(|rid| usable.contains(rid)).map(ToString::to_string).collect::<Vec<_>>()
-    });
-    let streams: Vec<Vec<String>> = kept.filter(|stream| !stream.is_empty()).collect();
-    if streams.is_empty() { None } else { Some(SimulcastPlan { way, streams }) }
+    let kept = |streams: &[Stream<'_>], way| -> Vec<Vec<String>> {
+        let usable = usable(way);
+        let named = streams.iter().map(|stream| {
+            let names = stream.0.iter().map(|alternative| alternative.rid);
+            names.filter(|rid| usable.contains(rid)).map(ToString::to_string).collect::<Vec<_>>()
+        });
+        named.filter(|stream| !stream.is_empty()).collect()
+    };
+    SimulcastPlan::of(kept(&simulcast.recv, Way::Recv), kept(&simulcast.send, Way::Send))
 }
 
 /// Whether one of the formats that the version is restricted to is left (RFC 8851 §4).

@@ -16,8 +16,22 @@ pub struct Settled {
     pub(super) sections: Vec<SettledSection>,
     /// The mids of each BUNDLE group, the one whose section tells the transport first.
     pub(super) bundles: Vec<Vec<String>>,
-    /// The tags that were ever used. A section that takes another one's place has a new tag.
-    pub(super) mids: BTreeSet<String>,
+    /// A number above all that were ever tags. A section that takes another one's place has a new tag.
+    pub(super) next_mid: u32,
+}
+
+/// What identifies one side of an ICE session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct IceCredentials {
+    pub(super) ufrag: String,
+    pub(super) password: String,
+}
+
+impl IceCredentials {
+    /// Whether these take the place of the ones before (RFC 8839 §4.4.1.1.1).
+    fn restart(&self, before: &Self) -> bool {
+        self.ufrag != before.ufrag && self.password != before.password
+    }
 }
 
 /// One section of the session.
@@ -32,22 +46,32 @@ pub(super) struct SettledSection {
     pub(super) extensions: Vec<(u16, String)>,
     /// This side's part of DTLS.
     pub(super) role: Option<Setup>,
+    /// This side's ICE credentials, and the other side's, where the section told them.
+    pub(super) own_ice: Option<IceCredentials>,
+    pub(super) their_ice: Option<IceCredentials>,
 }
 
 impl Settled {
     /// Takes up an exchange in which this side offered.
     pub fn own_offer(&mut self, offer: &Description<'_>, answer: &Description<'_>) {
-        self.exchange(offer, answer, |answered| match answered {
-            Setup::Active => Some(Setup::Passive),
-            Setup::Passive => Some(Setup::Active),
-            Setup::ActPass | Setup::HoldConn => None,
+        self.exchange(offer, answer, |section, offered, answered| {
+            (section.own_ice, section.their_ice) = (told(offered), told(answered));
+            let answered = answered.get_or_inherit().ok().flatten();
+            section.role = answered.and_then(|answered| match answered {
+                Setup::Active => Some(Setup::Passive),
+                Setup::Passive => Some(Setup::Active),
+                Setup::ActPass | Setup::HoldConn => None,
+            });
         });
     }
 
     /// Takes up an exchange in which the other side offered.
     pub fn own_answer(&mut self, offer: &Description<'_>, answer: &Description<'_>) {
-        let stays = |role| Some(role).filter(|role| matches!(role, Setup::Active | Setup::Passive));
-        self.exchange(offer, answer, stays);
+        self.exchange(offer, answer, |section, offered, answered| {
+            (section.own_ice, section.their_ice) = (told(answered), told(offered));
+            let answered = answered.get_or_inherit().ok().flatten();
+            section.role = answered.filter(|role| matches!(role, Setup::Active | Setup::Passive));
+        });
     }
 
     /// The sections that are in use, each to be offered again in both directions and in one version.
@@ -62,12 +86,11 @@ impl Settled {
         &mut self,
         offer: &Description<'_>,
         answer: &Description<'_>,
-        own_role: impl Fn(Setup) -> Option<Setup>,
+        take_sides: impl Fn(&mut SettledSection, &Media<'_>, &Media<'_>),
     ) {
         for (index, (offered, answered)) in offer.media().zip(answer.media()).enumerate() {
             let mut now = SettledSection::new(&offered, &answered);
-            let told = answered.get_or_inherit().ok().flatten();
-            now.role = told.and_then(&own_role);
+            take_sides(&mut now, &offered, &answered);
             match self.sections.get_mut(index) {
                 Some(before) if before.mid == now.mid && before.kind == now.kind => {
                     now.keep(before);
@@ -77,7 +100,8 @@ impl Settled {
                 None => self.sections.push(now),
             }
         }
-        self.mids.extend(self.sections.iter().filter_map(|section| section.mid.clone()));
+        let numbers = self.sections.iter().filter_map(|own| own.mid.as_ref()?.parse().ok());
+        self.next_mid = numbers.map(|tag: u32| tag.saturating_add(1)).fold(self.next_mid, u32::max);
         self.bundles = bundles(answer);
         self.share_roles();
     }
@@ -98,6 +122,12 @@ impl Settled {
 }
 
 impl SettledSection {
+    /// Whether an offer of the other side restarts ICE here.
+    pub(super) fn is_restarted_by(&self, offered: &Media<'_>) -> bool {
+        let now = told(offered);
+        now.zip(self.their_ice.as_ref()).is_some_and(|(now, before)| now.restart(before))
+    }
+
     fn new(offered: &Media<'_>, answered: &Media<'_>) -> Self {
         let mut section = Self {
             kind: offered.kind().to_string(),
@@ -107,6 +137,8 @@ impl SettledSection {
             formats: Vec::new(),
             extensions: Vec::new(),
             role: None,
+            own_ice: None,
+            their_ice: None,
         };
         if section.is_live {
             section.formats = offered.codecs();
@@ -133,7 +165,16 @@ impl SettledSection {
             }
         }
         self.role = self.role.or(before.role);
+        // A section that is bundled tells no credentials any more.
+        self.own_ice = self.own_ice.take().or(before.own_ice.take());
+        self.their_ice = self.their_ice.take().or(before.their_ice.take());
     }
+}
+
+/// The credentials that a section tells, or the session for it.
+fn told(media: &Media<'_>) -> Option<IceCredentials> {
+    let ice = media.ice().ok().flatten()?;
+    Some(IceCredentials { ufrag: ice.ufrag.to_string(), password: ice.password.to_string() })
 }
 
 impl Direction {

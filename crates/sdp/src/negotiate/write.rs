@@ -6,7 +6,8 @@ use super::{BundlePolicy, Plan, RtpPlan, SectionPlan, SimulcastPlan, Use};
 use crate::{
     Alternative, Builder, BundleOnly, Candidate, Connection, Description, EndOfCandidates, Extmap,
     Fingerprint, Fmtp, Group, IceOptions, IcePassword, IceUfrag, MaxMessageSize, Mid, Msid, Origin,
-    Rid, RtcpFb, RtcpMux, RtcpRsize, Rtpmap, SctpPort, Setup, Simulcast, Stream, Way, WriteError,
+    Rid, Rtcp, RtcpFb, RtcpMux, RtcpMuxOnly, RtcpRsize, Rtpmap, SctpPort, Setup, Simulcast, Stream,
+    TlsId, Way, WriteError,
 };
 
 /// The transport of this side: its ICE agent and its certificate. Sections that are not bundled need
@@ -21,6 +22,9 @@ pub struct Transport<'a> {
     pub options: &'a str,
     /// The hash of the certificate.
     pub fingerprint: Fingerprint<'a>,
+    /// Names the DTLS association: another one, from a strong generator, wants a new association (RFC 8842 §4). An
+    /// answer tells it only where the offer tells one (§5.3). Browsers tell none.
+    pub tls_id: Option<&'a str>,
     /// The candidates that are known, with `candidate:` in front or not.
     pub candidates: Vec<String>,
     /// Whether no more follow.
@@ -46,7 +50,8 @@ impl Plan {
     /// BUNDLE group tells the group's transport; another one may become the first where that is closed.
     ///
     /// # Errors
-    /// Where a value of the plan or the transport cannot be written.
+    /// Where a value of the plan or the transport cannot be written; [`WriteError::StaleIce`] where the offer restarts
+    /// ICE and the transport repeats what this side had before.
     pub fn write<'t>(
         &self,
         origin: Origin<'_>,
@@ -55,6 +60,26 @@ impl Plan {
         let mut plan = self.clone();
         plan.make_consistent();
         plan.write_consistent(origin, &mut transport)
+    }
+
+    /// Writes the description that follows one that this side gave before, in the same session: its version is the next
+    /// one if anything is different, and the same if nothing is (RFC 3264 §8).
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), and where the description before has no origin.
+    pub fn write_after<'t>(
+        &self,
+        before: &Description<'_>,
+        mut transport: impl FnMut(usize) -> Transport<'t>,
+    ) -> Result<Description<'static>, WriteError> {
+        let session = before.session();
+        let origin: Origin<'_> = session.field().ok().flatten().ok_or(WriteError::NoOrigin)?;
+        let same = self.write(origin, &mut transport)?;
+        if same.as_bytes() == before.as_bytes() {
+            return Ok(same);
+        }
+        let session_version = origin.session_version.saturating_add(1);
+        self.write(Origin { session_version, ..origin }, transport)
     }
 
     fn write_consistent<'t>(
@@ -69,21 +94,39 @@ impl Plan {
             let carriage = self.carriage(index, section, &bundles);
             builder = begin(section, carriage, builder);
             let Ok(usage) = &section.outcome else { continue };
-            let setup = self.setup(section);
+            let part = self.transport_part(section);
             builder = match carriage {
-                Carriage::Own => with_transport(builder, &transport(index), setup),
-                Carriage::Repeated(first) => with_transport(builder, &transport(first), setup),
+                Carriage::Own => {
+                    let transport = transport(index);
+                    refuse_stale(index, section, &transport)?;
+                    with_transport(builder, &transport, part)
+                }
+                Carriage::Repeated(first) => with_transport(builder, &transport(first), part),
                 Carriage::BundleOnly => builder.attribute(BundleOnly),
                 Carriage::Along => builder,
             };
             builder = match usage {
-                Use::Rtp(plan) => with_rtp(builder, plan),
+                Use::Rtp(plan) => {
+                    let tells_rtcp = match self.part {
+                        Part::Offer(_) => section.standing == Standing::New,
+                        Part::Answer => !plan.rtcp_mux,
+                    };
+                    // These stand where the transport does (RFC 9429 §5.2.1, §5.3.1).
+                    let has_transport = matches!(carriage, Carriage::Own | Carriage::Repeated(_));
+                    let builder = with_rtcp(builder, plan, has_transport, tells_rtcp);
+                    with_rtp(builder, plan)
+                }
                 Use::Data(plan) => builder
                     .attribute(SctpPort(plan.sctp_port))
                     .attribute(MaxMessageSize(plan.max_message_size)),
             };
         }
         builder.finish()
+    }
+
+    fn transport_part(&self, section: &SectionPlan) -> TransportPart {
+        let tells_tls_id = self.part != Part::Answer || section.offered_tls_id;
+        TransportPart { setup: self.setup(section), tells_tls_id }
     }
 
     fn carriage(&self, index: usize, section: &SectionPlan, bundles: &[Vec<&str>]) -> Carriage {
@@ -123,6 +166,25 @@ impl Plan {
     }
 }
 
+/// What the exchange decides about a transport.
+#[derive(Clone, Copy)]
+struct TransportPart {
+    setup: Setup,
+    tells_tls_id: bool,
+}
+
+/// "the agent MUST perform ICE restart" with new credentials (RFC 8839 §4.4.2, §4.4.1.1.1).
+fn refuse_stale(
+    index: usize,
+    section: &SectionPlan,
+    transport: &Transport<'_>,
+) -> Result<(), WriteError> {
+    let is_stale = section.own_ice.as_ref().is_some_and(|before| {
+        before.ufrag == transport.ufrag || before.password == transport.password
+    });
+    if section.restarts_ice && is_stale { Err(WriteError::StaleIce(index)) } else { Ok(()) }
+}
+
 /// The `m=` line, `c=` and mid. Port 9 stands for "the candidates will tell", zero for a section that is
 /// rejected, or wanted only bundled (RFC 9143 §7.2.1).
 fn begin(section: &SectionPlan, carriage: Carriage, builder: Builder) -> Builder {
@@ -142,16 +204,28 @@ fn begin(section: &SectionPlan, carriage: Carriage, builder: Builder) -> Builder
         .attributes(section.mid.as_deref().map(Mid))
 }
 
-fn with_transport(builder: Builder, transport: &Transport<'_>, setup: Setup) -> Builder {
+fn with_transport(builder: Builder, transport: &Transport<'_>, part: TransportPart) -> Builder {
     let options = Some(IceOptions(transport.options)).filter(|options| !options.0.is_empty());
     builder
         .attribute(IceUfrag(transport.ufrag))
         .attribute(IcePassword(transport.password))
         .attributes(options)
         .attribute(transport.fingerprint)
-        .attribute(setup)
+        .attribute(part.setup)
+        .attributes(transport.tls_id.filter(|_| part.tells_tls_id).map(TlsId))
         .attributes(transport.candidates.iter().map(|text| Candidate::from_line(text)))
         .attributes(transport.end_of_candidates.then_some(EndOfCandidates))
+}
+
+fn with_rtcp(builder: Builder, plan: &RtpPlan, has_transport: bool, tells_rtcp: bool) -> Builder {
+    let insists = plan.rtcp_mux && plan.rtcp_mux_only && has_transport;
+    // "containing the default value "9 IN IP4 0.0.0.0", because no candidates have yet been gathered".
+    let nowhere = Rtcp { port: 9, address: Some(Connection::UNSPECIFIED) };
+    builder
+        .attributes((has_transport && tells_rtcp).then_some(nowhere))
+        .attributes(plan.rtcp_mux.then_some(RtcpMux))
+        .attributes(insists.then_some(RtcpMuxOnly))
+        .attributes(plan.rtcp_rsize.then_some(RtcpRsize))
 }
 
 fn with_rtp(builder: Builder, plan: &RtpPlan) -> Builder {
@@ -163,12 +237,7 @@ fn with_rtp(builder: Builder, plan: &RtpPlan) -> Builder {
     let streams = plan.streams.iter().map(String::as_str).chain(alone);
     let streams =
         streams.filter(|_| plan.direction.sends()).map(|stream| Msid { stream, track: None });
-    let mut builder = builder
-        .direction(plan.direction)
-        .attributes(streams)
-        .attributes(plan.rtcp_mux.then_some(RtcpMux))
-        .attributes(plan.rtcp_rsize.then_some(RtcpRsize))
-        .attributes(extensions);
+    let mut builder = builder.direction(plan.direction).attributes(streams).attributes(extensions);
     for (payload_type, codec) in &plan.formats {
         let format = payload_type.to_string();
         let parameters = codec.parameters.as_str();
@@ -190,16 +259,18 @@ fn with_rtp(builder: Builder, plan: &RtpPlan) -> Builder {
 }
 
 fn with_simulcast(builder: Builder, plan: &SimulcastPlan) -> Builder {
-    let rids = plan.streams.iter().flatten();
-    let rids = rids.map(|id| Rid { id, way: plan.way, restrictions: "" });
-    let streams = plan
-        .streams
-        .iter()
-        .map(|names| Stream(names.iter().map(|rid| Alternative { rid, paused: false }).collect()));
-    let streams = streams.collect();
-    let simulcast = match plan.way {
-        Way::Send => Simulcast { send: streams, recv: Vec::new() },
-        Way::Recv => Simulcast { send: Vec::new(), recv: streams },
-    };
-    builder.attributes(rids).attribute(simulcast)
+    let rids = [(Way::Send, &plan.send), (Way::Recv, &plan.recv)].into_iter().flat_map(
+        |(way, streams)| streams.iter().flatten().map(move |id| Rid { id, way, restrictions: "" }),
+    );
+    builder
+        .attributes(rids)
+        .attribute(Simulcast { send: streams(&plan.send), recv: streams(&plan.recv) })
+}
+
+fn streams(names: &[Vec<String>]) -> Vec<Stream<'_>> {
+    names.iter().map(|names| stream(names)).collect()
+}
+
+fn stream(names: &[String]) -> Stream<'_> {
+    Stream(names.iter().map(|rid| Alternative { rid, paused: false }).collect())
 }

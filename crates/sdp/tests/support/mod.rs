@@ -13,6 +13,7 @@ pub(crate) fn transport(ufrag: &str) -> Transport<'_> {
         password: "asd88fgpdd777uzjYhagZg",
         options: "trickle",
         fingerprint: Fingerprint::sha256([7; 32]),
+        tls_id: None,
         candidates: Vec::new(),
         end_of_candidates: false,
     }
