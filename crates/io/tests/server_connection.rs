@@ -10,6 +10,7 @@ use pinhole_io::{ServerConnection, ServerConnector, Trust};
 use pinhole_sansio::Transport;
 use pinhole_stun::Host;
 use pinhole_stun::resolve::ServerAddress;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
@@ -285,10 +286,18 @@ async fn a_server_that_says_nothing_is_waited_for_ten_seconds() {
 
 /// Echoes what comes over TLS, with a certificate for these names, which is returned as PEM.
 async fn tls_echo(names: &[&str]) -> (SocketAddr, String) {
+    tls_echo_as(names, IsCa::NoCa).await
+}
+
+/// The same with a certificate that says what it is.
+async fn tls_echo_as(names: &[&str], is_ca: IsCa) -> (SocketAddr, String) {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-    let made = rcgen::generate_simple_self_signed(names).unwrap();
-    let certificate = CertificateDer::from_pem_slice(made.cert.pem().as_bytes()).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).unwrap();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.is_ca = is_ca;
+    let signing_key = KeyPair::generate().unwrap();
+    let pem = params.self_signed(&signing_key).unwrap().pem();
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(signing_key.serialize_pem().as_bytes()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -308,7 +317,19 @@ async fn tls_echo(names: &[&str]) -> (SocketAddr, String) {
             }
         }
     });
-    (server.address, made.cert.pem())
+    (server.address, pem)
+}
+
+#[tokio::test]
+async fn tls_believes_a_trusted_certificate_that_calls_itself_an_authority() {
+    // As openssl's do, and so those of many TURN servers.
+    let authority = IsCa::Ca(BasicConstraints::Unconstrained);
+    let (address, pem) = tls_echo_as(&["turn.example.org"], authority).await;
+    let server = ServerAddress { address, transport: Transport::Tls };
+    let trusting = ServerConnector::default().trusting(Trust::nobody().with_pem(&pem).unwrap());
+    assert!(trusting.connect(&server, &"turn.example.org".parse().unwrap()).await.is_ok());
+    let refused = trusting.connect(&server, &"other.example.org".parse().unwrap()).await;
+    assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::InvalidData);
 }
 
 #[tokio::test]

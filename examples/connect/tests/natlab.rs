@@ -21,12 +21,33 @@ fn we_connect_with_aioice_through_every_pair_of_nats_in_both_roles() {
     for (nat_a, nat_b) in NATS.iter().flat_map(|a| NATS.iter().map(move |b| (*a, *b))) {
         let lab = Lab::up(folder.clone(), nat_a, nat_b);
         for (a, b) in [(ours.as_str(), "aioice"), ("aioice", ours.as_str())] {
-            let result = lab.connect(a, b);
+            let result = lab.connect(a, b, &[]);
             assert_eq!(result["ok"], true, "{nat_a} {nat_b} {a} {b}: {result:#}");
             let (pair_a, pair_b) = (&result["A"]["pair"], &result["B"]["pair"]);
             println!("{nat_a} - {nat_b}: {pair_a} {pair_b} after {} ms", result["setup_ms"]);
         }
     }
+}
+
+#[test]
+fn where_there_is_no_direct_path_we_connect_through_relays_of_every_kind() {
+    let Some(folder) = installed() else { return };
+    let ours = format!("{} --stdio", env!("CARGO_BIN_EXE_connect"));
+    let ours = ours.as_str();
+    let lab = Lab::up(folder.clone(), "symmetric", "symmetric");
+    for transport in ["udp", "tcp", "tls", "tcp443", "tls443"] {
+        lab.connects_relayed(ours, ours, &["--turn", transport, "--relay-only", "both"]);
+    }
+    lab.connects_relayed(ours, "aioice", &["--turn", "udp"]);
+    lab.connects_relayed("aioice", ours, &["--turn", "udp"]);
+    lab.connects_relayed(ours, "chromium", &["--turn", "udp", "--ice-only"]);
+    lab.connects_relayed("chromium", ours, &["--turn", "udp", "--ice-only", "--trickle"]);
+    drop(lab);
+    let lab = Lab::up(folder, "blocked", "portrestr");
+    for transport in ["tcp", "tls443", "all"] {
+        lab.connects_relayed(ours, ours, &["--turn", transport]);
+    }
+    lab.connects_relayed(ours, "aioice", &["--turn-a", "tcp", "--turn-b", "udp"]);
 }
 
 /// The laboratory's folder; prints why there is none.
@@ -67,12 +88,22 @@ impl Lab {
     }
 
     /// Connects two drivers; what each did.
-    fn connect(&self, a: &str, b: &str) -> Value {
-        let output =
-            self.tool("icepair.py").args(["--a", a, "--b", b, "--timeout", "45"]).output().unwrap();
+    fn connect(&self, a: &str, b: &str, more: &[&str]) -> Value {
+        let mut command = self.tool("icepair.py");
+        command.args(["--a", a, "--b", b, "--timeout", "45"]).args(more);
+        let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         let errors = String::from_utf8_lossy(&output.stderr);
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}{errors}"))
+    }
+
+    fn connects_relayed(&self, a: &str, b: &str, more: &[&str]) {
+        let result = self.connect(a, b, more);
+        assert_eq!(result["ok"], true, "{a} {b} {more:?}: {result:#}");
+        let pairs = [&result["A"]["pair"], &result["B"]["pair"]];
+        let is_relayed = pairs.iter().any(|pair| pair.as_str().unwrap_or("").contains("relay"));
+        assert!(is_relayed, "{a} {b} {more:?}: {pairs:?}");
+        println!("{more:?}: {pairs:?} after {} ms", result["setup_ms"]);
     }
 
     fn tool(&self, name: &str) -> Command {

@@ -3,6 +3,7 @@
 mod outgoing;
 mod stream;
 mod trust;
+mod verifier;
 
 pub use stream::ServerStream;
 pub use trust::{Trust, TrustError};

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::verifier::Verifier;
 
 /// The roots of trust for servers behind TLS: the system's, unless told otherwise.
 #[derive(Clone, Debug, Default)]
@@ -58,11 +61,13 @@ impl Trust {
     /// [`TrustError::Root`], [`TrustError::Empty`].
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, TrustError> {
         let mut store = RootCertStore::empty();
+        let mut trusted = self.roots.clone();
         for root in &self.roots {
             store.add(root.clone()).map_err(|error| TrustError::Root(error.to_string()))?;
         }
         if !self.without_system {
             let found = rustls_native_certs::load_native_certs();
+            trusted.extend(found.certs.iter().cloned());
             // Systems carry roots that are old beyond use.
             store.add_parsable_certificates(found.certs);
             if store.is_empty() {
@@ -70,10 +75,14 @@ impl Trust {
                 return Err(TrustError::Empty(errors.collect::<Vec<_>>().join("; ")));
             }
         }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let provider = Arc::new(ring::default_provider());
+        let usual = WebPkiServerVerifier::builder_with_provider(store.into(), provider.clone());
+        let usual = usual.build().map_err(|error| TrustError::Root(error.to_string()))?;
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| TrustError::Root(error.to_string()))?
-            .with_root_certificates(store)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Verifier { usual, trusted }))
             .with_no_client_auth();
         Ok(Arc::new(config))
     }
