@@ -161,3 +161,34 @@ fn who_listens_everywhere_answers_from_where_it_was_asked() {
         talk(&mut client, relayed, &socket(), 20);
     }
 }
+
+/// Two allocations of one user, on whichever workers, have one budget: a burst of 65,535 bytes, of which
+/// every payload takes 1,000.
+#[test]
+fn the_bandwidth_of_a_user_is_shared_by_his_allocations() {
+    let server = start(Settings { bandwidth_per_user: Some(1), ..settings(4) });
+    let peer = socket();
+    let mut clients: Vec<_> = (0..4).map(|_| UdpClient::allocated(address(&server)).0).collect();
+    for client in &mut clients {
+        client.permit(LOOPBACK);
+    }
+    for number in 0..65 {
+        clients[number % 4].send(peer.local_addr().unwrap(), &[7; 1_000]);
+        assert_eq!(received(&peer).0.len(), 1_000);
+    }
+    for client in &mut clients {
+        client.send(peer.local_addr().unwrap(), &[7; 1_000]);
+        client.send(peer.local_addr().unwrap(), &[]);
+        assert_eq!(received(&peer).0.len(), 0, "more than the budget is dropped");
+    }
+    assert_eq!(server.metrics().dropped("user_bandwidth"), 4);
+}
+
+#[test]
+fn a_quota_counts_over_all_workers() {
+    let server = start(Settings { max_allocations_per_user: Some(6), ..settings(4) });
+    let clients: Vec<_> = (0..6).map(|_| UdpClient::allocated(address(&server))).collect();
+    let mut seventh = UdpClient::new(address(&server), |_| {});
+    assert_eq!(seventh.event(), Event::Lost { reason: Reason::Code(486) });
+    assert_eq!(clients.len() as u64, server.metrics().allocations());
+}

@@ -95,9 +95,15 @@ pub(crate) struct Options {
     /// Allocations of one user at a time [default: 64]
     #[arg(long, global = true, value_name = "N")]
     max_allocations_per_user: Option<u32>,
+    /// Allocations at a time from one network, an IPv4 /24 or an IPv6 /48 [default: 10000]
+    #[arg(long, global = true, value_name = "N")]
+    max_allocations_per_network: Option<u32>,
     /// Bytes a second that one allocation may relay, both ways together
     #[arg(long, global = true, value_name = "BYTES")]
     bandwidth: Option<u64>,
+    /// Bytes a second that all allocations of one user may relay, both ways together
+    #[arg(long, global = true, value_name = "BYTES")]
+    bandwidth_per_user: Option<u64>,
     /// Answers a second to an address that may be forged, from each worker; 0 for any number [default: 10]
     #[arg(long, global = true, value_name = "N")]
     answers_per_second: Option<u32>,
@@ -136,7 +142,9 @@ impl Options {
             workers: self.workers,
             max_allocations: self.max_allocations,
             max_allocations_per_user: self.max_allocations_per_user,
+            max_allocations_per_network: self.max_allocations_per_network,
             bandwidth: self.bandwidth,
+            bandwidth_per_user: self.bandwidth_per_user,
             answers_per_second: self.answers_per_second,
             tcp_relay: self.tcp_relay,
             mobility: self.mobility,

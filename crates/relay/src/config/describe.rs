@@ -1,6 +1,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use pinhole_turn::server::Bandwidth;
+
 use super::Config;
 
 impl fmt::Display for Config {
@@ -19,11 +21,13 @@ impl fmt::Display for Config {
         let limits = self.limits;
         writeln!(f, "{:<22}{}", "allocations", limits.allocations)?;
         writeln!(f, "{:<22}{}", "of one user", limits.allocations_per_user)?;
-        let bandwidth = limits.bandwidth.map_or_else(
-            || "not limited".into(),
-            |bandwidth| format!("{} bytes/s each", bandwidth.bytes_per_second),
-        );
-        writeln!(f, "{:<22}{bandwidth}", "bandwidth")?;
+        writeln!(f, "{:<22}{}", "of one network", limits.allocations_per_prefix)?;
+        let rate = |limit: Option<Bandwidth>| match limit {
+            None => "not limited".into(),
+            Some(limit) => format!("{} bytes/s", limit.bytes_per_second),
+        };
+        writeln!(f, "{:<22}{}", "bandwidth of each", rate(limits.bandwidth))?;
+        writeln!(f, "{:<22}{}", "of one user", rate(limits.bandwidth_per_user))?;
         let answers = self.answers.map_or_else(
             || "any number of answers".into(),
             |rate| format!("{} answers/s from each worker", rate.per_second),

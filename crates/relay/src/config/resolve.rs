@@ -142,7 +142,9 @@ impl Settings {
         let numbers = [
             (self.max_allocations.map(u64::from), "max-allocations"),
             (self.max_allocations_per_user.map(u64::from), "max-allocations-per-user"),
+            (self.max_allocations_per_network.map(u64::from), "max-allocations-per-network"),
             (self.bandwidth, "bandwidth"),
+            (self.bandwidth_per_user, "bandwidth-per-user"),
         ];
         let zero = numbers.iter().find(|(number, _)| *number == Some(0));
         zero.map_or(Ok(()), |(_, name)| Err(ConfigError::Zero(name)))
@@ -191,16 +193,20 @@ impl Settings {
 
     fn limits(&self) -> Limits {
         let default = Limits::default();
-        let bandwidth = self.bandwidth.map(|bytes_per_second| Bandwidth {
+        let bandwidth = |bytes_per_second: u64| Bandwidth {
             bytes_per_second,
             burst: bytes_per_second.max(SHORTEST_BURST),
-        });
+        };
         Limits {
             allocations: self.max_allocations.unwrap_or(default.allocations),
             allocations_per_user: self
                 .max_allocations_per_user
                 .unwrap_or(default.allocations_per_user),
-            bandwidth,
+            allocations_per_prefix: self
+                .max_allocations_per_network
+                .unwrap_or(default.allocations_per_prefix),
+            bandwidth: self.bandwidth.map(bandwidth),
+            bandwidth_per_user: self.bandwidth_per_user.map(bandwidth),
             ..default
         }
     }

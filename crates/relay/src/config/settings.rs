@@ -53,8 +53,12 @@ pub struct Settings {
     pub max_allocations: Option<u32>,
     /// Allocations of one user at a time.
     pub max_allocations_per_user: Option<u32>,
+    /// Allocations at a time from one network: an IPv4 /24, an IPv6 /48.
+    pub max_allocations_per_network: Option<u32>,
     /// Bytes a second that one allocation may relay, both ways together.
     pub bandwidth: Option<u64>,
+    /// Bytes a second that all allocations of one user may relay, both ways together.
+    pub bandwidth_per_user: Option<u64>,
     /// Answers a second to one source that has not proved its address, for each worker; zero for any
     /// number.
     pub answers_per_second: Option<u32>,
@@ -122,7 +126,11 @@ impl Settings {
             max_allocations_per_user: self
                 .max_allocations_per_user
                 .or(file.max_allocations_per_user),
+            max_allocations_per_network: self
+                .max_allocations_per_network
+                .or(file.max_allocations_per_network),
             bandwidth: self.bandwidth.or(file.bandwidth),
+            bandwidth_per_user: self.bandwidth_per_user.or(file.bandwidth_per_user),
             answers_per_second: self.answers_per_second.or(file.answers_per_second),
             tcp_relay: self.tcp_relay.or(file.tcp_relay),
             mobility: self.mobility.or(file.mobility),
