@@ -104,7 +104,7 @@ pub(crate) struct Options {
     /// Bytes a second that all allocations of one user may relay, both ways together
     #[arg(long, global = true, value_name = "BYTES")]
     bandwidth_per_user: Option<u64>,
-    /// Answers a second to an address that may be forged, from each worker; 0 for any number [default: 10]
+    /// Answers a second to an address that may be forged; 0 for any number [default: 20]
     #[arg(long, global = true, value_name = "N")]
     answers_per_second: Option<u32>,
     /// Whether TCP is relayed, too (RFC 6062) [default: true]

@@ -226,6 +226,37 @@ fn line_37_the_log_names_user_client_relay_and_peer_and_no_secret() {
 }
 
 #[test]
+fn sigterm_gives_every_allocation_its_last_line() {
+    let (mut server, address) = start(&[]);
+    let log = server.log();
+    let _clients: Vec<_> = (0..3).map(|_| UdpClient::allocated(address)).collect();
+    server.signal("-TERM");
+    assert_eq!(server.wait(), Some(0));
+    let lines = log.lines().map(Result::unwrap);
+    assert_eq!(lines.filter(|line| line.contains("reason=Operator")).count(), 3);
+}
+
+/// Checklist line 12: a thousand requests of one source, sent as fast as they go, get a burst of answers
+/// and then twenty a second.
+#[test]
+fn line_12_a_source_that_may_be_forged_gets_few_answers() {
+    let server = Server::start(1, &["--listen", "127.0.0.1:0", "--user", "alice:north"]);
+    let socket = socket();
+    let mut buffer = [0; 64];
+    let id = TransactionId::new([7; 12]);
+    let mut writer = MessageWriter::new(&mut buffer, Class::Request, Method::ALLOCATE, id).unwrap();
+    writer.attribute(&RequestedTransport::UDP).unwrap();
+    let request = writer.finish();
+    for _ in 0..1_000 {
+        socket.send_to(request, server.addresses[0]).unwrap();
+    }
+    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let answers = std::iter::from_fn(|| socket.recv(&mut [0; 512]).ok()).count();
+    // Four seconds would have to pass for so many.
+    assert!((1..=100).contains(&answers), "{answers} answers");
+}
+
+#[test]
 fn an_unknown_flag_is_an_error() {
     assert_eq!(command(&["--listn", "127.0.0.1:0"]).output().unwrap().status.code(), Some(2));
 }

@@ -30,7 +30,7 @@ impl fmt::Display for Config {
         writeln!(f, "{:<22}{}", "of one user", rate(limits.bandwidth_per_user))?;
         let answers = self.answers.map_or_else(
             || "any number of answers".into(),
-            |rate| format!("{} answers/s from each worker", rate.per_second),
+            |rate| format!("{} answers/s of each worker", rate.per_second),
         );
         writeln!(f, "{:<22}{answers}", "unproved sources")?;
         let metrics = self.metrics.as_ref().map_or_else(|| "nowhere".into(), SocketAddr::to_string);

@@ -49,7 +49,7 @@ pub struct Config {
     pub workers: NonZero<u8>,
     /// What clients may hold.
     pub limits: Limits,
-    /// Answers to a source that has not proved its address; `None` for any number.
+    /// Answers of each worker to a source that has not proved its address; `None` for any number.
     pub answers: Option<Rate>,
     /// Whether TCP is relayed (RFC 6062).
     pub tcp_relay: bool,

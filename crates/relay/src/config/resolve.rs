@@ -98,11 +98,7 @@ impl Settings {
             secrets: self.secret,
             certificate: self.certificate.zip(self.key),
             metrics: self.metrics,
-            answers: match self.answers_per_second {
-                None => Some(Rate::default()),
-                Some(0) => None,
-                Some(per_second) => Some(Rate { per_second, burst: per_second }),
-            },
+            answers: answers(self.answers_per_second.unwrap_or(ANSWERS), workers),
             tcp_relay: self.tcp_relay.unwrap_or(true),
             mobility: self.mobility.unwrap_or(true),
             relay_buffer: self.relay_buffer.unwrap_or(RELAY_BUFFER),
@@ -211,6 +207,17 @@ impl Settings {
         }
     }
 }
+
+/// One worker's share of the answers to one source, whose ports lead to all of them. What comes at once
+/// may lead to one.
+fn answers(per_second: u32, workers: NonZero<u8>) -> Option<Rate> {
+    let share = per_second.div_ceil(workers.get().into());
+    let burst = per_second.max(Rate::default().burst);
+    (per_second > 0).then_some(Rate { per_second: share, burst })
+}
+
+/// Twice what a client and its retransmissions need.
+const ANSWERS: u32 = 20;
 
 /// Whether a range opens addresses of several purposes at once.
 fn is_wide(range: Range) -> bool {

@@ -59,8 +59,7 @@ pub struct Settings {
     pub bandwidth: Option<u64>,
     /// Bytes a second that all allocations of one user may relay, both ways together.
     pub bandwidth_per_user: Option<u64>,
-    /// Answers a second to one source that has not proved its address, for each worker; zero for any
-    /// number.
+    /// Answers a second to one source that has not proved its address; zero for any number.
     pub answers_per_second: Option<u32>,
     /// Whether TCP is relayed (RFC 6062).
     pub tcp_relay: Option<bool>,
