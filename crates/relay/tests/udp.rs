@@ -8,6 +8,7 @@ use std::net::{SocketAddr, UdpSocket};
 
 use pinhole_relay::Settings;
 use pinhole_turn::client::{Event, Port, Reason};
+use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use support::{LOOPBACK, UdpClient, address, received, settings, socket, start};
 
 /// There and back, `count` times.
@@ -191,4 +192,34 @@ fn a_quota_counts_over_all_workers() {
     let mut seventh = UdpClient::new(address(&server), |_| {});
     assert_eq!(seventh.event(), Event::Lost { reason: Reason::Code(486) });
     assert_eq!(clients.len() as u64, server.metrics().allocations());
+}
+
+/// What a sender hands to the kernel as one train leaves as the same datagrams, with four bytes in front
+/// of each on the way to the client; long ones that would be fragmented, and empty ones, too.
+#[test]
+fn trains_of_datagrams_keep_their_borders() {
+    let server = start(settings(1));
+    let (mut client, relayed) = UdpClient::allocated(address(&server));
+    client.permit(LOOPBACK);
+    let peer = socket();
+    talk(&mut client, relayed, &peer, 10);
+    let state = UdpSocketState::new(UdpSockRef::from(&peer)).unwrap();
+    peer.set_nonblocking(false).unwrap();
+    for (segment, length) in
+        [(100, 6_400), (1_200, 12_345), (1_448, 14_481), (1_449, 4_347), (3_000, 9_001)]
+    {
+        let contents: Vec<u8> = (0..length).map(|number| (number % 251) as u8).collect();
+        let transmit = Transmit {
+            destination: relayed,
+            ecn: None,
+            contents: &contents,
+            segment_size: (state.max_gso_segments() > 1).then_some(segment),
+            src_ip: None,
+        };
+        state.try_send(UdpSockRef::from(&peer), &transmit).unwrap();
+        let step = transmit.segment_size.unwrap_or(length);
+        for datagram in contents.chunks(step) {
+            assert_eq!(client.receive().1, datagram, "{length} bytes in datagrams of {segment}");
+        }
+    }
 }

@@ -134,6 +134,7 @@ impl Batch {
         let total = self.segment * self.count;
         !self.is_closed
             && self.flow == *flow
+            && self.segment <= LONGEST_SEGMENT
             && (1..=self.segment).contains(&length)
             && self.count < SEGMENTS
             && total + length <= LONGEST
@@ -149,6 +150,9 @@ impl Udp {
 
 /// The most datagrams that Linux takes in one call (`UDP_MAX_SEGMENTS` before 6.9).
 const SEGMENTS: usize = 64;
+/// What an Ethernet frame carries over IPv6. The kernel refuses trains of datagrams that it would have to
+/// fragment, and whoever sends such datagrams must not put an end to all trains of the socket.
+const LONGEST_SEGMENT: usize = 1_452;
 /// The most bytes: what an IPv4 datagram carries.
 const LONGEST: usize = 65_507;
 /// Room for a whole train, or for the longest datagram with header and padding.

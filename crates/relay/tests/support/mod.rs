@@ -124,7 +124,7 @@ impl UdpClient {
     /// Drives the machine until there is an answer to this.
     fn run<T>(&mut self, mut until: impl FnMut(&mut Self) -> Option<T>) -> T {
         let end = self.now() + PATIENCE;
-        let mut buffer = [0; 2_048];
+        let mut buffer = [0; 65_536];
         loop {
             self.transmit();
             if let Some(found) = until(self) {
@@ -174,7 +174,7 @@ pub fn socket() -> UdpSocket {
 
 /// A datagram that a peer's socket has received, and where it came from.
 pub fn received(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
-    let mut buffer = [0; 2_048];
+    let mut buffer = [0; 65_536];
     let (length, from) = socket.recv_from(&mut buffer).unwrap();
     (buffer[..length].to_vec(), from)
 }
