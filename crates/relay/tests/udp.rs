@@ -1,6 +1,7 @@
 //! Clients over UDP, on one worker and on several.
 
-#![allow(clippy::disallowed_types, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::disallowed_types, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::wildcard_enum_match_arm, missing_docs)]
 
 mod support;
 
