@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pinhole_ice::{CandidateKind, Event, GatheringError, Reason};
+use pinhole_ice::{CandidateKind, Cause, Event, GatheringError, Reason};
 use pinhole_scenarios::oracle::Path;
 use pinhole_scenarios::{HomeNat, Place, Relaying, Session, SessionConfig, Side};
 
@@ -105,6 +105,21 @@ fn a_wrong_password_is_told_and_holds_nothing_up() {
     });
     assert!(refused, "{:?}", session.node(Side::A).events);
     assert_eq!(session.allocations(), 0);
+}
+
+#[test]
+fn a_failure_names_the_password_first_and_silence_last() {
+    let config = SessionConfig {
+        relaying: Relaying::Available,
+        password: "not the password",
+        ..SessionConfig::quiet([SYMMETRIC; 2])
+    };
+    let mut session = Session::new(&config, 1);
+    session.exchange_credentials();
+    assert_eq!(session.run_until(Duration::from_secs(100), Session::has_failed), Ok(true));
+    let explanation = session.node(Side::A).agent.explain();
+    assert!(matches!(explanation.causes[0], Cause::Unauthorized { .. }), "{explanation}");
+    assert_eq!(explanation.causes.last(), Some(&Cause::SilenceWithoutRelay), "{explanation}");
 }
 
 #[test]

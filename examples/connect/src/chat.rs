@@ -18,7 +18,7 @@ pub(crate) async fn run(url: &str, room: &str, create: bool, network: &Network) 
     let timeline = Timeline::new(settings.clock, "");
     let mut meeting = room::meet(url, room, create, &settings, &timeline).await?;
     if meeting.connect(&timeline).await? == Ended::Failed {
-        println!("{}", meeting.connection.inspect(failure::in_full).join("\n"));
+        println!("{}", meeting.connection.inspect(failure::in_full));
         meeting.signaling.leave(Some("no path was found".to_owned())).await;
         return Ok(Outcome::NotConnected);
     }

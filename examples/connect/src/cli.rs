@@ -33,6 +33,9 @@ pub(crate) struct Cli {
     /// Signal candidates one by one, as they are found
     #[arg(long, requires = "stdio")]
     pub(crate) trickle: bool,
+    /// On a failure, say on standard error what stood in the way (in rooms this is always said)
+    #[arg(long, requires = "stdio")]
+    pub(crate) explain: bool,
     /// Use IPv6 addresses too (with --stdio they are left out unless this is given)
     #[arg(long, requires = "stdio")]
     pub(crate) v6: bool,

@@ -56,8 +56,7 @@ async fn peer(
     let timeline = Timeline::new(settings.clock, name);
     let mut meeting = room::meet(&url, "demo", true, &settings, &timeline).await?;
     if meeting.connect(&timeline).await? == Ended::Failed {
-        let lines = meeting.connection.inspect(failure::in_full);
-        println!("{name}: {}", lines.join("\n"));
+        println!("{name}: {}", meeting.connection.inspect(failure::in_full));
         meeting.signaling.leave(Some("no path was found".to_owned())).await;
         return Ok(None);
     }

@@ -42,7 +42,10 @@ async fn run(cli: Cli) -> Result<Outcome> {
     let Cli { signal, room, role, network, .. } = cli;
     match (signal.zip(room), role) {
         (Some((url, room)), _) => chat::run(&url, &room, !cli.join_only, &network).await,
-        (None, Some(role)) => stdio::run(role, cli.trickle, cli.v6, &network).await,
+        (None, Some(role)) => {
+            let ways = stdio::Ways { trickle: cli.trickle, ipv6: cli.v6, explain: cli.explain };
+            stdio::run(role, ways, &network).await
+        }
         (None, None) => demo::run().await,
     }
 }

@@ -19,7 +19,7 @@ fn we_connect_with_aioice_through_every_pair_of_nats_in_both_roles() {
     let Some(folder) = installed() else { return };
     let ours = format!("{} --stdio", env!("CARGO_BIN_EXE_connect"));
     for (nat_a, nat_b) in NATS.iter().flat_map(|a| NATS.iter().map(move |b| (*a, *b))) {
-        let lab = Lab::up(folder.clone(), nat_a, nat_b);
+        let lab = Lab::up("pc-", folder.clone(), nat_a, nat_b);
         for (a, b) in [(ours.as_str(), "aioice"), ("aioice", ours.as_str())] {
             let result = lab.connect(a, b, &[]);
             assert_eq!(result["ok"], true, "{nat_a} {nat_b} {a} {b}: {result:#}");
@@ -34,7 +34,7 @@ fn where_there_is_no_direct_path_we_connect_through_relays_of_every_kind() {
     let Some(folder) = installed() else { return };
     let ours = format!("{} --stdio", env!("CARGO_BIN_EXE_connect"));
     let ours = ours.as_str();
-    let lab = Lab::up(folder.clone(), "symmetric", "symmetric");
+    let lab = Lab::up("pd-", folder.clone(), "symmetric", "symmetric");
     for transport in ["udp", "tcp", "tls", "tcp443", "tls443"] {
         lab.connects_relayed(ours, ours, &["--turn", transport, "--relay-only", "both"]);
     }
@@ -43,7 +43,7 @@ fn where_there_is_no_direct_path_we_connect_through_relays_of_every_kind() {
     lab.connects_relayed(ours, "chromium", &["--turn", "udp", "--ice-only"]);
     lab.connects_relayed("chromium", ours, &["--turn", "udp", "--ice-only", "--trickle"]);
     drop(lab);
-    let lab = Lab::up(folder, "blocked", "portrestr");
+    let lab = Lab::up("pd-", folder, "blocked", "portrestr");
     for transport in ["tcp", "tls443", "all"] {
         lab.connects_relayed(ours, ours, &["--turn", transport]);
     }
@@ -74,14 +74,16 @@ fn installed() -> Option<PathBuf> {
 
 /// Two networks behind NATs; they go when this is dropped.
 struct Lab {
+    /// The namespaces' names begin with it, so that other laboratories may run beside this one.
+    prefix: &'static str,
     folder: PathBuf,
     state: PathBuf,
 }
 
 impl Lab {
-    fn up(folder: PathBuf, nat_a: &str, nat_b: &str) -> Self {
-        let state = env::temp_dir().join(format!("connect-natlab-{}", process::id()));
-        let lab = Self { folder, state };
+    fn up(prefix: &'static str, folder: PathBuf, nat_a: &str, nat_b: &str) -> Self {
+        let state = env::temp_dir().join(format!("connect-natlab-{prefix}{}", process::id()));
+        let lab = Self { prefix, folder, state };
         let output = lab.tool("natlab").args(["up", "--a", nat_a, "--b", nat_b]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         lab
@@ -108,7 +110,7 @@ impl Lab {
 
     fn tool(&self, name: &str) -> Command {
         let mut command = Command::new(self.folder.join(name));
-        command.env("NATLAB_PREFIX", PREFIX).env("NATLAB_STATE", &self.state);
+        command.env("NATLAB_PREFIX", self.prefix).env("NATLAB_STATE", &self.state);
         command
     }
 }
@@ -119,6 +121,3 @@ impl Drop for Lab {
         let _ = fs::remove_dir_all(&self.state);
     }
 }
-
-/// The namespaces' names begin with it, so that other laboratories may run beside this one.
-const PREFIX: &str = "pc-";

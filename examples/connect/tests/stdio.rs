@@ -52,6 +52,20 @@ async fn a_candidate_that_is_none_is_left_out_and_reported() {
 }
 
 #[tokio::test]
+async fn a_failure_is_explained_on_request() {
+    let mut program = start("offerer", &["--patience", "0.5", "--explain"]);
+    program.wait_for("local").await;
+    let nobody =
+        json!({"ev": "remote", "ufrag": "nobody", "pwd": "x".repeat(22), "candidates": []});
+    program.say(&nobody.to_string()).await;
+    let ended = program.end().await;
+    assert_eq!(ended.code, Some(1));
+    for part in ["state: failed", "likely causes:", "does the other side run"] {
+        assert!(ended.errors.contains(part), "{}", ended.errors);
+    }
+}
+
+#[tokio::test]
 async fn the_end_of_input_before_a_connection_is_a_failure() {
     let mut program = start("offerer", &[]);
     program.wait_for("local").await;

@@ -1,6 +1,7 @@
 //! The agent: what the application calls, and what it asks for.
 
 mod checks;
+mod explain;
 mod generation;
 mod input;
 mod liveness;
@@ -30,6 +31,7 @@ use crate::candidate::{AddRemote, Candidate, LocalCandidates};
 use crate::config::{CandidatePolicy, Config, TurnServer};
 use crate::credentials::Credentials;
 use crate::event::{Command, Event, Events};
+use crate::explain::Troubles;
 use crate::gather::Gatherer;
 use crate::pacer::Pacer;
 use crate::pair::PairId;
@@ -60,6 +62,7 @@ pub struct Agent {
     state: State,
     /// The pair that the application was last told to be the route.
     told_route: Option<PairId>,
+    troubles: Troubles,
     events: Events,
     transmits: VecDeque<Transmit>,
 }
@@ -125,6 +128,7 @@ impl Agent {
             asked_last: false,
             state: State::New,
             told_route: None,
+            troubles: Troubles::default(),
             events: Events::default(),
             transmits: VecDeque::new(),
             config,
@@ -174,6 +178,7 @@ impl Agent {
     /// Tells that a server that the application meant to use is not to be found, so that
     /// [`Event::ServerNotFound`] stands among the other events.
     pub fn server_not_found(&mut self, server: String, reason: String) {
+        self.troubles.not_found(server.clone(), reason.clone());
         self.events.push(Event::ServerNotFound { server, reason });
     }
 

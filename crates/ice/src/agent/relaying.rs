@@ -11,6 +11,7 @@ use pinhole_turn::client::ToServer;
 use super::Agent;
 use crate::config::CandidatePolicy;
 use crate::event::{Event, ServerConnection};
+use crate::gather::GatheringError;
 use crate::pair::{PairFailure, PairId};
 use crate::relay::Happening;
 use crate::wire::MAX_MESSAGE;
@@ -60,10 +61,11 @@ impl Agent {
                 }
                 Happening::Permitted { relayed, peer } => self.pair_permitted(relayed, peer),
                 Happening::Refused { relayed, peer, reason } => {
+                    self.troubles.not_relayed(peer, reason);
                     self.events.push(Event::PeerRefused { relayed, peer, reason });
                 }
                 Happening::Failed { base, server, error } => {
-                    self.events.push(Event::GatheringFailed { base, server, error });
+                    self.gathering_failed(base, server, error);
                 }
                 Happening::Lost { server, relayed, reason } => {
                     for relayed in relayed.into_iter().flatten() {
@@ -78,6 +80,16 @@ impl Agent {
                 }
             }
         }
+    }
+
+    pub(super) fn gathering_failed(
+        &mut self,
+        base: SocketAddr,
+        server: SocketAddr,
+        error: GatheringError,
+    ) {
+        self.troubles.server(server, error);
+        self.events.push(Event::GatheringFailed { base, server, error });
     }
 
     /// A server saw `mapped` when it was asked from `base`.

@@ -138,7 +138,7 @@ impl Agent {
                 self.add_server_reflexive(mapped, base, (rank, server));
             }
             Err(_) if query.is_refresh() => {}
-            Err(error) => self.events.push(Event::GatheringFailed { base, server, error }),
+            Err(error) => self.gathering_failed(base, server, error),
         }
     }
 }

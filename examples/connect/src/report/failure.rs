@@ -1,6 +1,6 @@
-//! Why two peers did not connect: which pairs were tried, what each said, what to try next.
+//! Why two peers did not connect.
 
-use pinhole_ice::{Agent, CandidateKind, PairFailure, PairInfo, PairState};
+use pinhole_ice::Agent;
 
 /// The gist, for a program's log.
 pub(crate) fn in_one_line(agent: &Agent) -> String {
@@ -18,38 +18,9 @@ pub(crate) fn in_one_line(agent: &Agent) -> String {
     }
 }
 
-/// The whole story, a line an item.
-pub(crate) fn in_full(agent: &Agent) -> Vec<String> {
-    let mut lines = vec![in_one_line(agent)];
-    lines.extend(agent.pairs().map(|pair| format!("  {}", describe(&pair))));
-    lines.push("what to try next:".to_owned());
-    lines.extend(advice(agent).into_iter().map(|advice| format!("  - {advice}")));
-    lines
-}
-
-fn describe(pair: &PairInfo<'_>) -> String {
-    let (local, remote) = (pair.local, pair.remote);
-    let verdict = match (pair.state, pair.failure) {
-        (PairState::Failed, Some(failure)) => failure.to_string(),
-        (state, _) => state.to_string(),
-    };
-    format!("{} {} -> {} {}: {verdict}", local.kind, local.address, remote.kind, remote.address)
-}
-
-fn advice(agent: &Agent) -> Vec<&'static str> {
-    let mut advice = Vec::new();
-    let has = |kind| agent.local_candidates().any(|candidate| candidate.kind == kind);
-    if agent.remote_candidates().next().is_none() {
-        advice.push("check that the other side runs, and that its candidates reach this one");
-    }
-    if !has(CandidateKind::ServerReflexive) && !has(CandidateKind::PeerReflexive) {
-        advice.push("give a STUN server with --stun, so that this side learns its public address");
-    }
-    if agent.pairs().any(|pair| pair.failure == Some(PairFailure::Timeout)) {
-        advice.push("let UDP pass the firewalls on both sides");
-        advice.push("if both sides are behind symmetric NATs, only a relay (TURN) can help");
-    }
-    advice
+/// The whole story: the pairs, what may stand in the way, and what to try.
+pub(crate) fn in_full(agent: &Agent) -> String {
+    format!("{}\n{}", in_one_line(agent), agent.explain())
 }
 
 #[cfg(test)]
@@ -86,14 +57,13 @@ mod tests {
             "2 1 udp 8 203.0.113.7 5000 typ srflx",
         ]);
         assert_eq!(in_one_line(&agent), "2 candidate pairs tried: no answer");
-        let report = in_full(&agent).join("\n");
+        let report = in_full(&agent);
         for part in [
             "host 192.0.2.1:5000 -> host 198.51.100.7:5000: no answer",
             "host 192.0.2.1:5000 -> srflx 203.0.113.7:5000: no answer",
-            "what to try next:",
-            "--stun",
-            "firewalls",
+            "likely causes:",
             "symmetric NATs",
+            "try turns:",
         ] {
             assert!(report.contains(part), "no {part:?} in\n{report}");
         }
@@ -103,7 +73,7 @@ mod tests {
     fn a_peer_without_candidates_is_told_apart() {
         let agent = failed(&[]);
         assert!(in_one_line(&agent).contains("signalled no usable candidate"));
-        assert!(in_full(&agent).iter().any(|line| line.contains("the other side runs")));
+        assert!(in_full(&agent).contains("does the other side run"));
         let agent = failed(&["1 1 udp 9 2001:db8::7 5000 typ host"]);
         assert_eq!(in_one_line(&agent), "no candidate pair could be formed");
     }

@@ -17,6 +17,15 @@ use crate::report::failure;
 use pings::{Pings, Step};
 use protocol::{Data, Input, Output, Pair};
 
+/// How this side goes about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ways {
+    pub(crate) trickle: bool,
+    pub(crate) ipv6: bool,
+    /// Whether a failure is explained on standard error.
+    pub(crate) explain: bool,
+}
+
 /// One side of a session.
 struct Session {
     connection: Connection,
@@ -30,12 +39,8 @@ struct Session {
 }
 
 /// Runs until the other side, or whoever carries the lines, says bye.
-pub(crate) async fn run(
-    role: SdpRole,
-    trickle: bool,
-    ipv6: bool,
-    options: &Network,
-) -> Result<Outcome> {
+pub(crate) async fn run(role: SdpRole, ways: Ways, options: &Network) -> Result<Outcome> {
+    let Ways { trickle, ipv6, explain } = ways;
     let connection = NetworkSettings::find(options, ipv6)?.start(role.into())?;
     let mut session = Session {
         connection,
@@ -53,6 +58,9 @@ pub(crate) async fn run(
         tokio::select! {
             (at, event) = session.connection.next_event() => {
                 if session.on_event(&event, at)? == Some(State::Failed) {
+                    if explain {
+                        eprintln!("{}", session.connection.inspect(failure::in_full));
+                    }
                     return Ok(Outcome::NotConnected);
                 }
             }
