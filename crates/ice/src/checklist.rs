@@ -111,10 +111,6 @@ impl Checklist {
         }
     }
 
-    pub(crate) fn has_triggered(&self) -> bool {
-        !self.triggered.is_empty()
-    }
-
     pub(crate) fn untrigger(&mut self, id: PairId) {
         self.triggered.retain(|queued| *queued != id);
     }

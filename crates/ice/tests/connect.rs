@@ -6,9 +6,9 @@ mod support;
 use std::time::Duration;
 
 use pinhole_ice::{CandidateKind, Config, Event, PairState, State};
-use pinhole_netsim::{Direction, NatConfig, World};
+use pinhole_netsim::{Conditions, Direction, NatConfig, World};
 use pinhole_sansio::Instant;
-use support::{ROUND_TRIP, Sent, Session, add_stun_server, controlled, controlling};
+use support::{AgentNode, ROUND_TRIP, Sent, Session, add_stun_server, controlled, controlling};
 
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -276,6 +276,38 @@ fn a_silent_stun_server_is_reported_and_holds_nothing_up() {
 }
 
 /// Two agents with a STUN server, each behind a NAT of its own.
+#[test]
+fn the_last_of_36_pairs_has_its_turn_before_the_others_have_another() {
+    let mut world = World::new(1);
+    let [a, b] = ["a", "b"].map(|name| {
+        let core = world.core();
+        let host = (0..6).fold(world.host(name), |host, _| {
+            host.on(core).link(Conditions::latency(support::ACCESS))
+        });
+        let config = if name == "a" { controlling() } else { controlled() };
+        let seed = name.as_bytes()[0];
+        host.start_with(|addresses| AgentNode::new(config, seed, addresses))
+    });
+    let links = [a, b].map(|host| world.links(host));
+    for link in links.iter().flat_map(|links| &links[..5]).copied() {
+        world.set_outage(link, Direction::Up, true);
+        world.set_outage(link, Direction::Down, true);
+    }
+    let mut session = Session { world, a, b, trickles: [true, true] };
+    for host in [a, b] {
+        session.world.with(host, AgentNode::collect);
+    }
+    session.exchange_credentials();
+    assert!(session.run_until_selected(LIMIT));
+    // A check each Ta, the first one at once; one retransmission at most comes between.
+    let latest = Instant::ZERO + Duration::from_millis(50) * 36 + ROUND_TRIP;
+    for node in session.nodes() {
+        let writable = node.writable_at().unwrap();
+        assert!(writable <= latest, "{writable}");
+        assert!(node.sent.checks <= 42, "{:?}", node.sent);
+    }
+}
+
 fn behind_nats(nat_a: NatConfig, nat_b: NatConfig) -> Session {
     let mut world = World::new(1);
     let server = add_stun_server(&mut world);

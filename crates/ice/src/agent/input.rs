@@ -110,7 +110,8 @@ impl Agent {
         }
         let happened = self.relays.handle_timeout(now);
         self.relays_changed(happened, now);
-        if self.generation.checklist.has_triggered() {
+        // First transmissions go before later ones, or else those of many dead pairs would leave the last pair no turn.
+        if self.generation.checklist.has_next() {
             self.start_transaction(now);
         }
         self.handle_check_deadlines(now);

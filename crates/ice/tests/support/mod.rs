@@ -123,7 +123,7 @@ impl AgentNode {
         self.events.retain(|(_, event)| !matches!(event, Event::PairSelected { .. }));
     }
 
-    fn collect(&mut self, now: Instant) {
+    pub fn collect(&mut self, now: Instant) {
         while let Some(event) = self.agent.poll_event() {
             match &event {
                 Event::CandidateGathered(candidate) => {
