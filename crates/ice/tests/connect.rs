@@ -275,7 +275,6 @@ fn a_silent_stun_server_is_reported_and_holds_nothing_up() {
     assert_eq!(completed, failed);
 }
 
-/// Two agents with a STUN server, each behind a NAT of its own.
 #[test]
 fn the_last_of_36_pairs_has_its_turn_before_the_others_have_another() {
     let mut world = World::new(1);
@@ -308,6 +307,7 @@ fn the_last_of_36_pairs_has_its_turn_before_the_others_have_another() {
     }
 }
 
+/// Two agents with a STUN server, each behind a NAT of its own.
 fn behind_nats(nat_a: NatConfig, nat_b: NatConfig) -> Session {
     let mut world = World::new(1);
     let server = add_stun_server(&mut world);

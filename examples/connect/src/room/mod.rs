@@ -4,6 +4,7 @@ mod client;
 mod description;
 
 use anyhow::{Context as _, Result, bail};
+use futures_util::FutureExt as _;
 use pinhole_ice::{Candidate, Event, Role, State};
 use pinhole_io::Connection;
 use pinhole_sdp::Setup;
@@ -149,7 +150,10 @@ impl Meeting {
                 (at, event) = self.connection.next_event() => {
                     timeline.event(at, &event, &self.connection);
                     match event {
-                        Event::PairSelected { .. } => return Ok(Ended::Selected),
+                        Event::PairSelected { .. } => {
+                            self.tell_what_waits(timeline).await?;
+                            return Ok(Ended::Selected);
+                        }
                         Event::StateChanged(State::Failed) => return Ok(Ended::Failed),
                         event => self.trickle(&event).await?,
                     }
@@ -157,6 +161,15 @@ impl Meeting {
                 message = self.signaling.client.next() => self.on_message(message?)?,
             }
         }
+    }
+
+    /// Handles the events that came with the selection, such as the end of gathering.
+    async fn tell_what_waits(&mut self, timeline: &Timeline) -> Result<()> {
+        while let Some((at, event)) = self.connection.next_event().now_or_never() {
+            timeline.event(at, &event, &self.connection);
+            self.trickle(&event).await?;
+        }
+        Ok(())
     }
 
     /// Handles the agent's events until a message comes.
