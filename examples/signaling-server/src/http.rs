@@ -48,6 +48,7 @@ async fn websocket(
     upgrade
         .max_message_size(most)
         .max_frame_size(most)
+        .max_write_buffer_size(WRITE_BUFFER + 2 * most)
         .on_upgrade(move |socket| peer::serve(socket, visitor))
 }
 
@@ -77,6 +78,10 @@ fn asset(kind: &'static str, body: &'static str) -> Response {
     ];
     (headers, body).into_response()
 }
+
+/// From how many bytes on the WebSocket library writes what it has collected. Without a bound above that it
+/// would keep a pong for each ping of a client that reads nothing.
+const WRITE_BUFFER: usize = 128 * 1024;
 
 const PAGE: &str = include_str!("../page/index.html");
 const SCRIPT: &str = include_str!("../page/page.js");

@@ -1,8 +1,9 @@
-//! What a client that misbehaves meets.
+//! What a client that misbehaves meets. Tests called `line_57_` prove that line of the security checklist.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -20,7 +21,7 @@ const PING: u8 = 0x89;
 const JOIN: &[u8] = br#"{"type":"join"}"#;
 
 #[tokio::test]
-async fn a_request_head_of_16_kib_is_the_most() {
+async fn line_57_a_request_head_of_16_kib_is_the_most() {
     let running = server(Limits::default()).await;
     let pad = |bytes: usize| format!("X-Pad: {}\r\n", "x".repeat(bytes));
     let mut modest = Raw::connect(running.address).await;
@@ -28,6 +29,13 @@ async fn a_request_head_of_16_kib_is_the_most() {
     let mut long = Raw::connect(running.address).await;
     long.write(upgrade_request(running.address, &pad(17_000)).as_bytes()).await;
     assert_eq!(long.status().await, 431);
+    // It is the sum that counts, and that of an unfinished head as well.
+    let mut many = Raw::connect(running.address).await;
+    many.write(upgrade_request(running.address, &pad(1_000).repeat(17)).as_bytes()).await;
+    assert_eq!(many.status().await, 431);
+    let mut endless = Raw::connect(running.address).await;
+    endless.write(format!("GET /ws HTTP/1.1\r\n{}X-", pad(1_000).repeat(17)).as_bytes()).await;
+    assert_eq!(endless.status().await, 431);
 }
 
 #[tokio::test]
@@ -41,7 +49,7 @@ async fn a_request_that_does_not_come_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn a_frame_without_a_mask_is_a_protocol_error() {
+async fn line_57_a_frame_without_a_mask_is_a_protocol_error() {
     let running = server(Limits::default()).await;
     let mut raw = Raw::upgraded(running.address).await;
     raw.write(&[&[TEXT, JOIN.len() as u8], JOIN].concat()).await;
@@ -49,7 +57,7 @@ async fn a_frame_without_a_mask_is_a_protocol_error() {
 }
 
 #[tokio::test]
-async fn a_message_of_64_kib_is_the_longest() {
+async fn line_57_a_message_of_64_kib_is_the_longest() {
     let running = server(Limits::default()).await;
     let (mut client, _) = Client::joined(running.address, "blue").await;
     let frame = json!({"type": "offer", "sdp": ""}).to_string().len();
@@ -61,7 +69,7 @@ async fn a_message_of_64_kib_is_the_longest() {
 }
 
 #[tokio::test]
-async fn a_message_far_too_long_is_answered_before_it_is_read() {
+async fn line_57_a_message_far_too_long_is_answered_before_it_is_read() {
     let running = server(Limits::default()).await;
     let mut client = Client::connect(running.address).await;
     let _ = client.try_send(Message::text("x".repeat(4 << 20))).await;
@@ -69,7 +77,7 @@ async fn a_message_far_too_long_is_answered_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn many_tiny_fragments_add_up_to_a_message_that_is_too_long() {
+async fn line_57_many_tiny_fragments_add_up_to_a_message_that_is_too_long() {
     let running = server(Limits::default()).await;
     let mut raw = Raw::upgraded(running.address).await;
     let more = masked_frame(CONTINUED, b"x").repeat(100_000);
@@ -79,7 +87,7 @@ async fn many_tiny_fragments_add_up_to_a_message_that_is_too_long() {
 }
 
 #[tokio::test]
-async fn empty_fragments_and_pings_cost_nothing_that_lasts() {
+async fn line_57_empty_fragments_and_pings_cost_nothing_that_lasts() {
     let running = server(Limits::default()).await;
     for flood in [
         [masked_frame(TEXT_TO_BE_CONTINUED, JOIN), masked_frame(CONTINUED, b"").repeat(100_000)],
@@ -90,6 +98,39 @@ async fn empty_fragments_and_pings_cost_nothing_that_lasts() {
         raw.write(&masked_frame(CONTINUED_AND_LAST, b"")).await;
         raw.read_past(br#"{"type":"joined""#).await;
     }
+}
+
+/// A pong that does not fit any more gives way to the next one; a message that does not fit ends the
+/// connection.
+#[tokio::test]
+async fn line_57_no_queue_of_pongs_grows_for_a_client_that_reads_none() {
+    let running = server(Limits::default()).await;
+    let mut raw = Raw::upgraded_with_small_window(running.address).await;
+    let ping = masked_frame(PING, &[b'p'; 125]);
+    raw.write(&ping.repeat(250_000)).await;
+    raw.write(&masked_frame(TEXT, JOIN)).await;
+    let (kept, joined) = raw.read_to(br#"{"type":"joined""#).await;
+    println!("{kept} bytes of pongs; joined: {joined}");
+    assert!(kept < 20_000_000, "{kept} of 31,750,000 bytes of pongs were kept");
+}
+
+/// The server's own names have 128 random bits; nobody finds a room by counting.
+#[tokio::test]
+async fn line_57_a_room_without_a_name_gets_one_that_cannot_be_guessed() {
+    let running = server(Limits { connections_per_ip: 64, ..Limits::default() }).await;
+    let (mut names, mut clients) = (BTreeSet::new(), Vec::new());
+    let mut differing = 0;
+    for _ in 0..64 {
+        let mut client = Client::connect(running.address).await;
+        let answer = client.ask(json!({"type": "join"})).await;
+        let name = answer["room"].as_str().unwrap().to_owned();
+        assert_eq!(name.len(), 32, "{name}");
+        let bits = u128::from_str_radix(&name, 16).unwrap();
+        differing |= names.last().map_or(0, |last| bits ^ last);
+        assert!(names.insert(bits), "{name} came twice");
+        clients.push(client);
+    }
+    assert_eq!(differing, u128::MAX, "each bit is once so and once so");
 }
 
 #[tokio::test]
@@ -104,7 +145,7 @@ async fn a_message_that_is_not_text_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn pages_of_other_origins_are_turned_away() {
+async fn line_57_pages_of_other_origins_are_turned_away() {
     let listed = Origins::Listed(vec!["https://app.example".to_owned()]);
     let cases = [
         (Origins::Same, "http://{host}", 101),
@@ -126,7 +167,7 @@ async fn pages_of_other_origins_are_turned_away() {
 }
 
 #[tokio::test]
-async fn a_reader_that_never_reads_has_to_go_and_the_others_hear_of_it() {
+async fn line_57_a_reader_that_never_reads_has_to_go_and_the_others_hear_of_it() {
     let limits = Limits { slow_reader: Duration::from_millis(100), ..Limits::default() };
     let running = server(limits).await;
     let (mut writer, _) = Client::joined(running.address, "blue").await;
@@ -148,7 +189,7 @@ async fn a_reader_that_never_reads_has_to_go_and_the_others_hear_of_it() {
 }
 
 #[tokio::test]
-async fn one_address_has_only_so_many_connections() {
+async fn line_57_one_address_has_only_so_many_connections() {
     let running = server(Limits { connections_per_ip: 2, ..Limits::default() }).await;
     let (first, _) = Client::joined(running.address, "blue").await;
     let (mut second, _) = Client::joined(running.address, "blue").await;

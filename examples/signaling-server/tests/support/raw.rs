@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::soon;
 
@@ -29,6 +29,15 @@ pub(crate) fn masked_frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
 impl Raw {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self { socket: soon("connecting", TcpStream::connect(address)).await.unwrap() }
+    }
+
+    /// Connects and upgrades with a receive buffer of 64 KiB, so that what is not read fills up soon.
+    pub(crate) async fn upgraded_with_small_window(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+        let mut raw = Self { socket: soon("connecting", socket.connect(address)).await.unwrap() };
+        assert_eq!(raw.upgrade(address, "").await, 101);
+        raw
     }
 
     /// Connects, and upgrades to a WebSocket.
@@ -82,9 +91,22 @@ impl Raw {
 
     /// Reads until `wanted` was among what came.
     pub(crate) async fn read_past(&mut self, wanted: &[u8]) {
-        let mut last = Vec::new();
-        while !last.ends_with(wanted) {
-            last.push(soon("the wanted bytes", self.socket.read_u8()).await.unwrap());
+        assert!(self.read_to(wanted).await.1, "the connection ended before the wanted bytes");
+    }
+
+    /// Reads until `wanted` was among what came, or the end: how many bytes, and whether it was.
+    pub(crate) async fn read_to(&mut self, wanted: &[u8]) -> (usize, bool) {
+        let (mut came, mut looked_at) = (Vec::new(), 0_usize);
+        loop {
+            let news = &came[looked_at.saturating_sub(wanted.len())..];
+            if news.windows(wanted.len()).any(|own| own == wanted) {
+                return (came.len(), true);
+            }
+            looked_at = came.len();
+            let read = soon("the wanted bytes", self.socket.read_buf(&mut came)).await;
+            if read.unwrap_or(0) == 0 {
+                return (came.len(), false);
+            }
         }
     }
 
