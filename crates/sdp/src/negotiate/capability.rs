@@ -79,8 +79,7 @@ pub enum BundlePolicy {
     #[default]
     Balanced,
     /// All, and each section of an offer repeats the first one's transport. Browsers call it so and do
-    /// so, although RFC 9429 has another meaning for it; and Chromium turns down bundle-only sections
-    /// from the third section on, because they have no transport.
+    /// so, although RFC 9429 has another meaning for it.
     MaxBundle,
     /// All, and each section of an offer but the first is bundle-only. An answer rejects what is not
     /// bundled with the first.

@@ -89,9 +89,11 @@ impl Plan {
     ) -> Result<Description<'static>, WriteError> {
         let bundles = self.live_bundles();
         let groups = bundles.iter().map(|mids| Group::bundle(mids.iter().copied()));
-        let mut builder = Builder::new(origin).attributes(groups);
-        for (index, section) in self.sections.iter().enumerate() {
-            let carriage = self.carriage(index, section, &bundles);
+        let carriages = self.carriages(&bundles);
+        let mut builder = Builder::new(origin)
+            .attributes(groups)
+            .attributes(self.session_fingerprint(&carriages, transport));
+        for (index, (section, carriage)) in self.sections.iter().zip(carriages).enumerate() {
             builder = begin(section, carriage, builder);
             let Ok(usage) = &section.outcome else { continue };
             let part = self.transport_part(section);
@@ -122,6 +124,30 @@ impl Plan {
             };
         }
         builder.finish()
+    }
+
+    fn carriages(&self, bundles: &[Vec<&str>]) -> Vec<Carriage> {
+        let sections = self.sections.iter().enumerate();
+        sections.map(|(index, section)| self.carriage(index, section, bundles)).collect()
+    }
+
+    /// The fingerprint for the whole session, for an offer with sections that tell no transport. Chromium
+    /// holds such a section for unprotected, and rejects what follows it in the bundle, unless it inherits
+    /// one (RFC 8122 §5).
+    fn session_fingerprint<'t>(
+        &self,
+        carriages: &[Carriage],
+        transport: &mut impl FnMut(usize) -> Transport<'t>,
+    ) -> Option<Fingerprint<'t>> {
+        let tells_none = |(section, carriage): (&SectionPlan, &Carriage)| {
+            section.outcome.is_ok() && matches!(carriage, Carriage::BundleOnly | Carriage::Along)
+        };
+        let is_needed = self.sections.iter().zip(carriages).any(tells_none);
+        let own = (0..).zip(&self.sections).zip(carriages).find(|((_, section), carriage)| {
+            section.outcome.is_ok() && **carriage == Carriage::Own
+        });
+        let ((first, _), _) = own.filter(|_| self.part != Part::Answer && is_needed)?;
+        Some(transport(first).fingerprint)
     }
 
     fn transport_part(&self, section: &SectionPlan) -> TransportPart {
