@@ -1,5 +1,6 @@
 //! Runs a test in a network of its own, from which no packet leaves.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::process::{Command, Stdio};
 use std::{env, fs, process};
 
@@ -22,7 +23,10 @@ pub(crate) fn run_in_namespace(test: &str, body: impl FnOnce()) {
     };
     let itself = env::current_exe().expect("a test knows its own file");
     let mut inner = namespace(flags);
-    let scratch = env::temp_dir().join(format!("{test}-{}", process::id()));
+    // A short name: browsers make sockets in it, whose paths have at most 107 bytes.
+    let mut hasher = DefaultHasher::new();
+    test.hash(&mut hasher);
+    let scratch = env::temp_dir().join(format!("{:x}-{}", hasher.finish(), process::id()));
     fs::create_dir_all(&scratch).expect("temporary files can be made");
     inner.arg(itself).args([test, "--exact", "--nocapture"]);
     inner.env(INSIDE, "1").env("TMPDIR", &scratch);
