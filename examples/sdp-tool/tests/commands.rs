@@ -96,7 +96,10 @@ fn candidates_are_decoded_down_to_the_parts_of_the_priority() {
 fn check_warns_or_fails_by_the_rules_asked_for() {
     let sloppy = OFFER.replace("\r\n", "\n");
     let (good, said) = run(&["check", "-"], &sloppy);
-    assert!(good && said.contains("-: warning: line 1, column 4: expected CRLF"), "{said}");
+    assert!(
+        good && said.contains("-: warning: line 1, column 4: expected CRLF (RFC 8866 §5)"),
+        "{said}"
+    );
     assert!(said.ends_with("1 files, 0 errors, 1 warnings\n"), "{said}");
     let (good, said) = run(&["check", "--profile", "strict", "-"], &sloppy);
     assert!(!good && said.ends_with("1 files, 1 errors, 0 warnings\n"), "{said}");

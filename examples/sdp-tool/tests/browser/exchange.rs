@@ -46,24 +46,38 @@ fn a_browser_accepts_our_offers_and_we_its_answers() {
     });
 }
 
-/// Versions that we offer to send: a browser receives one of them.
+/// Versions that we offer to send: a browser receives one of them. Those that we offer to receive it sends.
 #[test]
-fn a_browser_accepts_our_offer_of_a_simulcast() {
-    with_page("exchange::a_browser_accepts_our_offer_of_a_simulcast", |mut page| async move {
+fn a_browser_accepts_our_offers_of_a_simulcast() {
+    with_page("exchange::a_browser_accepts_our_offers_of_a_simulcast", |mut page| async move {
+        let versions = ["q", "h", "f"].map(str::to_owned).to_vec();
         for (set, own) in sets() {
-            let mut side = Side::new(own);
-            let versions = ["q", "h", "f"].map(str::to_owned).to_vec();
-            let offer = side.offer(&[Wanted { versions, ..Wanted::new("video") }]);
-            let offered: Simulcast<'_> = offer.media().next().unwrap().get().unwrap().unwrap();
-            assert_eq!(offered.to_string(), "send q;h;f");
+            let mut side = Side::new(own.clone());
+            let sends = Wanted { versions: versions.clone(), ..Wanted::new("video") };
+            let offer = side.offer(&[sends]);
+            assert_eq!(simulcast(&offer).as_deref(), Some("send q;h;f"));
             let answer = accepted(&mut page, &mut side, &offer).await;
-            assert!(!answer.media().next().unwrap().is_rejected(), "{answer}");
-            println!(
-                "{set}: {:?}",
-                answer.media().next().unwrap().attribute("simulcast").is_some()
-            );
+            assert_eq!(simulcast(&answer), None, "{set}: {answer}");
+
+            let mut side = Side::new(own);
+            let received_versions = versions.clone();
+            let receives = Wanted { received_versions, ..Wanted::new("video") };
+            let offer = side.offer(&[receives]);
+            assert_eq!(simulcast(&offer).as_deref(), Some("recv q;h;f"));
+            page.renew("").await;
+            let sending = "pc.getTransceivers()[0].direction = 'sendrecv'";
+            let answer = page.answer(&offer, sending).await;
+            side.take_answer(&offer, &answer);
+            assert_eq!(simulcast(&answer).as_deref(), Some("send q;h;f"), "{set}: {answer}");
         }
     });
+}
+
+/// What the first section, which is not rejected, says about versions.
+fn simulcast(description: &Description<'_>) -> Option<String> {
+    let media = description.media().next().unwrap();
+    assert!(!media.is_rejected(), "{description}");
+    media.get::<Simulcast<'_>>().unwrap().map(|simulcast| simulcast.to_string())
 }
 
 /// A new connection of the browser answers the offer, and we take the answer.
