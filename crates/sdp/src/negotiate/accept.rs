@@ -1,4 +1,4 @@
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -32,18 +32,16 @@ impl Plan {
         } else {
             settled::bundles(offer)
         };
-        let is_bundled =
-            |mid: Option<&str>| bundles.iter().flatten().any(|own| Some(own.as_str()) == mid);
+        let bundled = group_of(&bundles);
+        let settled_bundled = group_of(&settled.bundles);
         let sections = offer.media().map(|media| {
             let is_only = media.has(BundleOnly::NAME);
             let outcome = outcome(capabilities, &media).and_then(|usage| {
-                let alone = is_only && !is_bundled(media.mid());
+                let alone = is_only && !media.mid().is_some_and(|mid| bundled.contains_key(mid));
                 if alone { Err(Rejection::NotBundled) } else { Ok(usage) }
             });
             let mid = media.mid().map(ToString::to_string);
-            let is_settled = mid
-                .as_ref()
-                .is_some_and(|mid| settled.bundles.iter().flatten().any(|own| own == mid));
+            let is_settled = mid.as_deref().is_some_and(|mid| settled_bundled.contains_key(mid));
             let before = settled.sections.get(media.index()).filter(|own| own.mid == mid);
             let restarts_ice = before.is_some_and(|own| own.is_restarted_by(&media));
             SectionPlan {
@@ -72,20 +70,23 @@ impl Plan {
     }
 }
 
+/// The index of the group that a tag is in; it is in one at most.
+fn group_of(bundles: &[Vec<String>]) -> BTreeMap<&str, usize> {
+    let mids =
+        (0..).zip(bundles).flat_map(|(index, group)| group.iter().map(move |mid| (mid, index)));
+    mids.map(|(mid, index)| (mid.as_str(), index)).collect()
+}
+
 /// What RFC 9429 §4.1.1 has an answerer reject, so as not to need a transport more.
 fn reject_unbundled(policy: BundlePolicy, bundles: &[Vec<String>], sections: &mut [SectionPlan]) {
     let mut kinds = BTreeSet::new();
-    let mut first: Option<Option<String>> = None;
+    let groups = group_of(bundles);
+    let mut first = None;
     for section in sections.iter_mut().filter(|section| section.outcome.is_ok()) {
-        let is_with_first = match &first {
-            None => true,
-            Some(first) => bundles.iter().any(|group| {
-                let has =
-                    |mid: &Option<String>| mid.as_ref().is_some_and(|mid| group.contains(mid));
-                has(first) && has(&section.mid)
-            }),
-        };
-        first.get_or_insert_with(|| section.mid.clone());
+        let group = section.mid.as_deref().and_then(|mid| groups.get(mid).copied());
+        let is_with_first =
+            first.is_none_or(|first: Option<usize>| first.is_some() && first == group);
+        first.get_or_insert(group);
         let may_stay = match policy {
             BundlePolicy::Balanced => kinds.insert(section.kind.clone()) || !bundles.is_empty(),
             BundlePolicy::MustBundle => is_with_first,

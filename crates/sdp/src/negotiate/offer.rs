@@ -1,4 +1,4 @@
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -87,18 +87,22 @@ impl Plan {
 /// What becomes of each section: those of before, then the new ones, of which the first take the places
 /// that are free. `None` is a section that nobody wants.
 fn places<'w>(settled: &Settled, wanted: &'w [Wanted]) -> Vec<Option<&'w Wanted>> {
-    let is_of = |wanted: &Wanted, section: &SettledSection| {
-        let is_same = wanted.kind == section.kind && wanted.mid == section.mid;
-        section.is_live && wanted.mid.is_some() && is_same
-    };
-    let mut new = wanted
-        .iter()
-        .filter(|wanted| !settled.sections.iter().any(|section| is_of(wanted, section)));
+    let of_wanted = |wanted: &'w Wanted| Some((wanted.kind.as_str(), wanted.mid.as_deref()?));
+    fn of_section(section: &SettledSection) -> Option<(&str, &str)> {
+        Some((section.kind.as_str(), section.mid.as_deref()?))
+    }
+    let live = settled.sections.iter().filter(|section| section.is_live);
+    let live: BTreeSet<(&str, &str)> = live.filter_map(of_section).collect();
+    // From the last one on, so that the first wish for a section counts.
+    let meant = wanted.iter().rev().filter_map(|wanted| Some((of_wanted(wanted)?, wanted)));
+    let meant: BTreeMap<(&str, &str), &Wanted> = meant.collect();
+    let is_new = |wanted: &&'w Wanted| !of_wanted(wanted).is_some_and(|own| live.contains(&own));
+    let mut new = wanted.iter().filter(is_new);
     let mut places: Vec<Option<&Wanted>> = settled
         .sections
         .iter()
         .map(|section| {
-            let own = wanted.iter().find(|wanted| is_of(wanted, section));
+            let own = of_section(section).and_then(|own| meant.get(&own).copied());
             if section.is_live { own } else { new.next() }
         })
         .collect();
@@ -146,9 +150,9 @@ fn bundles(
     if policy == BundlePolicy::Never {
         return Vec::new();
     }
-    let is_live = |mid: &&String| {
-        sections.iter().any(|own| own.outcome.is_ok() && own.mid.as_ref() == Some(mid))
-    };
+    let live = sections.iter().filter(|own| own.outcome.is_ok());
+    let live: BTreeSet<&str> = live.filter_map(|own| own.mid.as_deref()).collect();
+    let is_live = |mid: &&String| live.contains(mid.as_str());
     let groups =
         settled.bundles.iter().map(|group| group.iter().filter(is_live).cloned().collect());
     let mut groups: Vec<Vec<String>> =
@@ -158,8 +162,9 @@ fn bundles(
     };
     let new = sections.iter().filter(|section| section.standing == Standing::New);
     first.extend(new.filter_map(|section| section.mid.clone()));
+    let bundled: BTreeSet<&String> = groups.iter().flatten().collect();
     for section in sections {
-        if section.mid.as_ref().is_some_and(|mid| groups.iter().flatten().any(|own| own == mid)) {
+        if section.mid.as_ref().is_some_and(|mid| bundled.contains(mid)) {
             section.standing = Standing::Bundled;
         }
     }

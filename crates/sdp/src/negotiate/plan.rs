@@ -1,4 +1,4 @@
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -210,30 +210,30 @@ impl Plan {
         if self.part != Part::Answer {
             return;
         }
+        // From the last one on, so that the first section of a tag counts.
+        let sections = self.sections.iter().rev();
+        let tagged: BTreeMap<&str, &SectionPlan> =
+            sections.filter_map(|section| Some((section.mid.as_deref()?, section))).collect();
+        let find = |mid: &String| tagged.get(mid.as_str()).copied();
+        let may_tell = |mid: &String| {
+            find(mid).is_some_and(|own| own.outcome.is_ok() && own.standing != Standing::BundleOnly)
+        };
+        let mut lost = BTreeSet::new();
         for group in &mut self.bundles {
-            let find = |mid: &String| {
-                self.sections.iter().find(|section| section.mid.as_ref() == Some(mid))
-            };
-            let may_tell = |mid: &String| {
-                find(mid)
-                    .is_some_and(|own| own.outcome.is_ok() && own.standing != Standing::BundleOnly)
-            };
             let depends = group
                 .first()
                 .and_then(find)
                 .is_some_and(|own| own.is_refused() && own.standing == Standing::Bundled);
-            let tag = group.iter().position(may_tell).filter(|_| !depends);
-            if let Some(tag) = tag {
-                group.get_mut(..=tag).unwrap_or_default().rotate_right(1);
-                continue;
+            match group.iter().position(may_tell).filter(|_| !depends) {
+                Some(tag) => group.get_mut(..=tag).unwrap_or_default().rotate_right(1),
+                None => lost.extend(group.iter().cloned()),
             }
-            let is_member = |section: &&mut SectionPlan| {
-                section.outcome.is_ok()
-                    && section.mid.as_ref().is_some_and(|mid| group.contains(mid))
-            };
-            for section in self.sections.iter_mut().filter(is_member) {
-                section.outcome = Err(Rejection::NotBundled);
-            }
+        }
+        let is_lost = |section: &&mut SectionPlan| {
+            section.outcome.is_ok() && section.mid.as_ref().is_some_and(|mid| lost.contains(mid))
+        };
+        for section in self.sections.iter_mut().filter(is_lost) {
+            section.outcome = Err(Rejection::NotBundled);
         }
     }
 

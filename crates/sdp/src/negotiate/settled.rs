@@ -108,15 +108,22 @@ impl Settled {
 
     /// A section that is bundled has the role of the one that tells the transport.
     fn share_roles(&mut self) {
-        for group in &self.bundles {
-            let members = |section: &SettledSection| {
-                section.mid.as_ref().is_some_and(|mid| group.contains(mid))
-            };
-            let tag = |section: &&SettledSection| section.mid.as_ref() == group.first();
-            let role = self.sections.iter().find(tag).and_then(|section| section.role);
-            for section in self.sections.iter_mut().filter(|section| members(section)) {
-                section.role = section.role.or(role);
-            }
+        // From the last one on, so that the first section of a tag counts.
+        let sections = self.sections.iter().rev();
+        let own: BTreeMap<&str, Option<Setup>> =
+            sections.filter_map(|section| Some((section.mid.as_deref()?, section.role))).collect();
+        let shared = self.bundles.iter().flat_map(|group| {
+            let tag = group.first().and_then(|mid| own.get(mid.as_str()).copied()).flatten();
+            group.iter().map(move |mid| (mid.as_str(), tag))
+        });
+        let shared: BTreeMap<&str, Option<Setup>> = shared.collect();
+        let roles = self.sections.iter().map(|section| {
+            let shared = section.mid.as_deref().and_then(|mid| shared.get(mid).copied());
+            section.role.or(shared.flatten())
+        });
+        let roles: Vec<Option<Setup>> = roles.collect();
+        for (section, role) in self.sections.iter_mut().zip(roles) {
+            section.role = role;
         }
     }
 }

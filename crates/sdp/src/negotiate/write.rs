@@ -1,3 +1,4 @@
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -127,8 +128,30 @@ impl Plan {
     }
 
     fn carriages(&self, bundles: &[Vec<&str>]) -> Vec<Carriage> {
+        let (mut places, mut kinds) = (BTreeMap::new(), BTreeMap::new());
+        for (index, section) in self.sections.iter().enumerate() {
+            if let Some(mid) = section.mid.as_deref() {
+                places.entry(mid).or_insert(index);
+            }
+            if section.outcome.is_ok() {
+                kinds.entry(section.kind.as_str()).or_insert(index);
+            }
+        }
+        let tags = bundles.iter().flat_map(|group| {
+            let tag = group.first().and_then(|mid| places.get(mid).copied());
+            group.iter().map(move |mid| (*mid, tag))
+        });
+        let tags: BTreeMap<&str, Option<usize>> = tags.collect();
         let sections = self.sections.iter().enumerate();
-        sections.map(|(index, section)| self.carriage(index, section, bundles)).collect()
+        let carriages = sections.map(|(index, section)| {
+            let tag = section.mid.as_deref().and_then(|mid| tags.get(mid).copied());
+            let is_first_of_kind = kinds.get(section.kind.as_str()) == Some(&index);
+            tag.map_or(Carriage::Own, |tag| {
+                let first = tag.unwrap_or(index);
+                self.carriage(section, first, first == index, is_first_of_kind)
+            })
+        });
+        carriages.collect()
     }
 
     /// The fingerprint for the whole session, for an offer with sections that tell no transport. Chromium
@@ -155,27 +178,22 @@ impl Plan {
         TransportPart { setup: self.setup(section), tells_tls_id }
     }
 
-    fn carriage(&self, index: usize, section: &SectionPlan, bundles: &[Vec<&str>]) -> Carriage {
-        let mid = section.mid.as_deref();
-        let group = bundles.iter().find(|mids| mids.iter().any(|own| Some(*own) == mid));
-        let Some(first) = group.and_then(|mids| mids.first().copied()) else {
-            return Carriage::Own;
-        };
-        let place =
-            |mid| self.sections.iter().position(|section| section.mid.as_deref() == Some(mid));
-        let first = place(first).unwrap_or(index);
-        let is_first_of_kind = || {
-            let same = |other: &SectionPlan| other.outcome.is_ok() && other.kind == section.kind;
-            self.sections.iter().position(same) == Some(index)
-        };
+    /// The transport of a section in a group whose transport the section `first` tells.
+    fn carriage(
+        &self,
+        section: &SectionPlan,
+        first: usize,
+        is_first: bool,
+        is_first_of_kind: bool,
+    ) -> Carriage {
         match self.part {
-            _ if first == index => Carriage::Own,
+            _ if is_first => Carriage::Own,
             Part::Answer => Carriage::Along,
             Part::Offer(BundlePolicy::Never | BundlePolicy::MaxCompat) => Carriage::Own,
             Part::Offer(BundlePolicy::MaxBundle) => Carriage::Repeated(first),
             Part::Offer(_) if section.standing == Standing::Bundled => Carriage::Along,
             Part::Offer(_) if section.standing == Standing::Alone => Carriage::Own,
-            Part::Offer(BundlePolicy::Balanced) if is_first_of_kind() => Carriage::Own,
+            Part::Offer(BundlePolicy::Balanced) if is_first_of_kind => Carriage::Own,
             Part::Offer(BundlePolicy::Balanced | BundlePolicy::MustBundle) => Carriage::BundleOnly,
         }
     }
