@@ -46,73 +46,101 @@ macro_rules! right {
 }
 
 fn checked(operation: &str, codec: &str) -> (Operation, bool) {
-    let check = black_box(CHECK);
-    let packet = black_box(rtp());
-    let channel = black_box(channel_data());
-    let mut buffer = [0; 256];
+    let input = Input {
+        check: black_box(CHECK),
+        packet: black_box(rtp()),
+        channel: black_box(channel_data()),
+        buffer: [0; 256],
+    };
     match codec {
-        "ours" => {
-            let key = IntegrityKey::short_term(PASSWORD);
-            match operation {
-                "parse" => right!(ours::parse(&check) => Some(crate::READ)),
-                "verify" => right!(ours::verify(&check, &key) => Some(crate::READ)),
-                "build" => right!(ours::build(&mut buffer, &key) => Some(88)),
-                "success" => right!(ours::success(&mut buffer, &key) => Some(64)),
-                "channel" => right!(ours::channel(&channel) => Some((0x4001, 160))),
-                _ => right!(ours::refuse(&packet) => true),
-            }
-        }
-        "floor" => {
-            let key = floor::key();
-            match operation {
-                "parse" => right!(floor::parse(&check) => Some(crate::READ)),
-                "verify" => right!(floor::verify(&check, &key) => Some(crate::READ)),
-                "build" => right!(floor::build(&mut buffer, &key) => 88),
-                "success" => right!(floor::success(&mut buffer, &key) => 64),
-                "channel" => right!(floor::channel(&channel) => Some((0x4001, 160))),
-                _ => right!(floor::refuse(&packet) => true),
-            }
-        }
-        "stun_types" => {
-            let key = stun_types::key();
-            match operation {
-                "parse" => right!(stun_types::parse(&check) => Some(crate::READ)),
-                "verify" => right!(stun_types::verify(&check, &key) => Some(crate::READ)),
-                "build" => right!(stun_types::build(&mut buffer, &key) => Some(88)),
-                "success" => right!(stun_types::success(&mut buffer, &key) => Some(64)),
-                "channel" => right!(stun_types::channel(&channel) => Some((0x4001, 160))),
-                _ => right!(stun_types::refuse(&packet) => true),
-            }
-        }
-        "is" => {
-            let id = is::id();
-            match operation {
-                "parse" => right!(is::parse(&check) => Some(crate::READ)),
-                "verify" => right!(is::verify(&check) => Some(crate::READ)),
-                "build" => right!(is::build(&mut buffer, id) => Some(88)),
-                "success" => right!(is::success(&mut buffer, id) => Some(64)),
-                _ => right!(is::refuse(&packet) => true),
-            }
-        }
-        "rtc_stun" => {
-            let (provider, mut message) = (rtc::provider(), RtcMessage::new());
-            match operation {
-                "parse" => right!(rtc::parse(&check, &mut message) => Some(crate::READ)),
-                "verify" => {
-                    right!(rtc::verify(&check, &mut message, &*provider) => Some(crate::READ))
-                }
-                "build" => right!(rtc::build(&mut message, &*provider) => Some(88)),
-                "success" => right!(rtc::success(&mut message, &*provider) => Some(64)),
-                _ => right!(rtc::refuse(&packet, &mut message) => true),
-            }
-        }
-        "stun_codec" => match operation {
-            "parse" => right!(stun_codec::parse(&check) => Some(crate::READ)),
-            "verify" => right!(stun_codec::verify(&check) => Some(crate::READ)),
-            "build" => right!(stun_codec::build() => Some(88)),
-            "success" => right!(stun_codec::success() => Some(64)),
-            _ => right!(stun_codec::refuse(&packet) => true),
-        },
+        "floor" => of_floor(operation, input),
+        "ours" => of_ours(operation, input),
+        "stun_types" => of_stun_types(operation, input),
+        "is" => of_is(operation, input),
+        "rtc_stun" => of_rtc_stun(operation, input),
+        "stun_codec" => of_stun_codec(operation, input),
         _ => panic!("no codec {codec}"),
+    }
+}
+
+/// What the operations read, and where they write.
+struct Input {
+    check: [u8; 108],
+    packet: [u8; 172],
+    channel: [u8; 164],
+    buffer: [u8; 256],
+}
+
+fn of_floor(operation: &str, input: Input) -> (Operation, bool) {
+    let Input { check, packet, channel, mut buffer } = input;
+    let key = floor::key();
+    match operation {
+        "parse" => right!(floor::parse(&check) => Some(crate::READ)),
+        "verify" => right!(floor::verify(&check, &key) => Some(crate::READ)),
+        "build" => right!(floor::build(&mut buffer, &key) => 88),
+        "success" => right!(floor::success(&mut buffer, &key) => 64),
+        "channel" => right!(floor::channel(&channel) => Some((0x4001, 160))),
+        _ => right!(floor::refuse(&packet) => true),
+    }
+}
+
+fn of_ours(operation: &str, input: Input) -> (Operation, bool) {
+    let Input { check, packet, channel, mut buffer } = input;
+    let key = IntegrityKey::short_term(PASSWORD);
+    match operation {
+        "parse" => right!(ours::parse(&check) => Some(crate::READ)),
+        "verify" => right!(ours::verify(&check, &key) => Some(crate::READ)),
+        "build" => right!(ours::build(&mut buffer, &key) => Some(88)),
+        "success" => right!(ours::success(&mut buffer, &key) => Some(64)),
+        "channel" => right!(ours::channel(&channel) => Some((0x4001, 160))),
+        _ => right!(ours::refuse(&packet) => true),
+    }
+}
+
+fn of_stun_types(operation: &str, input: Input) -> (Operation, bool) {
+    let Input { check, packet, channel, mut buffer } = input;
+    let key = stun_types::key();
+    match operation {
+        "parse" => right!(stun_types::parse(&check) => Some(crate::READ)),
+        "verify" => right!(stun_types::verify(&check, &key) => Some(crate::READ)),
+        "build" => right!(stun_types::build(&mut buffer, &key) => Some(88)),
+        "success" => right!(stun_types::success(&mut buffer, &key) => Some(64)),
+        "channel" => right!(stun_types::channel(&channel) => Some((0x4001, 160))),
+        _ => right!(stun_types::refuse(&packet) => true),
+    }
+}
+
+fn of_is(operation: &str, input: Input) -> (Operation, bool) {
+    let Input { check, packet, mut buffer, .. } = input;
+    let id = is::id();
+    match operation {
+        "parse" => right!(is::parse(&check) => Some(crate::READ)),
+        "verify" => right!(is::verify(&check) => Some(crate::READ)),
+        "build" => right!(is::build(&mut buffer, id) => Some(88)),
+        "success" => right!(is::success(&mut buffer, id) => Some(64)),
+        _ => right!(is::refuse(&packet) => true),
+    }
+}
+
+fn of_rtc_stun(operation: &str, input: Input) -> (Operation, bool) {
+    let Input { check, packet, .. } = input;
+    let (provider, mut message) = (rtc::provider(), RtcMessage::new());
+    match operation {
+        "parse" => right!(rtc::parse(&check, &mut message) => Some(crate::READ)),
+        "verify" => right!(rtc::verify(&check, &mut message, &*provider) => Some(crate::READ)),
+        "build" => right!(rtc::build(&mut message, &*provider) => Some(88)),
+        "success" => right!(rtc::success(&mut message, &*provider) => Some(64)),
+        _ => right!(rtc::refuse(&packet, &mut message) => true),
+    }
+}
+
+fn of_stun_codec(operation: &str, input: Input) -> (Operation, bool) {
+    let Input { check, packet, .. } = input;
+    match operation {
+        "parse" => right!(stun_codec::parse(&check) => Some(crate::READ)),
+        "verify" => right!(stun_codec::verify(&check) => Some(crate::READ)),
+        "build" => right!(stun_codec::build() => Some(88)),
+        "success" => right!(stun_codec::success() => Some(64)),
+        _ => right!(stun_codec::refuse(&packet) => true),
     }
 }

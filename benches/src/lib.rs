@@ -1,5 +1,5 @@
 //! The same bytes through several STUN crates, descriptions through several SDP crates ([`sdp`]), and what
-//! a TURN server machine costs ([`turn`]).
+//! a TURN server machine costs ([`turn`]). What two of them have in common is printed by [`table`].
 //!
 //! Each row of the table is an operation, each module of this crate a codec that does it. `floor` is no
 //! codec: it is written for exactly these bytes, in a straight line, and shows what is possible.
@@ -9,6 +9,7 @@ pub mod floor;
 pub mod ours;
 pub mod peers;
 pub mod sdp;
+pub mod table;
 pub mod turn;
 
 use std::net::SocketAddr;

@@ -1,6 +1,7 @@
 //! The same offers through several SDP crates. `floor` is no parser: it finds the lines and their letters,
 //! and writes by copying.
 
+pub mod growth;
 pub mod offers;
 
 use std::hint::black_box;
