@@ -1,10 +1,14 @@
 //! What the crate docs say is accepted, row by row: it is read as the row says, and what of it the RFCs do
 //! not allow is a warning with a line and a section.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod support;
+
+use pinhole_sdp::negotiate::{Capabilities, Plan, Rejection};
 use pinhole_sdp::{
-    Description, ErrorKind, Fingerprint, IceUfrag, Profile, Sctpmap, Setup, Simulcast,
+    Connection, Description, ErrorKind, Fingerprint, IceUfrag, Profile, Sctpmap, Setup, Simulcast,
 };
+use support::{capabilities, written};
 
 /// A row of the docs, and for each text in its manner the warnings: line, column, section.
 struct Row {
@@ -162,4 +166,64 @@ fn what_is_lenient_is_read_as_the_docs_say() {
     assert_eq!(media.get::<Sctpmap<'_>>().unwrap().unwrap().port, 5000);
     assert_eq!(read("@m=audio 9 RTP/AVP|").media().next().unwrap().formats().count(), 0);
     assert_eq!(read("|@").media().count(), 0, "blank lines may come first");
+}
+
+/// The second table of the docs: what some servers do, and what becomes of it.
+#[test]
+fn asterisk_without_bundle_and_with_two_ports_is_answered_where_that_is_allowed() {
+    let section = |port: u16| {
+        format!(
+            "m=audio {port} RTP/SAVP 0|c=IN IP4 192.0.2.1|a=rtcp:{}|a=ice-ufrag:Aste|\
+             a=ice-pwd:AsteAsteAsteAsteAsteAste|a=setup:actpass|",
+            port + 1
+        )
+    };
+    let text = whole(&format!("@{}{}", section(18_000), section(18_010)));
+    let offer = Description::parse(&text).unwrap();
+    let own = capabilities(&[]);
+    let refused = Plan::answer(&own, &offer);
+    assert!(refused.sections.iter().all(|own| own.outcome == Err(Rejection::NoRtcpMux)));
+    let answer = written(&Plan::answer(&Capabilities { require_rtcp_mux: false, ..own }, &offer));
+    assert_eq!(answer.check_answer_to(&offer), []);
+    for media in answer.media() {
+        assert!(!media.is_rejected() && media.has("ice-ufrag") && !media.has("rtcp-mux"));
+        assert_eq!(media.protocol(), "RTP/SAVP");
+    }
+}
+
+#[test]
+fn kurento_offers_dtls_under_an_older_name_and_is_found_out_when_it_answers_so() {
+    let section = |protocol: &str| {
+        format!(
+            "m=audio 1 {protocol} 0|c=IN IP4 192.0.2.1|a=mid:audio0|a=rtcp-mux|a=ice-ufrag:Kure|\
+             a=ice-pwd:KureKureKureKureKureKure|a=fingerprint:sha-1 02:02|a=setup:active|"
+        )
+    };
+    let text = whole(&format!("@a=fingerprint:sha-1 01:01|{}", section("RTP/SAVPF")));
+    let older = Description::parse(&text).unwrap();
+    assert_eq!(Plan::answer(&capabilities(&[]), &older).sections[0].outcome.as_ref().err(), None);
+    let media = older.media().next().unwrap();
+    let counts: Fingerprint<'_> = media.get_or_inherit().unwrap().unwrap();
+    assert_eq!(counts.to_string(), "sha-1 02:02", "the section's");
+
+    let offer = whole(&format!("@{}", section("UDP/TLS/RTP/SAVPF").replace("active", "actpass")));
+    let found = older.check_answer_to(&Description::parse(&offer).unwrap());
+    let [error] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(error.line(), 6);
+    assert!(error.to_string().contains("RFC 9429 §5.8.3"), "{error}");
+}
+
+#[test]
+fn janus_has_its_address_after_the_attributes_and_rejects_with_inactive() {
+    let text = whole(
+        "@a=ice-lite|m=video 9 UDP/TLS/RTP/SAVPF 96|a=mid:0|c=IN IP4 192.0.2.1|\
+         a=rtpmap:96 VP8/90000|m=audio 0 UDP/TLS/RTP/SAVPF 0|a=inactive|c=IN IP4 192.0.2.1|a=mid:1|",
+    );
+    assert_eq!(warnings(&text), [(8, 1, ORDER), (12, 1, ORDER)]);
+    let description = Description::parse(&text).unwrap();
+    let [video, audio] = &description.media().collect::<Vec<_>>()[..] else { panic!("two") };
+    let connection = Connection { address_type: "IP4", address: "192.0.2.1" };
+    assert_eq!(video.field(), Ok(Some(connection)));
+    assert!(audio.is_rejected() && !video.is_rejected());
+    assert!(video.session().has("ice-lite"));
 }
