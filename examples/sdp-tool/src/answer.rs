@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use pinhole_sdp::negotiate::{Capabilities, Plan, Transport};
-use pinhole_sdp::{Description, Fingerprint, Origin};
+use pinhole_sdp::{Description, Fingerprint, Origin, TlsId};
 
 use crate::input::Input;
 
@@ -46,7 +46,7 @@ fn transport<'d>(description: &'d Description<'d>) -> Option<Transport<'d>> {
             password: ice.password,
             options: ice.options.0,
             fingerprint: media.get_or_inherit::<Fingerprint<'_>>().ok().flatten()?,
-            tls_id: None,
+            tls_id: media.get_or_inherit().ok().flatten().map(|TlsId(id)| id),
             candidates: media.candidates().map(str::to_owned).collect(),
             end_of_candidates: media.end_of_candidates(),
         })

@@ -157,6 +157,15 @@ fn answer_takes_what_both_can_do_and_says_why_not() {
     assert!(good, "{said}");
     let (good, said) = run(&["answer", "--caps", &own, "-"], &OFFER.replace("opus", "sonus"));
     assert!(!good && said.contains("section 0, audio, is rejected: no codec is common"), "{said}");
+    let with_association = |id: &str, text: &str| {
+        text.replace("a=setup:actpass\r\n", &format!("a=setup:actpass\r\na=tls-id:{id}\r\n"))
+    };
+    let own = folder.file("association.sdp", &with_association(&"own".repeat(8), OFFER));
+    let offer = with_association(&"their".repeat(5), OFFER);
+    let (_, said) = run(&["answer", "--caps", &own, "-"], &offer);
+    assert!(said.contains("a=tls-id:ownownownownownownownown\r\n"), "{said}");
+    let (_, said) = run(&["answer", "--caps", &own, "-"], OFFER);
+    assert!(!said.contains("tls-id"), "none was offered: {said}");
     let bare = folder.file("bare.sdp", "v=0\r\n");
     let (good, said) = run(&["answer", "--caps", &bare, "-"], OFFER);
     assert!(!good && said.contains("bare.sdp has no ICE credentials"), "{said}");
