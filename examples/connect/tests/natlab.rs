@@ -84,6 +84,8 @@ impl Lab {
     fn up(prefix: &'static str, folder: PathBuf, nat_a: &str, nat_b: &str) -> Self {
         let state = env::temp_dir().join(format!("connect-natlab-{prefix}{}", process::id()));
         let lab = Self { prefix, folder, state };
+        // What an interrupted run has left behind.
+        let _ = lab.tool("natlab").arg("down").output();
         let output = lab.tool("natlab").args(["up", "--a", nat_a, "--b", nat_b]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         lab
