@@ -1,11 +1,13 @@
-//! The same bytes through several STUN crates, descriptions through several SDP crates ([`sdp`]), and what
-//! a TURN server machine costs ([`turn`]). What two of them have in common is printed by [`table`].
+//! The same bytes through several STUN crates, descriptions through several SDP crates ([`sdp`]), several ICE
+//! agents on simulated networks ([`ice`]), and what a TURN server machine costs ([`turn`]). What two of them have in
+//! common is printed by [`table`].
 //!
 //! Each row of the table is an operation, each module of this crate a codec that does it. `floor` is no
 //! codec: it is written for exactly these bytes, in a straight line, and shows what is possible.
 
 pub mod cases;
 pub mod floor;
+pub mod ice;
 pub mod ours;
 pub mod peers;
 pub mod sdp;
