@@ -87,12 +87,13 @@ fn print_growth() -> bool {
     is_linear
 }
 
-/// Instructions of one step, by callgrind.
+/// Instructions of one step, by callgrind. The harness of the first table may have built this program anew, so that
+/// it is not the file that runs now.
 fn instructions(step: &str, shape: &str, count: usize) -> Option<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no"])
         .arg("--toggle-collect=*growth::measured*")
-        .arg(std::env::current_exe().ok()?)
+        .arg(std::env::args_os().next()?)
         .args([step, shape, &count.to_string()])
         .output()
         .ok()?;
