@@ -1,6 +1,7 @@
 //! Relayed candidates: allocations on TURN servers (RFC 8445 §5.1.1.2, RFC 8656).
 
 mod allocation;
+mod plan;
 mod requests;
 
 use alloc::boxed::Box;
@@ -12,18 +13,19 @@ use core::time::Duration;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit};
 use pinhole_stun::{Class, MessageWriter, Method, Retransmission, TransactionId};
-use pinhole_turn::client::{self, Client, Reason, Received, ToServer};
+use pinhole_turn::client::{self, Client, Received, ToServer};
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
 use allocation::{Link, Relay, Stage};
+use plan::Plan;
 use requests::Requests;
 
 pub(crate) use allocation::Happening;
 
 use crate::config::TurnServer;
 use crate::event::{Command, ServerConnection};
-use crate::gather::{GatheringError, may_reach};
+use crate::gather::GatheringError;
 
 /// The allocations of one agent. What they ask of their servers waits for the pacer.
 #[derive(Debug)]
@@ -38,15 +40,6 @@ pub(crate) struct Relays {
     next_connection: u32,
     /// When the allocations that are not used are given back, and the one that is.
     release: Option<(Instant, SocketAddr)>,
-}
-
-/// An allocation to ask for.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    base: SocketAddr,
-    rank: u8,
-    /// How many connections have come to nothing before.
-    failures: u8,
 }
 
 /// What came from a TURN server.
@@ -76,41 +69,6 @@ impl Relays {
             commands: VecDeque::new(),
             next_connection: 0,
             release: None,
-        }
-    }
-
-    /// Plans an allocation on each server that the base can reach.
-    pub(crate) fn add_base(&mut self, base: SocketAddr) {
-        for (rank, _) in (0..=u8::MAX).zip(0..self.servers.len()) {
-            self.plan(Plan { base, rank, failures: 0 });
-        }
-    }
-
-    /// Plans an allocation on another server from each of these bases that can reach it.
-    pub(crate) fn add_server(
-        &mut self,
-        server: TurnServer,
-        bases: impl Iterator<Item = SocketAddr>,
-    ) {
-        let Ok(rank) = u8::try_from(self.servers.len()) else { return };
-        self.servers.push(server);
-        bases.for_each(|base| self.plan(Plan { base, rank, failures: 0 }));
-    }
-
-    fn plan(&mut self, plan: Plan) {
-        let Some(server) = self.servers.get(usize::from(plan.rank)) else { return };
-        let planned = self.waiting.iter().map(|plan| (plan.rank, plan.base.ip()));
-        let begun = self.relays.iter().map(|relay| (relay.server.0, relay.base.ip()));
-        let has_connection = planned.chain(begun).any(|known| known == (plan.rank, plan.base.ip()));
-        // One connection is enough for all sockets at one address.
-        let is_same = |relay: &Relay| {
-            let is_closing = matches!(relay.stage, Stage::Closing(_));
-            (relay.server.0, relay.base) == (plan.rank, plan.base) && !is_closing
-        };
-        let is_there = self.relays.iter().any(is_same);
-        let is_redundant = is_there || server.transport.is_reliable() && has_connection;
-        if may_reach(plan.base, server.address) && !is_redundant {
-            self.waiting.push_back(plan);
         }
     }
 
@@ -317,72 +275,6 @@ impl Relays {
         core::mem::take(&mut self.requests).queued.into_iter()
     }
 
-    /// Begins the first allocation whose turn it is; whether there was one.
-    fn begin_next(&mut self, now: Instant) -> bool {
-        let is_due = |plan: &Plan| self.turn_of(*plan).is_some_and(|at| at <= now);
-        let Some(index) = self.waiting.iter().position(is_due) else { return false };
-        self.waiting.remove(index).and_then(|plan| self.begin(plan, now));
-        true
-    }
-
-    fn begin(&mut self, Plan { base, rank, failures }: Plan, now: Instant) -> Option<()> {
-        let server = self.servers.get(usize::from(rank))?;
-        let (address, transport) = (server.address, server.transport);
-        let connection = transport.is_reliable().then_some(ServerConnection(self.next_connection));
-        let stage = match connection {
-            None => Stage::Allocating(self.link(FiveTuple::udp(base, address), rank, now)?),
-            Some(connection) => {
-                self.next_connection += 1;
-                let local = base.ip();
-                let connect = Command::Connect { connection, local, server: address, transport };
-                self.commands.push_back(connect);
-                Stage::Connecting
-            }
-        };
-        let server = (rank, address);
-        self.relays.push(Relay { base, server, connection, begun: now, failures, stage });
-        self.collect(self.relays.len() - 1);
-        Some(())
-    }
-
-    /// When a plan's turn comes; `None` as long as that is unknown. A connection is opened when the same server has
-    /// not answered over UDP for a while.
-    fn turn_of(&self, plan: Plan) -> Option<Instant> {
-        if !self.is_reliable(plan.rank) {
-            return Some(Instant::ZERO);
-        }
-        let is_planned = |other: &Plan| self.is_over_udp(plan, other.base, other.rank);
-        if self.waiting.iter().any(is_planned) {
-            return None;
-        }
-        Some(self.over_udp(plan).map_or(Instant::ZERO, |relay| relay.begun + UDP_HEAD_START))
-    }
-
-    /// Drops the plans for connections to servers that have answered over UDP: what they relay is the same.
-    fn drop_redundant(&mut self) {
-        let mut waiting = core::mem::take(&mut self.waiting);
-        waiting.retain(|plan| {
-            let udp = self.over_udp(*plan).filter(|_| self.is_reliable(plan.rank));
-            !udp.is_some_and(|relay| matches!(relay.stage, Stage::Live { .. }))
-        });
-        self.waiting = waiting;
-    }
-
-    /// The allocation over UDP on the server of a plan.
-    fn over_udp(&self, plan: Plan) -> Option<&Relay> {
-        self.relays.iter().find(|relay| self.is_over_udp(plan, relay.base, relay.server.0))
-    }
-
-    fn is_over_udp(&self, plan: Plan, base: SocketAddr, rank: u8) -> bool {
-        let ip = |rank: u8| self.servers.get(usize::from(rank)).map(|server| server.address.ip());
-        base.ip() == plan.base.ip() && !self.is_reliable(rank) && ip(rank) == ip(plan.rank)
-    }
-
-    fn is_reliable(&self, rank: u8) -> bool {
-        let server = self.servers.get(usize::from(rank));
-        server.is_some_and(|server| server.transport.is_reliable())
-    }
-
     fn link(&mut self, path: FiveTuple, rank: u8, now: Instant) -> Option<Link> {
         let server = self.servers.get(usize::from(rank))?;
         let mut config = client::Config::new(path, server.credentials.clone());
@@ -456,49 +348,6 @@ impl Relays {
         happened
     }
 
-    /// A server that was restarted is worth another allocation; one that never gave any is not, unless it was the
-    /// connection that failed.
-    fn over(&mut self, relay: &Relay, happened: Vec<Happening>) -> Vec<Happening> {
-        let again = |happening| match happening {
-            Happening::Failed { error, .. } => self.failed(relay, error),
-            lost @ Happening::Lost { .. } => {
-                self.plan(Plan { base: relay.base, rank: relay.server.0, failures: 0 });
-                Some(lost)
-            }
-            other @ (Happening::Allocated { .. }
-            | Happening::Permitted { .. }
-            | Happening::Refused { .. }
-            | Happening::Released(_)) => Some(other),
-        };
-        happened.into_iter().filter_map(again).collect()
-    }
-
-    /// A connection that fails or falls silent is tried again, some times, before that is told.
-    fn failed(&mut self, relay: &Relay, error: GatheringError) -> Option<Happening> {
-        let (base, (rank, server)) = (relay.base, relay.server);
-        let is_silence = matches!(
-            error,
-            GatheringError::NotConnected
-                | GatheringError::NoAllocation(Reason::Transaction(_) | Reason::Disconnected)
-        );
-        if relay.connection.is_some() && is_silence && relay.failures < MORE_CONNECTIONS {
-            self.plan(Plan { base, rank, failures: relay.failures + 1 });
-            return None;
-        }
-        Some(Happening::Failed { base, server, error })
-    }
-
-    /// Gives up connections that do not come about.
-    fn give_up_connecting(&mut self, now: Instant) -> Vec<Happening> {
-        let is_late = |relay: &Relay| {
-            matches!(relay.stage, Stage::Connecting) && relay.begun + SILENCE <= now
-        };
-        let late: Vec<Relay> = self.relays.extract_if(.., |relay| is_late(relay)).collect();
-        self.commands.extend(late.iter().filter_map(|r| r.connection).map(Command::Disconnect));
-        let failed = late.iter().filter_map(|r| self.failed(r, GatheringError::NotConnected));
-        failed.collect()
-    }
-
     fn position(&self, relayed: SocketAddr) -> Option<usize> {
         self.relays.iter().position(|relay| relay.addresses().contains(&Some(relayed)))
     }
@@ -515,10 +364,6 @@ fn keepalive(path: FiveTuple, id: TransactionId) -> Option<Transmit> {
 
 /// How long a connection may take to open, and a server on it to answer.
 const SILENCE: Duration = Duration::from_secs(6);
-/// How many connections are tried in place of one that came to nothing.
-const MORE_CONNECTIONS: u8 = 3;
-/// How long UDP is waited for before a connection to the same server is tried.
-const UDP_HEAD_START: Duration = Duration::from_millis(400);
 /// Tr (RFC 8445 §11): NATs forget a silent path after half a minute.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// "the agent MUST wait an additional three seconds" before it frees candidates (RFC 8445 §8.3.1).
