@@ -3,6 +3,7 @@
 
 mod support;
 
+use pinhole_relay::{Server, Settings};
 use serde_json::{Value, json};
 use support::Program;
 
@@ -14,6 +15,23 @@ async fn two_programs_connect_and_answer_each_others_pings() {
 #[tokio::test]
 async fn two_programs_connect_with_candidates_one_by_one() {
     connect(&["--trickle"]).await;
+}
+
+#[tokio::test]
+async fn two_programs_connect_through_our_relay_alone() {
+    let settings = Settings::from_toml(
+        "listen = [\"127.0.0.1:0\"]\nuser = [\"alice:secret\"]\nallow-peer = [\"127.0.0.0/8\"]\n",
+    );
+    let relay = Server::start(&settings.unwrap().resolve().unwrap()).unwrap();
+    for transport in ["udp", "tcp"] {
+        let uri = format!("turn:{}?transport={transport}", relay.addresses()[0]);
+        connect_by(
+            "relay",
+            &["--turn", &uri, "--user", "alice", "--pass", "secret", "--relay-only"],
+        )
+        .await;
+    }
+    relay.stop().unwrap();
 }
 
 #[tokio::test]
@@ -102,12 +120,17 @@ async fn a_wrong_command_line_is_explained() {
 
 /// Carries the lines between two programs, both ways, until each has told what became of its pings.
 async fn connect(more: &[&str]) {
+    connect_by("host", more).await;
+}
+
+/// The same, with candidates of this type in use.
+async fn connect_by(kind: &str, more: &[&str]) {
     let [mut a, mut b] = ["offerer", "answerer"].map(|role| start(role, more));
     let mut data = [None, None];
     while data.iter().any(Option::is_none) {
         tokio::select! {
-            line = a.json(), if data[0].is_none() => data[0] = carry(line, &mut b).await,
-            line = b.json(), if data[1].is_none() => data[1] = carry(line, &mut a).await,
+            line = a.json(), if data[0].is_none() => data[0] = carry(kind, line, &mut b).await,
+            line = b.json(), if data[1].is_none() => data[1] = carry(kind, line, &mut a).await,
         }
     }
     for data in data.into_iter().flatten() {
@@ -124,11 +147,11 @@ async fn connect(more: &[&str]) {
 }
 
 /// Passes on what is meant for the other side; gives what is said about the data.
-async fn carry(line: Value, to: &mut Program) -> Option<Value> {
+async fn carry(kind: &str, line: Value, to: &mut Program) -> Option<Value> {
     match line["ev"].as_str() {
         Some("local") => to.say(&remote(line)).await,
         Some("candidate") => to.say(&line.to_string()).await,
-        Some("connected") => assert_eq!(line["pair"]["remote"]["type"], "host", "{line}"),
+        Some("connected") => assert_eq!(line["pair"]["remote"]["type"], kind, "{line}"),
         Some("data") => return Some(line),
         _ => panic!("{line}"),
     }
