@@ -267,16 +267,19 @@ impl Session {
         [Side::A, Side::B].iter().all(|side| self.node(*side).selected.is_some())
     }
 
-    /// The path that both sides have selected, as A sees it.
+    /// The path that both sides have selected. A side that has learned a relayed address from a check does not know that
+    /// it is one, but the other side does.
     #[must_use]
     pub fn path(&self) -> Path {
-        let agent = &self.node(Side::A).agent;
-        match agent.selected_pair().and_then(|id| agent.pair(id)) {
-            Some(_) if !self.is_selected() => Path::None,
-            Some(pair) if pair.is_relayed() => Path::Relayed,
-            Some(_) => Path::Direct,
-            None => Path::None,
+        if !self.is_selected() {
+            return Path::None;
         }
+        let is_relayed = [Side::A, Side::B].iter().any(|side| {
+            let agent = &self.node(*side).agent;
+            let pair = agent.selected_pair().and_then(|id| agent.pair(id));
+            pair.is_some_and(|pair| pair.is_relayed())
+        });
+        if is_relayed { Path::Relayed } else { Path::Direct }
     }
 
     /// Whether both sides have selected a pair and hear from each other.
