@@ -182,7 +182,7 @@ impl fmt::Display for Cause {
             ),
             Self::ConsentLost => f.write_str("the peer was there, and has fallen silent: an ICE restart may find it"),
             Self::NominationFailed => f.write_str("the path broke while it was being chosen: restart ICE"),
-            Self::PeerRefuses(code) => write!(f, "the peer answers checks with error {code}: are the credentials those of this session?"),
+            Self::PeerRefuses(code) => write!(f, "the peer answers checks with error {code}: are the credentials of both sides from one exchange?"),
             Self::Unauthorized { server } => {
                 write!(f, "TURN server {server} refuses the user: wrong user name or password, or they have expired")
             }
