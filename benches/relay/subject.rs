@@ -134,6 +134,7 @@ impl Running {
             let _ = socket.send(&allocate);
             match socket.recv(&mut [0; 512]) {
                 Ok(_) => return true,
+                // It is not there yet: a refused port answers at once.
                 Err(_) => thread::sleep(Duration::from_millis(50)),
             }
         }
@@ -149,6 +150,7 @@ impl Running {
             if let Ok(Some(_)) = self.child.try_wait() {
                 return;
             }
+            // The standard library waits for a child without a limit only.
             thread::sleep(Duration::from_millis(20));
         }
     }

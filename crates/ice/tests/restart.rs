@@ -6,8 +6,11 @@ mod support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pinhole_ice::{AgentError, Config, Event, State};
+use pinhole_ice::{Agent, AgentError, Config, Event, State};
 use pinhole_netsim::{Direction, NatConfig, World};
+use pinhole_sansio::{Datagram, Instant};
+use pinhole_stun::attribute::{ErrorCode, UseCandidate};
+use pinhole_stun::{Class, IntegrityKey, Message, MessageWriter, Method};
 use support::{PORT, ROUND_TRIP, Session, add_stun_server, controlled, controlling, millis};
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -180,6 +183,92 @@ fn a_restart_without_an_answer_ends_with_the_consent_to_the_old_path() {
         assert!(!node.agent.is_writable(millis(100_000)));
         assert_eq!(node.agent.poll_timeout(), None);
     }
+}
+
+#[test]
+fn a_nomination_that_is_refused_after_a_restart_leaves_the_old_path() {
+    let mut now = Instant::ZERO;
+    let mut agents =
+        [Agent::new(controlling(), [1; 32], now), Agent::new(controlled(), [2; 32], now)];
+    for (agent, last) in agents.iter_mut().zip([1, 2]) {
+        agent.add_base(SocketAddr::from(([192, 0, 2, last], PORT)), now).unwrap();
+        agent.end_of_bases(now);
+    }
+    exchange(&mut agents, now);
+    carry_until(&mut agents, &mut now, false, |[a, b]| {
+        a.selected_pair().is_some() && b.selected_pair().is_some()
+    });
+    let old = agents[0].route(1, now).unwrap().pair;
+    for agent in &mut agents {
+        agent.restart(now).unwrap();
+    }
+    exchange(&mut agents, now);
+    let mut failed = false;
+    carry_until(&mut agents, &mut now, true, |[a, _]| {
+        while let Some(event) = a.poll_event() {
+            assert!(!failed || event != Event::RestartFailed, "told once");
+            failed |= event == Event::RestartFailed;
+        }
+        failed
+    });
+    assert_eq!(agents[0].state(), State::Connected);
+    assert_eq!(agents[0].route(1, now).unwrap().pair, old);
+}
+
+fn exchange([a, b]: &mut [Agent; 2], now: Instant) {
+    tell(a, b, now);
+    tell(b, a, now);
+}
+
+fn tell(from: &mut Agent, to: &mut Agent, now: Instant) {
+    to.set_remote_credentials(from.local_credentials().clone(), now).unwrap();
+    while let Some(event) = from.poll_event() {
+        if let Event::CandidateGathered(candidate) = event {
+            to.add_remote_candidate(candidate, now);
+        }
+    }
+}
+
+/// Carries datagrams in no time; nominations are refused by B with an authentic 500, if that is wanted.
+fn carry_until(
+    agents: &mut [Agent; 2],
+    now: &mut Instant,
+    refuses: bool,
+    mut done: impl FnMut(&mut [Agent; 2]) -> bool,
+) {
+    for _ in 0..1_000 {
+        while let Some(transmit) = agents[0].poll_transmit() {
+            let message = Message::parse(&transmit.payload).unwrap();
+            if refuses && message.get::<UseCandidate>() == Ok(Some(UseCandidate)) {
+                let password = agents[1].local_credentials().password.as_str().to_owned();
+                let refusal = refusal(&message, &password);
+                let five_tuple = transmit.five_tuple;
+                let _ = agents[0].handle_datagram(Datagram { five_tuple, payload: &refusal }, *now);
+            } else {
+                let _ = agents[1].handle_datagram(transmit.as_datagram(), *now);
+            }
+        }
+        while let Some(transmit) = agents[1].poll_transmit() {
+            let _ = agents[0].handle_datagram(transmit.as_datagram(), *now);
+        }
+        if done(agents) {
+            return;
+        }
+        let next = agents.iter().filter_map(Agent::poll_timeout).min().unwrap();
+        *now = next.max(*now);
+        agents.iter_mut().for_each(|agent| agent.handle_timeout(*now));
+    }
+    panic!("it never happens");
+}
+
+fn refusal(request: &Message<'_>, password: &str) -> Vec<u8> {
+    let mut buffer = [0; 128];
+    let id = request.transaction_id();
+    let mut writer =
+        MessageWriter::new(&mut buffer, Class::ErrorResponse, Method::BINDING, id).unwrap();
+    writer.attribute(&ErrorCode::bare(500)).unwrap();
+    writer.integrity(&IntegrityKey::short_term(password)).unwrap().fingerprint().unwrap();
+    writer.finish().to_vec()
 }
 
 #[test]

@@ -97,9 +97,8 @@ impl Generation {
             self.in_flight.forget(gone);
         }
         self.in_flight.keep_consent();
-        self.conclusion = Conclusion { selected: Some(route), ..self.conclusion };
-        self.conclusion.nominate_at = None;
-        self.conclusion.nominating = None;
+        let (selected, route) = (Some(route), Some(route));
+        self.conclusion = Conclusion { selected, route, ..Conclusion::default() };
         self.is_retired = true;
         Some(self)
     }

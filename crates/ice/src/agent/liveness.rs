@@ -102,8 +102,9 @@ impl Agent {
     }
 
     pub(super) fn update_state(&mut self, now: Instant) {
-        let has_failed = self.failure_deadline().is_some_and(|deadline| deadline <= now);
-        if self.previous.is_some() && has_failed {
+        let is_hopeless = self.failure_deadline().is_some_and(|deadline| deadline <= now);
+        let has_failed = is_hopeless || self.generation.conclusion.nomination_failed;
+        if self.previous.is_some() && has_failed && !self.generation.failure_told {
             self.generation.failure_told = true;
             self.events.push(Event::RestartFailed);
         }
@@ -125,7 +126,7 @@ impl Agent {
             };
         }
         if self.generation.conclusion.nomination_failed {
-            return State::Failed;
+            return self.previous.as_ref().map_or(State::Failed, Generation::interim_state);
         }
         if self.generation.checklist.iter().any(|pair| pair.valid.is_some()) {
             return State::Connected;

@@ -6,6 +6,7 @@ use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_turn::client::ToServer;
 
 use super::checks::is_unsettled;
+use super::generation::Conclusion;
 use super::{Agent, Route};
 use crate::event::Event;
 use crate::pair::{Pair, PairId, PairPriority, Valid};
@@ -62,9 +63,7 @@ impl Agent {
             .conclusion
             .selected
             .or_else(|| self.best_valid(now).map(|(pair, _)| pair.id));
-        if best != self.generation.conclusion.route {
-            self.generation.conclusion.route = best;
-        }
+        self.generation.conclusion.route = best;
         let route = self.route_pair(now);
         if route != self.told_route {
             self.told_route = route;
@@ -75,8 +74,8 @@ impl Agent {
     /// As controlling side, nominates the best valid pair when the policy says so.
     pub(super) fn consider_nomination(&mut self, now: Instant) {
         self.generation.conclusion.nominate_at = None;
-        let decided = self.generation.conclusion.selected.is_some()
-            || self.generation.conclusion.nominating.is_some();
+        let Conclusion { selected, nominating, nomination_failed, .. } = self.generation.conclusion;
+        let decided = selected.is_some() || nominating.is_some() || nomination_failed;
         if self.role == Role::Controlled || decided {
             return;
         }
