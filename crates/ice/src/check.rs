@@ -141,6 +141,13 @@ impl InFlight {
         })
     }
 
+    /// When the check of the pair that is on its way was sent, unless it was sent again since.
+    pub(crate) fn first_sent(&self, pair: PairId) -> Option<Instant> {
+        let is_on_its_way = |check: &&Check| check.pair == pair && !check.is_cancelled();
+        let check = self.0.iter().find(is_on_its_way)?;
+        (check.sent == check.last_sent).then_some(check.sent)
+    }
+
     /// Forgets all but checks for consent.
     pub(crate) fn keep_consent(&mut self) {
         self.0.retain(|check| check.purpose == Purpose::Consent);

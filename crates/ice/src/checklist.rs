@@ -4,6 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use pinhole_sansio::Instant;
+
 use crate::event::{Event, Events};
 use crate::pair::{Pair, PairId, PairPriority, PairState};
 
@@ -87,21 +89,27 @@ impl Checklist {
                 || !alike.any(on_its_way))
     }
 
-    /// Takes the pair to check now: the first triggered one, else the best that is Waiting (§6.1.4.2).
-    pub(crate) fn next(&mut self, events: &mut Events) -> Option<Next> {
+    /// Takes the pair to check now: the first triggered one, else one that is Waiting (§6.1.4.2).
+    /// Where a pair is valid, only better ones are worth a check that nobody asked for.
+    pub(crate) fn next(
+        &mut self,
+        valid: Option<PairPriority>,
+        events: &mut Events,
+    ) -> Option<Next> {
         if let Some(id) = self.triggered.pop_front() {
             return Some(Next::Triggered(id));
         }
-        if self.best_waiting().is_none() {
+        if self.next_waiting(valid).is_none() {
             self.unfreeze(events);
         }
-        self.best_waiting().map(Next::Ordinary)
+        self.next_waiting(valid).map(Next::Ordinary)
     }
 
     /// Whether [`next`](Self::next) would give a pair.
-    pub(crate) fn has_next(&self) -> bool {
+    pub(crate) fn has_next(&self, valid: Option<PairPriority>) -> bool {
+        let mut better = self.better_than(valid);
         !self.triggered.is_empty()
-            || self.pairs.iter().any(|pair| pair.state == PairState::Waiting || self.may_thaw(pair))
+            || better.any(|pair| pair.state == PairState::Waiting || self.may_thaw(pair))
     }
 
     /// Puts a pair into the triggered-check queue, once (§7.3.1.4).
@@ -113,6 +121,22 @@ impl Checklist {
 
     pub(crate) fn untrigger(&mut self, id: PairId) {
         self.triggered.retain(|queued| *queued != id);
+        if let Some(pair) = self.get_mut(id) {
+            pair.trigger_at = None;
+        }
+    }
+
+    /// A pair whose check the peer has asked for, now that the wait for the answer to an earlier one is over.
+    pub(crate) fn next_overdue(&mut self, now: Instant) -> Option<PairId> {
+        let overdue = |pair: &&mut Pair| pair.trigger_at.is_some_and(|at| at <= now);
+        let pair = self.pairs.iter_mut().find(overdue)?;
+        pair.trigger_at = None;
+        Some(pair.id)
+    }
+
+    /// When [`next_overdue`](Self::next_overdue) gives a pair.
+    pub(crate) fn overdue_at(&self) -> Option<Instant> {
+        self.pairs.iter().filter_map(|pair| pair.trigger_at).min()
     }
 
     /// Keeps the valid pairs only: nothing more is to be checked (§8.1.2). Returns those that went.
@@ -172,8 +196,29 @@ impl Checklist {
         self.pairs.iter_mut()
     }
 
-    fn best_waiting(&self) -> Option<PairId> {
-        self.pairs.iter().find(|pair| pair.state == PairState::Waiting).map(|pair| pair.id)
+    /// The best kind of pair first, as §6.1.4.2 has it, and of one kind first the pairs whose addresses were tried the
+    /// least: a dead interface, of which machines have many, then costs a check or two and not one for each address
+    /// of the peer's.
+    fn next_waiting(&self, valid: Option<PairPriority>) -> Option<PairId> {
+        let is_waiting = |pair: &&Pair| pair.state == PairState::Waiting;
+        let mut waiting = self.better_than(valid).filter(is_waiting).peekable();
+        let kind = waiting.peek()?.priority.kind();
+        let alike = waiting.take_while(|pair| pair.priority.kind() == kind);
+        alike.min_by_key(|pair| self.times_tried(pair)).map(|pair| pair.id)
+    }
+
+    fn better_than(&self, valid: Option<PairPriority>) -> impl Iterator<Item = &Pair> {
+        self.pairs.iter().take_while(move |pair| valid.is_none_or(|valid| pair.priority > valid))
+    }
+
+    /// How many checks have gone from the address of this pair, or to it.
+    fn times_tried(&self, pair: &Pair) -> usize {
+        let tried = self.pairs.iter().filter(|tried| tried.first_check.is_some());
+        tried
+            .map(|tried| {
+                usize::from(tried.local == pair.local) + usize::from(tried.remote == pair.remote)
+            })
+            .sum()
     }
 }
 
@@ -189,6 +234,7 @@ impl NewPair {
             valid: None,
             nominate_when_valid: false,
             nominated: false,
+            trigger_at: None,
             first_check: None,
             checks_sent: 0,
             failure: None,
@@ -260,13 +306,42 @@ mod tests {
         // RFC 8445 §6.1.4.2, step 2.
         let (mut list, mut events) = (Checklist::default(), Events::default());
         let [first, second] = [9, 8].map(|p| list.insert(pair(p, 0, p.into()), 100).unwrap());
-        assert_eq!(list.next(&mut events), Some(Next::Ordinary(first)));
+        assert_eq!(list.next(None, &mut events), Some(Next::Ordinary(first)));
         list.set_state(first, PairState::InProgress, &mut events);
-        assert!(!list.has_next());
-        assert_eq!(list.next(&mut events), None);
+        assert!(!list.has_next(None));
+        assert_eq!(list.next(None, &mut events), None);
         list.set_state(first, PairState::Failed, &mut events);
-        assert!(list.has_next());
-        assert_eq!(list.next(&mut events), Some(Next::Ordinary(second)));
+        assert!(list.has_next(None));
+        assert_eq!(list.next(None, &mut events), Some(Next::Ordinary(second)));
+    }
+
+    #[test]
+    fn each_address_is_tried_before_one_is_tried_again() {
+        let (mut list, mut events) = (Checklist::default(), Events::default());
+        let (one, other) =
+            (SocketAddr::from(([192, 0, 2, 1], 1)), SocketAddr::from(([192, 0, 2, 2], 1)));
+        let mut ids = Vec::new();
+        for (local, host, priority) in [(one, 8, 9_u16), (one, 9, 8), (other, 8, 7), (other, 9, 6)]
+        {
+            let new = NewPair { local, ..pair(host, 0, priority.into()) };
+            ids.push(
+                list.insert(NewPair { foundation: (u16::from(host), priority), ..new }, 100)
+                    .unwrap(),
+            );
+        }
+        let order: Vec<_> = core::iter::from_fn(|| {
+            let Some(Next::Ordinary(id)) = list.next(None, &mut events) else { return None };
+            list.set_state(id, PairState::InProgress, &mut events);
+            list.get_mut(id)?.first_check = Some(Instant::ZERO);
+            Some(id)
+        })
+        .take(4)
+        .collect();
+        assert_eq!(
+            order,
+            [ids[0], ids[3], ids[1], ids[2]],
+            "the second pair shares no address with the first"
+        );
     }
 
     #[test]
@@ -276,7 +351,7 @@ mod tests {
             [9, 1].map(|p| list.insert(pair(p, u16::from(p), p.into()), 100).unwrap());
         list.trigger(worst);
         list.trigger(worst);
-        assert_eq!(list.next(&mut events), Some(Next::Triggered(worst)));
-        assert_eq!(list.next(&mut events), Some(Next::Ordinary(best)));
+        assert_eq!(list.next(None, &mut events), Some(Next::Triggered(worst)));
+        assert_eq!(list.next(None, &mut events), Some(Next::Ordinary(best)));
     }
 }

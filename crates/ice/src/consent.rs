@@ -8,7 +8,8 @@ use rand::{Rng, RngExt};
 /// How often consent is asked for and how long it lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsentConfig {
-    /// The middle of the interval between two checks, each 0.8 to 1.2 times as long; 5 s, and never less.
+    /// The least time between two checks, which is drawn anew each time up to 1.2 times as long; 5 s, and never
+    /// less.
     pub interval: Duration,
     /// How long one answer lasts; 30 s.
     pub expiry: Duration,
@@ -83,14 +84,15 @@ impl Consent {
     }
 }
 
-/// RFC 7675 §5.1: "each interval MUST be randomized from between 0.8 and 1.2 times the basic period", and
-/// never less than 4 s.
+/// RFC 7675 §5.1: "each interval MUST be randomized from between 0.8 and 1.2 times the basic period". The upper half of
+/// that, so that no minute has more than twelve.
 fn next_interval(config: ConsentConfig, rng: &mut impl Rng) -> Duration {
     let basic = config.interval.max(MINIMUM_INTERVAL);
-    basic.mul_f64(rng.random_range(0.8..=1.2))
+    basic.mul_f64(rng.random_range(1.0..=1.2))
 }
 
-/// RFC 7675 §5.1: "MUST NOT set the period between checks to less than 4 seconds": 0.8 times this.
+/// RFC 7675 §5.1: "SHOULD set a default interval of 5 seconds", and "MUST NOT set the period between checks to less
+/// than 4 seconds".
 const MINIMUM_INTERVAL: Duration = Duration::from_secs(5);
 /// Unanswered checks before the path counts as in doubt: one may be lost, and one may be on its way.
 const TOLERATED: u32 = 2;
@@ -102,7 +104,7 @@ mod tests {
     use rand::rngs::ChaCha12Rng;
 
     #[test]
-    fn intervals_stay_within_a_fifth_of_the_period() {
+    fn intervals_are_up_to_a_fifth_longer_than_the_period() {
         // CHECKLIST 48.
         let mut rng = ChaCha12Rng::from_seed([3; 32]);
         for asked in [1, 5, 15] {
@@ -114,12 +116,9 @@ mod tests {
                 let interval = next_interval(config, &mut rng);
                 (least, most) = (least.min(interval), most.max(interval));
             }
+            assert!(basic <= least && most <= basic.mul_f64(1.2), "{least:?} {most:?}");
             assert!(
-                basic.mul_f64(0.8) <= least && most <= basic.mul_f64(1.2),
-                "{least:?} {most:?}"
-            );
-            assert!(
-                least < basic.mul_f64(0.81) && basic.mul_f64(1.19) < most,
+                least < basic.mul_f64(1.01) && basic.mul_f64(1.19) < most,
                 "{least:?} {most:?}"
             );
         }

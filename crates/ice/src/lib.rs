@@ -72,6 +72,10 @@
 //! - *ALTERNATE-SERVER* and RFC 3489 in checks: RFC 8445 §7.3 forbids both.
 //! - *Triggering a check of a pair whose triggered check was sent within the last RTO* (§7.3.1.4, MUST): the two sides'
 //!   checks would set each other off, each cancelling the one before.
+//! - *Triggering a check at once* (§7.3.1.4) between two host addresses while an answer may be on its way: no NAT can
+//!   have swallowed our own check, so it is given as much time again as the peer's check took to come.
+//! - *Strict order of priority* among waiting pairs of one kind (§6.1.4.2): those whose addresses were tried the least
+//!   go first, so that dead interfaces cost little. Pairs that are worse than a valid one are not checked unasked.
 //! - *Doubling the time between transmissions* of a check (RFC 8489 §6.2.1, SHOULD): a lossy path is tried every
 //!   500 ms, and the pacer bounds all checks together.
 //! - *Waiting for answers to checks of pairs that went with the nomination* (§8.1.2): a late answer is dropped.

@@ -92,6 +92,11 @@ impl PairPriority {
         // The largest inputs wrap by one bit, which only a peer outside the RFC's range can cause.
         Self((low << 32).wrapping_add(high << 1).wrapping_add(u64::from(controlling > controlled)))
     }
+
+    /// The type preference of the worse of the two candidates (§5.1.2.1).
+    pub(crate) const fn kind(self) -> u8 {
+        self.0.to_be_bytes()[0]
+    }
 }
 
 /// A pair on the checklist. Its local candidate is always a base (RFC 8445 §6.1.2.4).
@@ -109,6 +114,8 @@ pub(crate) struct Pair {
     /// The controlling side asked for this pair before it was valid here (RFC 8445 §7.3.1.5).
     pub(crate) nominate_when_valid: bool,
     pub(crate) nominated: bool,
+    /// The peer has checked the pair, and so does this side again then, unless its own check was answered.
+    pub(crate) trigger_at: Option<Instant>,
     pub(crate) first_check: Option<Instant>,
     pub(crate) checks_sent: u32,
     pub(crate) failure: Option<PairFailure>,

@@ -50,7 +50,10 @@ impl Agent {
         if self.generation.remote.session.is_none() {
             return false;
         }
-        let Some(next) = self.generation.checklist.next(&mut self.events) else { return false };
+        let valid = self.valid_priority();
+        let Some(next) = self.generation.checklist.next(valid, &mut self.events) else {
+            return false;
+        };
         self.asked_last = false;
         let nominating =
             self.generation.conclusion.nominating.filter(|_| self.role == Role::Controlling);

@@ -110,8 +110,9 @@ impl Agent {
         }
         let happened = self.relays.handle_timeout(now);
         self.relays_changed(happened, now);
+        self.trigger_overdue(now);
         // First transmissions go before later ones, or else those of many dead pairs would leave the last pair no turn.
-        if self.generation.checklist.has_next() {
+        if self.generation.checklist.has_next(self.valid_priority()) {
             self.start_transaction(now);
         }
         self.handle_check_deadlines(now);
@@ -133,6 +134,7 @@ impl Agent {
             self.gatherer.poll_timeout(),
             self.relays.poll_timeout(),
             self.next_start(),
+            self.generation.checklist.overdue_at(),
             self.generation.deadline(self.pacer.next()),
             self.previous.as_ref().and_then(|previous| previous.deadline(self.pacer.next())),
             self.retire_at,
@@ -160,7 +162,8 @@ impl Agent {
     /// When the pacer allows the next transaction, if there is one to start.
     fn next_start(&self) -> Option<Instant> {
         let wants = self.gatherer.has_next()
-            || (self.generation.remote.session.is_some() && self.generation.checklist.has_next());
+            || (self.generation.remote.session.is_some()
+                && self.generation.checklist.has_next(self.valid_priority()));
         let at = if wants { Some(Instant::ZERO) } else { self.relays.next_at() };
         at.map(|at| at.max(self.pacer.next()))
     }

@@ -101,14 +101,14 @@ impl Agent {
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
         pair.nominated = true;
         let base = pair.local;
-        let priority = valid_priority(pair);
+        let priority = priority_when_valid(pair);
         self.generation.conclusion.nominating = None;
         let selected = self
             .generation
             .conclusion
             .selected
             .and_then(|selected| self.generation.checklist.get(selected));
-        if selected.is_some_and(|selected| valid_priority(selected) >= priority) {
+        if selected.is_some_and(|selected| priority_when_valid(selected) >= priority) {
             return;
         }
         self.generation.conclusion.selected = Some(id);
@@ -133,6 +133,12 @@ impl Agent {
             .max_by_key(|(_, valid)| valid.priority)
     }
 
+    /// What a pair has to beat to be worth a check.
+    pub(super) fn valid_priority(&self) -> Option<PairPriority> {
+        let pair = self.generation.checklist.get(self.generation.conclusion.route?)?;
+        pair.valid.as_ref().map(|_| pair.priority)
+    }
+
     /// Unsettled pairs that are better than `priority`.
     fn rivals(&self, priority: PairPriority) -> impl Iterator<Item = Rival> {
         self.generation
@@ -148,6 +154,6 @@ impl Agent {
 /// As long as candidates are kept after a nomination (RFC 8445 §8.3.1).
 const CHANGE_OVER: Duration = Duration::from_secs(3);
 
-fn valid_priority(pair: &Pair) -> Option<PairPriority> {
+fn priority_when_valid(pair: &Pair) -> Option<PairPriority> {
     pair.valid.as_ref().map(|valid| valid.priority)
 }

@@ -1,14 +1,15 @@
 //! The STUN server side of a check (RFC 8445 §7.3).
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant, Payload, Transmit};
 use pinhole_stun::attribute::Username;
 use pinhole_stun::{Message, WriteError};
 
 use super::{Agent, DropReason};
-use crate::candidate::Priority;
-use crate::pair::PairState;
+use crate::candidate::{Candidate, CandidateKind, Priority};
+use crate::pair::{PairId, PairState};
 use crate::role::{self, Role, Verdict};
 use crate::wire::{self, ReceivedCheck};
 
@@ -152,11 +153,44 @@ impl Agent {
             // It was sent after the peer's first check; another one now would only cross the next one of the peer's.
             PairState::InProgress
                 if self.generation.in_flight.has_triggered(id, self.config.checks.rto, now) => {}
-            PairState::InProgress | PairState::Waiting | PairState::Frozen | PairState::Failed => {
-                self.generation.in_flight.cancel(id, now);
-                self.generation.checklist.set_state(id, PairState::Waiting, &mut self.events);
-                self.generation.checklist.trigger(id);
-            }
+            PairState::InProgress => match self.answer_expected_by(id, now) {
+                Some(at) => self.trigger_unless_answered(id, at),
+                None => self.trigger(id, now),
+            },
+            PairState::Waiting | PairState::Frozen | PairState::Failed => self.trigger(id, now),
+        }
+    }
+
+    fn trigger(&mut self, id: PairId, now: Instant) {
+        self.generation.in_flight.cancel(id, now);
+        self.generation.checklist.set_state(id, PairState::Waiting, &mut self.events);
+        self.generation.checklist.trigger(id);
+    }
+
+    fn trigger_unless_answered(&mut self, id: PairId, at: Instant) {
+        if let Some(pair) = self.generation.checklist.get_mut(id) {
+            pair.trigger_at.get_or_insert(at);
+        }
+    }
+
+    /// When the answer to the check on its way should be here, if that check is likely to have arrived. What makes a
+    /// triggered check worth its while is a NAT that swallowed ours before the peer's opened it (RFC 8445 Appendix B.4);
+    /// between two host addresses there is none. Two sides that began together see each other's checks after half a
+    /// round trip, and the answers after as long again.
+    fn answer_expected_by(&self, id: PairId, now: Instant) -> Option<Instant> {
+        let pair = self.generation.checklist.get(id)?;
+        let local = self.local.candidates.find(pair.local, pair.local)?;
+        let remote = self.generation.remote.candidates.find(pair.remote)?;
+        let is_host = |candidate: &Candidate| candidate.kind == CandidateKind::Host;
+        let meets_no_nat = is_host(&local.candidate) && is_host(&remote.candidate);
+        let elapsed = now - self.generation.in_flight.first_sent(id)?;
+        (meets_no_nat && elapsed <= LONGEST_HALF).then(|| now + elapsed + elapsed / 4 + SLACK)
+    }
+
+    /// Makes up for answers that were waited for in vain.
+    pub(super) fn trigger_overdue(&mut self, now: Instant) {
+        while let Some(id) = self.generation.checklist.next_overdue(now) {
+            self.trigger(id, now);
         }
     }
 
@@ -201,3 +235,7 @@ const UNKNOWN_ATTRIBUTE: u16 = 420;
 const ROLE_CONFLICT: u16 = 487;
 /// As many paths as a peer with many candidates can try before its answer arrives.
 const MAX_EARLY_CHECKS: usize = 100;
+/// Half of a long round trip, more than which one of the two sides is likely to have begun later.
+const LONGEST_HALF: Duration = Duration::from_millis(100);
+/// For the peer to think.
+const SLACK: Duration = Duration::from_millis(1);
