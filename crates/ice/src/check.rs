@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     Triggered,
     /// The same, with USE-CANDIDATE.
     Nomination,
+    /// Whether the pair could stand in for the selected one.
+    Backup,
     /// Whether the peer still wants to receive (RFC 7675).
     Consent,
 }
@@ -136,7 +138,8 @@ impl InFlight {
     /// Whether a triggered check of the pair was sent less than `recent` ago, and may still be answered.
     pub(crate) fn has_triggered(&self, pair: PairId, recent: Duration, now: Instant) -> bool {
         self.0.iter().any(|check| {
-            let on_its_way = check.purpose == Purpose::Triggered && !check.is_cancelled();
+            let is_triggered = matches!(check.purpose, Purpose::Triggered | Purpose::Backup);
+            let on_its_way = is_triggered && !check.is_cancelled();
             check.pair == pair && on_its_way && now < check.last_sent + recent
         })
     }
@@ -148,6 +151,11 @@ impl InFlight {
         (check.sent == check.last_sent).then_some(check.sent)
     }
 
+    /// Whether a check of the pair is on its way.
+    pub(crate) fn is_asking(&self, pair: PairId) -> bool {
+        self.0.iter().any(|check| check.pair == pair && !check.is_cancelled())
+    }
+
     /// Forgets all but checks for consent.
     pub(crate) fn keep_consent(&mut self) {
         self.0.retain(|check| check.purpose == Purpose::Consent);
@@ -156,6 +164,11 @@ impl InFlight {
     /// Forgets all that is on its way for a pair.
     pub(crate) fn forget(&mut self, pair: PairId) {
         self.0.retain(|check| check.pair != pair);
+    }
+
+    /// Whether a retransmission is due.
+    pub(crate) fn retransmits(&self, now: Instant) -> bool {
+        self.0.iter().any(|check| check.deadline() <= now && check.sends_next(now))
     }
 
     /// Handles one deadline that has passed, if any has. A retransmission waits until `may_send`, the pacer's word.

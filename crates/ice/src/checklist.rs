@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use pinhole_sansio::Instant;
 
 use crate::event::{Event, Events};
-use crate::pair::{Pair, PairId, PairPriority, PairState};
+use crate::pair::{Pair, PairFailure, PairId, PairPriority, PairState};
 
 /// Pairs by descending priority, and the triggered-check queue.
 #[derive(Debug, Default)]
@@ -150,6 +150,21 @@ impl Checklist {
         gone.into_iter().map(|pair| pair.id).collect()
     }
 
+    /// Ends what is on its way: a pair is selected, and what has not answered yet is not worth more of it. Pairs that
+    /// were never checked stay for later.
+    pub(crate) fn pause(&mut self, events: &mut Events) {
+        self.triggered.clear();
+        for index in 0..self.pairs.len() {
+            let Some(pair) = self.pairs.get_mut(index) else { return };
+            pair.trigger_at = None;
+            if pair.valid.is_none() && pair.first_check.is_some() {
+                pair.failure.get_or_insert(PairFailure::Timeout);
+                let id = pair.id;
+                self.set_state(id, PairState::Failed, events);
+            }
+        }
+    }
+
     /// Forgets the pairs from this address that no check was sent on.
     pub(crate) fn forget_unchecked(&mut self, local: SocketAddr) {
         let (gone, kept) = core::mem::take(&mut self.pairs)
@@ -232,9 +247,10 @@ impl NewPair {
             priority: self.priority,
             state: PairState::Frozen,
             valid: None,
-            nominate_when_valid: false,
+            nominate_when_valid: None,
             nominated: false,
             trigger_at: None,
+            shunned_until: None,
             first_check: None,
             checks_sent: 0,
             failure: None,

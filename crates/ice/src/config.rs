@@ -8,8 +8,10 @@ use pinhole_sansio::Transport;
 use pinhole_stun::{Credentials, Retransmission};
 use pinhole_turn::client::Addresses;
 
+use crate::abilities::Abilities;
 use crate::consent::ConsentConfig;
-use crate::policy::NominationPolicy;
+use crate::pacer::SharedPacer;
+use crate::policy::{Backups, NominationPolicy};
 use crate::role::Role;
 
 /// Settings of one [`Agent`](crate::Agent).
@@ -25,8 +27,12 @@ pub struct Config {
     pub turn_servers: Vec<TurnServer>,
     /// Which candidates are gathered and offered.
     pub candidates: CandidatePolicy,
-    /// Ta, the time between the starts of two transactions; 50 ms (RFC 8445 §14.2), at least 5 ms.
+    /// Ta, the time between the starts of two transactions; 50 ms (RFC 8445 §14.2), at least 5 ms. Less than 50 ms is
+    /// used when the peer wishes it, too: signal [`Agent::local_abilities`](crate::Agent::local_abilities), and tell
+    /// the agent the peer's.
     pub ta: Duration,
+    /// The pace of all agents of the process, each of which should have a clone of one; none by default.
+    pub shared_pacer: Option<SharedPacer>,
     /// Retransmission of connectivity checks (RFC 8445 §14.3): every 500 ms for as long as patience lasts, since a
     /// path that loses packets, or a NAT that is not open yet, is worth a try at all times alike. The pacer bounds
     /// what all of them send together.
@@ -44,6 +50,9 @@ pub struct Config {
     pub consent: ConsentConfig,
     /// When the controlling side settles for a pair.
     pub nomination: NominationPolicy,
+    /// What stands ready when the selected pair breaks, if the peer can change it, too; `None` to offer it to no
+    /// peer.
+    pub backups: Option<Backups>,
 }
 
 impl Config {
@@ -55,7 +64,8 @@ impl Config {
             stun_servers: Vec::new(),
             turn_servers: Vec::new(),
             candidates: CandidatePolicy::default(),
-            ta: Duration::from_millis(50),
+            ta: Abilities::DEFAULT_PACING,
+            shared_pacer: None,
             checks: Retransmission { rc: 64, ..steady() },
             gathering: Retransmission { rc: 24, rm: 1, ..steady() },
             max_pairs: 100,
@@ -63,6 +73,7 @@ impl Config {
             patience: Duration::from_millis(39_500),
             consent: ConsentConfig::default(),
             nomination: NominationPolicy::default(),
+            backups: Some(Backups::default()),
         }
     }
 }

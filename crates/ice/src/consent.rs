@@ -29,6 +29,10 @@ pub(crate) struct Consent {
     next_check: Instant,
     /// Checks sent since the last answer.
     unanswered: u32,
+    /// When the answer to the latest check is overdue.
+    overdue_at: Option<Instant>,
+    /// Answers that were overdue since the last one came.
+    missed: u32,
 }
 
 impl Consent {
@@ -38,6 +42,8 @@ impl Consent {
             expires: now + config.expiry,
             next_check: now + next_interval(config, rng),
             unanswered: 0,
+            overdue_at: None,
+            missed: 0,
         }
     }
 
@@ -46,6 +52,8 @@ impl Consent {
         if self.is_fresh(now) {
             self.expires = now + config.expiry;
             self.unanswered = 0;
+            self.missed = 0;
+            self.overdue_at = None;
         }
     }
 
@@ -63,24 +71,41 @@ impl Consent {
         self.unanswered > TOLERATED
     }
 
-    /// Whether a check is to be sent now; if so, the next one is planned.
-    pub(crate) fn is_due(
-        &mut self,
-        config: ConsentConfig,
-        rng: &mut impl Rng,
-        now: Instant,
-    ) -> bool {
-        let due = self.next_check <= now;
-        if due {
-            self.next_check = now + next_interval(config, rng);
-            self.unanswered = self.unanswered.saturating_add(1);
-        }
-        due
+    /// Whether a check is to be sent now.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.next_check <= now
     }
 
-    /// When a check is due, no earlier than `may_send`, or consent ends.
+    /// A check was sent; the next one is planned. `patience`, where it matters, is how long its answer may take.
+    pub(crate) fn asked(
+        &mut self,
+        config: ConsentConfig,
+        patience: Option<Duration>,
+        rng: &mut impl Rng,
+        now: Instant,
+    ) {
+        self.next_check = now + next_interval(config, rng);
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.overdue_at = patience.map(|patience| now + patience);
+    }
+
+    /// Counts an answer that has not come in time.
+    pub(crate) fn note_missed(&mut self, now: Instant) {
+        if self.overdue_at.is_some_and(|at| at <= now) {
+            self.overdue_at = None;
+            self.missed = self.missed.saturating_add(1);
+        }
+    }
+
+    /// Answers in a row that have not come in time.
+    pub(crate) const fn missed(&self) -> u32 {
+        self.missed
+    }
+
+    /// When a check is due, no earlier than `may_send`, or an answer is overdue, or consent ends.
     pub(crate) fn deadline(&self, may_send: Instant) -> Instant {
-        self.next_check.max(may_send).min(self.expires)
+        let wakes = self.next_check.max(may_send).min(self.expires);
+        self.overdue_at.map_or(wakes, |at| at.min(wakes))
     }
 }
 

@@ -77,10 +77,13 @@ pub enum Event {
         /// Which pair.
         pair: PairId,
     },
-    /// The pair was nominated and is used for good (RFC 8445 §8.1.1).
+    /// The pair was nominated and is used (RFC 8445 §8.1.1): for good, or, where both sides can renominate, until
+    /// another one is selected.
     PairSelected {
         /// Which pair.
         pair: PairId,
+        /// Why this one.
+        reason: SelectionReason,
     },
     /// A role conflict was settled by this side's taking the other role (RFC 8445 §7.3.1.1).
     RoleSwitched(Role),
@@ -88,6 +91,23 @@ pub enum Event {
     RestartFailed,
     /// The session as a whole moved on.
     StateChanged(State),
+}
+
+/// Why a pair was selected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SelectionReason {
+    /// It was the best one when the checks had run long enough.
+    #[default]
+    Best,
+    /// The peer, which decides, has nominated it.
+    Nominated,
+    /// The one before fell silent or broke, and this one answers.
+    Failover,
+    /// It is better than the one before, and has become valid since.
+    Better,
+    /// It is much faster than the one before.
+    Faster,
 }
 
 /// What the application has to do, since it keeps the sockets.

@@ -60,6 +60,10 @@
 //! [`Agent::remove_base`] and [`Agent::add_base`] tell of sockets that went and came. The application signals the new
 //! credentials and candidates, as at the start.
 //!
+//! Where both sides can renominate ([`Agent::local_abilities`], signalled as `a=ice-options`), the controlling one keeps
+//! other pairs warm ([`Backups`]) and changes over without signaling: when the selected pair misses two answers in a
+//! row, when its socket or relay goes, when another pair is better or much faster.
+//!
 //! # What to expect
 //! With one usable pair and a round trip R, both sides can send after R and the controlling one has selected the
 //! pair after 2 R: data flows on the best valid pair before any is nominated (RFC 8445 §12.1). Where no pair works,
@@ -94,6 +98,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+mod abilities;
 mod agent;
 mod candidate;
 mod check;
@@ -111,6 +116,7 @@ mod relay;
 mod role;
 mod wire;
 
+pub use abilities::Abilities;
 pub use agent::{Agent, AgentError, DropReason, PairInfo, Received, Route, State};
 pub use candidate::{
     Candidate, CandidateAddress, CandidateKind, CandidateTextError, CandidateTransport, Component,
@@ -119,10 +125,11 @@ pub use candidate::{
 pub use config::{CandidatePolicy, Config, TurnServer};
 pub use consent::ConsentConfig;
 pub use credentials::{CredentialError, Credentials, Password, Ufrag, is_ice_char};
-pub use event::{Command, Event, ServerConnection};
+pub use event::{Command, Event, SelectionReason, ServerConnection};
 pub use explain::{Cause, Explanation, PairExplanation};
 pub use gather::GatheringError;
+pub use pacer::SharedPacer;
 pub use pair::{PairFailure, PairId, PairPriority, PairState};
 pub use pinhole_turn::client::{Addresses, Reason};
-pub use policy::{NominationPolicy, Settling};
+pub use policy::{Backups, NominationPolicy, Settling};
 pub use role::Role;

@@ -1,39 +1,89 @@
 //! When the next transaction may start, and how long to wait for its answer (RFC 8445 §14).
 
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use pinhole_sansio::Instant;
 use pinhole_stun::Retransmission;
 
+use crate::abilities::Abilities;
+
+/// One pace for all agents of a process: "the combination of all transactions from all agents (if a given
+/// implementation runs several concurrent agents) MUST NOT be sent more often than once every 5 ms" (RFC 8445
+/// §14.2). Give each agent a clone of one; their instants have to be of one origin.
+#[derive(Clone, Debug, Default)]
+pub struct SharedPacer(Arc<AtomicU64>);
+
 /// Lets one STUN transaction start each Ta, checks and gathering alike (RFC 8445 §14.2). Retransmissions of checks
 /// and checks for consent wait for their turn too, so that an agent that was asleep wakes up without a burst.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pacer {
+    /// What this side wishes.
+    wished: Duration,
     interval: Duration,
     next: Instant,
+    shared: Option<SharedPacer>,
+    /// The turn among all agents that was taken and not used yet.
+    turn: Option<Instant>,
+}
+
+impl SharedPacer {
+    /// Takes the next free turn, now or later.
+    fn take(&self, now: Instant) -> Instant {
+        let after = |next: u64| (Instant::from_nanos(next).max(now) + MINIMUM_TA).as_nanos();
+        let before =
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| Some(after(next)));
+        Instant::from_nanos(before.unwrap_or_else(|next| next)).max(now)
+    }
 }
 
 impl Pacer {
-    pub(crate) fn new(interval: Duration, now: Instant) -> Self {
-        Self { interval: interval.max(MINIMUM_TA), next: now }
+    pub(crate) fn new(wished: Duration, shared: Option<SharedPacer>, now: Instant) -> Self {
+        let wished = wished.max(MINIMUM_TA);
+        // Less than the default takes both sides' word.
+        let interval = wished.max(Abilities::DEFAULT_PACING);
+        Self { wished, interval, next: now, shared, turn: None }
     }
 
-    pub(crate) const fn interval(self) -> Duration {
+    /// The Ta that this side wishes.
+    pub(crate) const fn wished(&self) -> Duration {
+        self.wished
+    }
+
+    /// "Both agents MUST use the higher value of the proposed values" (§14.2).
+    pub(crate) fn agree(&mut self, peer: Duration) {
+        self.interval = self.wished.max(peer);
+    }
+
+    pub(crate) const fn interval(&self) -> Duration {
         self.interval
     }
 
     /// The earliest start of the next transaction.
-    pub(crate) const fn next(self) -> Instant {
+    pub(crate) const fn next(&self) -> Instant {
         self.next
     }
 
-    pub(crate) fn is_open(self, now: Instant) -> bool {
-        self.next <= now
+    /// Whether a transaction may start now. Ask only when there is one: it takes a turn among all agents.
+    pub(crate) fn is_open(&mut self, now: Instant) -> bool {
+        if now < self.next {
+            return false;
+        }
+        let Some(shared) = &self.shared else { return true };
+        if self.turn.is_some_and(|turn| now < turn + MINIMUM_TA) {
+            return true;
+        }
+        let turn = shared.take(now);
+        self.turn = Some(turn);
+        self.next = turn;
+        turn <= now
     }
 
     /// A transaction started.
     pub(crate) fn started(&mut self, now: Instant) {
         self.next = now + self.interval;
+        self.turn = None;
     }
 }
 
@@ -62,20 +112,50 @@ const MINIMUM_TA: Duration = Duration::from_millis(5);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
 
     #[test]
-    fn one_start_each_interval() {
-        let mut pacer = Pacer::new(Duration::from_millis(1), Instant::ZERO);
+    fn one_start_each_interval_and_less_than_50_ms_only_when_both_sides_say_so() {
+        let mut pacer = Pacer::new(millis(1), None, Instant::ZERO);
         assert!(pacer.is_open(Instant::ZERO));
         pacer.started(Instant::ZERO);
-        assert!(!pacer.is_open(Instant::from_millis(4)), "5 ms is the least that the RFC allows");
-        assert!(pacer.is_open(Instant::from_millis(5)));
+        assert!(!pacer.is_open(Instant::from_millis(49)), "the peer has said nothing");
+        assert!(pacer.is_open(Instant::from_millis(50)));
+        pacer.agree(millis(1));
+        pacer.started(Instant::from_millis(50));
+        assert!(!pacer.is_open(Instant::from_millis(54)), "5 ms is the least that the RFC allows");
+        assert!(pacer.is_open(Instant::from_millis(55)));
+        pacer.agree(millis(80));
+        assert_eq!(pacer.interval(), millis(80), "the higher of the two");
+    }
+
+    #[test]
+    fn all_agents_together_start_one_transaction_each_5_ms() {
+        // RFC 8445 §14.2, CHECKLIST 41.
+        let shared = SharedPacer::default();
+        let mut pacers: Vec<Pacer> =
+            (0..100).map(|_| Pacer::new(millis(50), Some(shared.clone()), Instant::ZERO)).collect();
+        let mut starts = Vec::new();
+        for now in (0..2_000).map(Instant::from_millis) {
+            for pacer in &mut pacers {
+                if pacer.next() <= now && pacer.is_open(now) {
+                    pacer.started(now);
+                    starts.push(now);
+                }
+            }
+        }
+        assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= MINIMUM_TA));
+        assert_eq!(starts.len(), 2_000 / 5, "no turn is lost");
     }
 
     #[test]
     fn the_timeout_grows_with_the_number_of_pairs() {
-        let (base, ta) = (Retransmission::default(), Duration::from_millis(50));
-        assert_eq!(check_retransmission(base, ta, 1).rto, Duration::from_millis(500));
+        let (base, ta) = (Retransmission::default(), millis(50));
+        assert_eq!(check_retransmission(base, ta, 1).rto, millis(500));
         assert_eq!(check_retransmission(base, ta, 100).rto, Duration::from_secs(5));
     }
 }

@@ -111,11 +111,13 @@ pub(crate) struct Pair {
     pub(crate) state: PairState,
     /// The entry on the valid list that checks of this pair made (RFC 8445 §7.2.5.3.2).
     pub(crate) valid: Option<Valid>,
-    /// The controlling side asked for this pair before it was valid here (RFC 8445 §7.3.1.5).
-    pub(crate) nominate_when_valid: bool,
+    /// The controlling side asked for this pair before it was valid here (RFC 8445 §7.3.1.5), with this number.
+    pub(crate) nominate_when_valid: Option<Nominated>,
     pub(crate) nominated: bool,
     /// The peer has checked the pair, and so does this side again then, unless its own check was answered.
     pub(crate) trigger_at: Option<Instant>,
+    /// It fell silent while it was selected, and is not gone back to before.
+    pub(crate) shunned_until: Option<Instant>,
     pub(crate) first_check: Option<Instant>,
     pub(crate) checks_sent: u32,
     pub(crate) failure: Option<PairFailure>,
@@ -130,8 +132,51 @@ pub(crate) struct Valid {
     pub(crate) priority: PairPriority,
     /// `None` when only retransmitted checks were answered, which says nothing about time.
     pub(crate) rtt: Option<Duration>,
+    /// Over several measurements.
+    pub(crate) mean: MeanRoundTrip,
+    /// The latest answer to a check.
+    pub(crate) answered: Instant,
     pub(crate) consent: Consent,
 }
+
+/// What the controlling side said when it nominated a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nominated {
+    /// "For good", as RFC 8445 has it; of several the best pair counts.
+    ForGood,
+    /// Until a higher number comes.
+    Numbered(u32),
+}
+
+/// A round-trip time that settles: the smoothed one of RFC 6298 §2.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MeanRoundTrip {
+    smoothed: Duration,
+    samples: u32,
+}
+
+impl MeanRoundTrip {
+    pub(crate) fn add(&mut self, sample: Duration) {
+        self.smoothed = match self.samples {
+            0 => sample,
+            _ => self.smoothed - self.smoothed / 8 + sample / 8,
+        };
+        self.samples = self.samples.saturating_add(1);
+    }
+
+    /// What little is known.
+    pub(crate) fn so_far(self) -> Option<Duration> {
+        (self.samples > 0).then_some(self.smoothed)
+    }
+
+    /// Once there are enough samples to go by.
+    pub(crate) fn settled(self) -> Option<Duration> {
+        (self.samples >= ENOUGH).then_some(self.smoothed)
+    }
+}
+
+/// Samples that a mean takes to be of use.
+const ENOUGH: u32 = 3;
 
 impl Pair {
     pub(crate) const fn five_tuple(&self) -> FiveTuple {

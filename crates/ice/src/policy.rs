@@ -27,6 +27,23 @@ pub struct Settling {
     pub settle: Duration,
 }
 
+/// How many pairs are kept warm beside the selected one, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backups {
+    /// How many.
+    pub count: usize,
+    /// The time between two checks of one of them; 25 s, so that a NAT's binding lasts.
+    pub interval: Duration,
+    /// The time between two tries to find one, once a pair is selected.
+    pub search: Duration,
+}
+
+impl Default for Backups {
+    fn default() -> Self {
+        Self { count: 2, interval: Duration::from_secs(25), search: Duration::from_secs(1) }
+    }
+}
+
 impl Default for NominationPolicy {
     fn default() -> Self {
         Self {

@@ -4,14 +4,15 @@ use core::net::SocketAddr;
 
 use pinhole_sansio::Payload;
 use pinhole_stun::attribute::{
-    ErrorCode, IceControlled, IceControlling, Priority as PriorityAttribute, UseCandidate,
-    Username, XorMappedAddress,
+    ErrorCode, GoogNomination, IceControlled, IceControlling, Nomination,
+    Priority as PriorityAttribute, UseCandidate, Username, XorMappedAddress,
 };
 use pinhole_stun::{
     AttributeType, Class, IntegrityKey, Message, MessageWriter, Method, TransactionId, WriteError,
     response,
 };
 
+use crate::abilities::Renomination;
 use crate::candidate::Priority;
 use crate::role::{Role, TieBreaker};
 
@@ -26,6 +27,7 @@ pub(crate) const KNOWN: &[AttributeType] = &[
     AttributeType::MAPPED_ADDRESS,
     AttributeType::PRIORITY,
     AttributeType::USE_CANDIDATE,
+    AttributeType::NOMINATION,
 ];
 
 /// What a check says.
@@ -36,7 +38,18 @@ pub(crate) struct CheckRequest<'a> {
     pub(crate) username: &'a str,
     pub(crate) priority: Priority,
     pub(crate) role: (Role, TieBreaker),
-    pub(crate) use_candidate: bool,
+    pub(crate) nominates: Nominates,
+}
+
+/// Whether a check nominates its pair, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nominates {
+    /// It does not.
+    No,
+    /// Once and for all (RFC 8445 §7.1.2).
+    ForGood,
+    /// Until a higher number comes.
+    Numbered(Renomination, u32),
 }
 
 impl CheckRequest<'_> {
@@ -50,8 +63,17 @@ impl CheckRequest<'_> {
             (Role::Controlling, TieBreaker(number)) => writer.attribute(&IceControlling(number))?,
             (Role::Controlled, TieBreaker(number)) => writer.attribute(&IceControlled(number))?,
         };
-        if self.use_candidate {
+        if self.nominates != Nominates::No {
             writer.attribute(&UseCandidate)?;
+        }
+        match self.nominates {
+            Nominates::Numbered(Renomination::Draft, number) => {
+                writer.attribute(&Nomination(number))?;
+            }
+            Nominates::Numbered(Renomination::Libwebrtc, number) => {
+                writer.attribute(&GoogNomination(number))?;
+            }
+            Nominates::No | Nominates::ForGood => {}
         }
         writer.integrity(key)?.fingerprint()?;
         Ok(Payload::from(writer.finish()))
@@ -63,6 +85,8 @@ impl CheckRequest<'_> {
 pub(crate) struct ReceivedCheck {
     pub(crate) priority: Priority,
     pub(crate) use_candidate: bool,
+    /// The number of a nomination that may change.
+    pub(crate) nomination: Option<u32>,
     /// `None` from a peer that does not say; it has no part in conflicts.
     pub(crate) role: Option<(Role, TieBreaker)>,
 }
@@ -73,6 +97,7 @@ impl ReceivedCheck {
         let id = message.transaction_id();
         let (mut priority, mut controlling, mut controlled, mut use_candidate) =
             (None, None, None, None);
+        let (mut nomination, mut goog_nomination) = (None, None);
         for attribute in message.unsealed() {
             match attribute.kind {
                 AttributeType::PRIORITY => priority = priority.or(attribute.decode(id).ok()?),
@@ -85,6 +110,12 @@ impl ReceivedCheck {
                 AttributeType::USE_CANDIDATE => {
                     use_candidate = use_candidate.or(attribute.decode(id).ok()?)
                 }
+                AttributeType::NOMINATION => {
+                    nomination = nomination.or(attribute.decode(id).ok()?)
+                }
+                AttributeType::GOOG_NOMINATION => {
+                    goog_nomination = goog_nomination.or(attribute.decode(id).ok()?)
+                }
                 _ => {}
             }
         }
@@ -95,7 +126,9 @@ impl ReceivedCheck {
             (None, None) => None,
         };
         let use_candidate = use_candidate.is_some_and(|UseCandidate| true);
-        Some(Self { priority: Priority(priority), use_candidate, role })
+        let nomination = nomination.map(|Nomination(number)| number);
+        let nomination = nomination.or(goog_nomination.map(|GoogNomination(number)| number));
+        Some(Self { priority: Priority(priority), use_candidate, nomination, role })
     }
 }
 
@@ -140,4 +173,4 @@ pub(crate) fn unknown_attributes(
 }
 
 /// The header, a USERNAME of two user fragments of 256 characters, and all the rest.
-pub(crate) const MAX_MESSAGE: usize = 20 + (4 + 516) + 8 + 12 + 4 + 24 + 8;
+pub(crate) const MAX_MESSAGE: usize = 20 + (4 + 516) + 8 + 12 + 4 + 8 + 24 + 8;

@@ -213,6 +213,8 @@ table! {
     RESPONSE_PORT = 0x0027, "RESPONSE-PORT", Bounds::new(2, 4);
     /// RFC 6062 §6.2.1.
     CONNECTION_ID = 0x002a, "CONNECTION-ID", Bounds::exactly(4);
+    /// draft-thatcher-tsvwg-renomination §3.3; not registered yet.
+    NOMINATION = 0x0030, "NOMINATION", Bounds::exactly(4);
     /// RFC 8656 §18.11.
     ADDITIONAL_ADDRESS_FAMILY = 0x8000, "ADDITIONAL-ADDRESS-FAMILY", Bounds::exactly(4);
     /// RFC 8656 §18.12.
@@ -247,6 +249,8 @@ table! {
     THIRD_PARTY_AUTHORIZATION = 0x802e, "THIRD-PARTY-AUTHORIZATION", Bounds::new(1, u16::MAX);
     /// RFC 8016 §3.
     MOBILITY_TICKET = 0x8030, "MOBILITY-TICKET", ANY;
+    /// Sent by libwebrtc: what became of NOMINATION.
+    GOOG_NOMINATION = 0xc001, "GOOG-NOMINATION", Bounds::exactly(4);
     /// What libwebrtc says about its network; seen in every Chromium check.
     GOOG_NETWORK_INFO = 0xc057, "GOOG-NETWORK-INFO", ANY;
     /// Sent by libwebrtc.

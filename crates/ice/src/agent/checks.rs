@@ -5,6 +5,7 @@ use pinhole_stun::Schedule;
 use rand::Rng;
 
 use super::Agent;
+use super::backup::BACKUP;
 use crate::candidate::Priority;
 use crate::check::{Check, Due, Purpose, Timing};
 use crate::checklist::Next;
@@ -19,7 +20,7 @@ impl Agent {
     /// turns, so that neither many servers nor many pairs hold the other up. What a TURN server is asked, its
     /// retransmissions included, takes such a turn too.
     pub(super) fn start_transaction(&mut self, now: Instant) {
-        if !self.pacer.is_open(now) || self.is_over() {
+        if self.is_over() || !self.wants_to_start(now) || !self.pacer.is_open(now) {
             return;
         }
         let asks_first = !self.asked_last;
@@ -30,6 +31,21 @@ impl Agent {
         if started {
             self.pacer.started(now);
         }
+    }
+
+    fn wants_to_start(&self, now: Instant) -> bool {
+        self.start_wanted_at().is_some_and(|at| at <= now)
+    }
+
+    /// When there is a transaction to start, as far as the pacer lets it.
+    pub(super) fn start_wanted_at(&self) -> Option<Instant> {
+        let checks = self.generation.remote.session.is_some()
+            && self.generation.checklist.has_next(self.valid_priority());
+        let wants = self.gatherer.has_next() || checks;
+        if wants {
+            return Some(Instant::ZERO);
+        }
+        [self.relays.next_at(), self.search_wanted_at()].into_iter().flatten().min()
     }
 
     fn start_question(&mut self, now: Instant) -> bool {
@@ -51,14 +67,18 @@ impl Agent {
             return false;
         }
         let valid = self.valid_priority();
-        let Some(next) = self.generation.checklist.next(valid, &mut self.events) else {
-            return false;
-        };
+        let next = self.generation.checklist.next(valid, &mut self.events);
+        let Some(next) = next.or_else(|| self.next_search(now)) else { return false };
         self.asked_last = false;
         let nominating =
             self.generation.conclusion.nominating.filter(|_| self.role == Role::Controlling);
         let (pair, purpose) = match next {
             Next::Triggered(pair) if nominating == Some(pair) => (pair, Purpose::Nomination),
+            Next::Triggered(pair) | Next::Ordinary(pair)
+                if self.may_renominate() && self.generation.conclusion.selected.is_some() =>
+            {
+                (pair, Purpose::Backup)
+            }
             Next::Triggered(pair) => (pair, Purpose::Triggered),
             Next::Ordinary(pair) => (pair, Purpose::Connectivity),
         };
@@ -73,6 +93,7 @@ impl Agent {
 
     pub(super) fn send_check(&mut self, pair: PairId, purpose: Purpose, now: Instant) {
         let id = self.fresh_transaction_id();
+        let nominates = self.nominates(purpose);
         let timing = self.check_timing(purpose, now);
         let Some((session, pair)) =
             self.generation.remote.session.as_ref().zip(self.generation.checklist.get_mut(pair))
@@ -86,7 +107,7 @@ impl Agent {
             username: &session.username,
             priority,
             role: (self.role, self.tie_breaker),
-            use_candidate: purpose == Purpose::Nomination,
+            nominates,
         };
         // The buffer has room for the longest credentials there are.
         let Ok(request) = request.write(&session.key) else { return };
@@ -111,9 +132,14 @@ impl Agent {
     }
 
     fn check_timing(&self, purpose: Purpose, now: Instant) -> Timing {
-        // RFC 7675 §5.1: a consent check is transmitted once only.
-        if purpose == Purpose::Consent {
-            return Timing::Once { until: now + self.config.consent.expiry };
+        match purpose {
+            // RFC 7675 §5.1: a consent check is transmitted once only.
+            Purpose::Consent => return Timing::Once { until: now + self.config.consent.expiry },
+            Purpose::Backup => return Timing::Retransmitted(Schedule::start(BACKUP, now)),
+            Purpose::Nomination if self.generation.conclusion.selected.is_some() => {
+                return Timing::Retransmitted(Schedule::start(BACKUP, now));
+            }
+            Purpose::Connectivity | Purpose::Triggered | Purpose::Nomination => {}
         }
         let unsettled =
             self.generation.checklist.iter().filter(|pair| is_unsettled(pair.state)).count();
@@ -123,7 +149,10 @@ impl Agent {
 
     /// Retransmits what is due, as the pacer allows, and gives up what was never answered (§7.2.5.2.3).
     pub(super) fn handle_check_deadlines(&mut self, now: Instant) {
-        while let Some(due) = self.generation.in_flight.next_due(self.pacer.is_open(now), now) {
+        loop {
+            let retransmits = self.generation.in_flight.retransmits(now);
+            let may_send = retransmits && self.pacer.is_open(now);
+            let Some(due) = self.generation.in_flight.next_due(may_send, now) else { return };
             match due {
                 Due::Retransmit(transmit) => {
                     self.transmit(transmit, now);
@@ -139,13 +168,14 @@ impl Agent {
     /// The pair is of no use (§7.2.5.2). A nomination that fails is the end of the session (§7.2.5.3.4): the peer may
     /// have taken the pair, and would not follow to another one.
     pub(super) fn fail_pair(&mut self, id: PairId, failure: PairFailure) {
+        let may_renominate = self.may_renominate();
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
         pair.failure = Some(failure);
         pair.valid = None;
-        pair.nominate_when_valid = false;
+        pair.nominate_when_valid = None;
         if self.generation.conclusion.nominating == Some(id) {
             self.generation.conclusion.nominating = None;
-            self.generation.conclusion.nomination_failed = true;
+            self.generation.conclusion.nomination_failed = !may_renominate;
         }
         self.generation.in_flight.forget(id);
         self.generation.checklist.untrigger(id);

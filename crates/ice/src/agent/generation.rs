@@ -12,6 +12,7 @@ use crate::candidate::RemoteCandidates;
 use crate::check::InFlight;
 use crate::checklist::Checklist;
 use crate::credentials::Credentials;
+use crate::event::SelectionReason;
 use crate::pair::PairId;
 
 /// One pair of credentials, the peer's, and what came of them.
@@ -65,6 +66,16 @@ pub(super) struct Conclusion {
     pub(super) nomination_failed: bool,
     /// The nominated pair in use.
     pub(super) selected: Option<PairId>,
+    /// Why the pair is being nominated.
+    pub(super) reason: SelectionReason,
+    /// How many nominations this side has sent that could be taken back.
+    pub(super) nominations: u32,
+    /// The highest number of those that came.
+    pub(super) highest_nomination: Option<u32>,
+    /// When to look for another pair to fall back on.
+    pub(super) search_at: Option<Instant>,
+    /// Since when the selected pair has missed an answer.
+    pub(super) in_doubt_since: Option<Instant>,
     /// The pair that application data takes.
     pub(super) route: Option<PairId>,
 }

@@ -117,6 +117,8 @@ impl Agent {
         }
         self.handle_check_deadlines(now);
         self.handle_consent(now);
+        self.watch_selected(now);
+        self.handle_backups(now);
         self.with_previous(|agent| {
             agent.handle_check_deadlines(now);
             agent.handle_consent(now);
@@ -134,6 +136,7 @@ impl Agent {
             self.gatherer.poll_timeout(),
             self.relays.poll_timeout(),
             self.next_start(),
+            self.backup_deadline(),
             self.generation.checklist.overdue_at(),
             self.generation.deadline(self.pacer.next()),
             self.previous.as_ref().and_then(|previous| previous.deadline(self.pacer.next())),
@@ -154,18 +157,16 @@ impl Agent {
         self.conclude_gathering();
         self.let_previous_go(now);
         self.update_route(now);
+        self.watch_selected(now);
         self.consider_nomination(now);
+        self.consider_renomination(now);
         self.start_transaction(now);
         self.update_state(now);
     }
 
     /// When the pacer allows the next transaction, if there is one to start.
     fn next_start(&self) -> Option<Instant> {
-        let wants = self.gatherer.has_next()
-            || (self.generation.remote.session.is_some()
-                && self.generation.checklist.has_next(self.valid_priority()));
-        let at = if wants { Some(Instant::ZERO) } else { self.relays.next_at() };
-        at.map(|at| at.max(self.pacer.next()))
+        self.start_wanted_at().map(|at| at.max(self.pacer.next()))
     }
 
     fn receive_stun(&mut self, datagram: Datagram<'_>, now: Instant) -> Result<(), DropReason> {

@@ -1,6 +1,7 @@
 //! How the session stands: gathering, consent, failure (RFC 7675, RFC 8863).
 
 use core::fmt;
+use core::time::Duration;
 
 use pinhole_sansio::Instant;
 
@@ -71,14 +72,21 @@ impl Agent {
     }
 
     fn next_consent_step(&mut self, now: Instant) -> Option<(PairId, ConsentStep)> {
+        let may_renominate = self.may_renominate();
         let Self { generation, config, rng, pacer, .. } = self;
         let Generation { checklist, conclusion, .. } = generation;
         checklist.iter_mut().filter(|pair| conclusion.is_in_use(pair)).find_map(|pair| {
-            let consent = &mut pair.valid.as_mut()?.consent;
+            let valid = pair.valid.as_mut()?;
+            let patience = may_renominate.then(|| answer_patience(valid.rtt));
+            let consent = &mut valid.consent;
+            consent.note_missed(now);
             if !consent.is_fresh(now) {
                 return Some((pair.id, ConsentStep::GiveUp));
             }
-            let asks = pacer.is_open(now) && consent.is_due(config.consent, rng, now);
+            let asks = consent.is_due(now) && pacer.is_open(now);
+            if asks {
+                consent.asked(config.consent, patience, rng, now);
+            }
             asks.then_some((pair.id, ConsentStep::Ask))
         })
     }
@@ -116,12 +124,12 @@ impl Agent {
     }
 
     pub(super) fn current_state(&self, now: Instant) -> State {
-        if let Some(selected) =
-            self.generation.conclusion.selected.and_then(|id| self.generation.checklist.get(id))
-        {
+        if let Some(selected) = self.selected() {
             return match &selected.valid {
                 Some(valid) if valid.consent.is_in_doubt() => State::Disconnected,
                 Some(_) => State::Completed,
+                None if self.best_valid(now).is_some() => State::Connected,
+                None if self.may_recover() => State::Disconnected,
                 None => State::Failed,
             };
         }
@@ -146,6 +154,12 @@ impl Agent {
             self.events.push(Event::StateChanged(state));
         }
     }
+}
+
+/// How long the answer to a consent check may take: "based on the estimated round-trip time with an allowance for
+/// variation" (RFC 7675 §5.1).
+fn answer_patience(rtt: Option<Duration>) -> Duration {
+    (rtt.unwrap_or_default() * 3).max(Duration::from_millis(500))
 }
 
 /// What a pair's consent needs now.
@@ -180,8 +194,10 @@ impl Generation {
 }
 
 impl super::generation::Conclusion {
-    /// Consent is kept on the selected pair; until there is one, on all that are valid.
+    /// Consent is kept on the selected pair and on the one that data takes; until one is selected, on all that are
+    /// valid.
     fn is_in_use(&self, pair: &Pair) -> bool {
-        pair.valid.is_some() && self.selected.is_none_or(|selected| selected == pair.id)
+        let carries = [self.selected, self.route].contains(&Some(pair.id));
+        pair.valid.is_some() && (self.selected.is_none() || carries)
     }
 }

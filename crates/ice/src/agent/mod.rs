@@ -1,5 +1,6 @@
 //! The agent: what the application calls, and what it asks for.
 
+mod backup;
 mod checks;
 mod explain;
 mod generation;
@@ -27,6 +28,7 @@ pub use input::{DropReason, Received};
 pub use liveness::State;
 pub use view::PairInfo;
 
+use crate::abilities::Abilities;
 use crate::candidate::{AddRemote, Candidate, LocalCandidates};
 use crate::config::{CandidatePolicy, Config, TurnServer};
 use crate::credentials::Credentials;
@@ -55,6 +57,8 @@ pub struct Agent {
     /// When the previous generation goes.
     retire_at: Option<Instant>,
     pacer: Pacer,
+    /// What the peer has told of itself.
+    peer: Abilities,
     gatherer: Gatherer,
     relays: Relays,
     /// The last transaction was a question to a server, so a check is next.
@@ -122,7 +126,8 @@ impl Agent {
             generation,
             previous: None,
             retire_at: None,
-            pacer: Pacer::new(config.ta, now),
+            pacer: Pacer::new(config.ta, config.shared_pacer.clone(), now),
+            peer: Abilities::default(),
             gatherer: Gatherer::new(config.stun_servers.clone(), config.gathering),
             relays,
             asked_last: false,
@@ -213,6 +218,13 @@ impl Agent {
         Ok(())
     }
 
+    /// Sets what the peer's description says beside its credentials; before them, if anything. Whoever says nothing
+    /// can do what RFC 8445 has, and no more.
+    pub fn set_remote_abilities(&mut self, abilities: Abilities) {
+        self.peer = abilities;
+        self.pacer.agree(abilities.pacing);
+    }
+
     /// Takes a candidate that the peer signalled, before or after its credentials.
     ///
     /// Ignored, as the RFCs ask: names and TCP candidates (RFC 8839 §5.1), those of another generation of
@@ -272,6 +284,18 @@ impl Agent {
     #[must_use]
     pub const fn local_credentials(&self) -> &Credentials {
         &self.generation.credentials
+    }
+
+    /// What to signal with the credentials, so that the peer can make use of it.
+    #[must_use]
+    pub const fn local_abilities(&self) -> Abilities {
+        Abilities {
+            lite: false,
+            ice2: true,
+            renomination2: self.config.backups.is_some(),
+            renomination: self.config.backups.is_some(),
+            pacing: self.pacer.wished(),
+        }
     }
 
     /// The role now; a conflict may have switched it.

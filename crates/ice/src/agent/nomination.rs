@@ -1,5 +1,6 @@
 //! Choosing the pair that is used (RFC 8445 §8.1).
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant};
@@ -8,8 +9,8 @@ use pinhole_turn::client::ToServer;
 use super::checks::is_unsettled;
 use super::generation::Conclusion;
 use super::{Agent, Route};
-use crate::event::Event;
-use crate::pair::{Pair, PairId, PairPriority, Valid};
+use crate::event::{Event, SelectionReason};
+use crate::pair::{Nominated, Pair, PairId, PairPriority, Valid};
 use crate::policy::Rival;
 use crate::role::Role;
 
@@ -58,11 +59,8 @@ impl Agent {
 
     /// Keeps the route on the selected pair, or else on the best valid one. The application is told where data goes.
     pub(super) fn update_route(&mut self, now: Instant) {
-        let best = self
-            .generation
-            .conclusion
-            .selected
-            .or_else(|| self.best_valid(now).map(|(pair, _)| pair.id));
+        let selected = self.generation.conclusion.selected.filter(|id| !self.may_replace(*id));
+        let best = selected.or_else(|| self.best_valid(now).map(|(pair, _)| pair.id));
         self.generation.conclusion.route = best;
         let route = self.route_pair(now);
         if route != self.told_route {
@@ -88,31 +86,72 @@ impl Agent {
         let first_valid = self.generation.conclusion.first_valid.unwrap_or(now);
         let at = settling.nominate_at(first_valid, valid.rtt, self.rivals(pair.priority));
         if at <= now {
-            self.generation.conclusion.nominating = Some(id);
-            self.generation.checklist.trigger(id);
+            self.nominate(id, SelectionReason::Best);
         } else {
             self.generation.conclusion.nominate_at = Some(at);
         }
     }
 
-    /// The pair is nominated (§7.2.5.3.4, §7.3.1.5). Of several, which only a peer of RFC 5245 nominates, the
-    /// best is used (§8.1.1).
-    pub(super) fn nominated(&mut self, id: PairId, now: Instant) {
+    /// Asks the peer to use the pair.
+    pub(super) fn nominate(&mut self, id: PairId, reason: SelectionReason) {
+        self.generation.conclusion.nominating = Some(id);
+        self.generation.conclusion.reason = reason;
+        self.generation.checklist.trigger(id);
+    }
+
+    /// The peer has accepted this side's nomination (§7.2.5.3.4).
+    pub(super) fn nomination_accepted(&mut self, id: PairId, now: Instant) {
+        let is_current = self.generation.conclusion.nominating == Some(id);
+        if self.may_renominate() && !is_current {
+            return;
+        }
+        let reason = self.generation.conclusion.reason;
+        self.select(id, reason, now);
+    }
+
+    /// The peer has nominated the pair (§7.3.1.5). Of several, which only a peer of RFC 5245 nominates, the best is
+    /// used (§8.1.1); where the two sides have agreed on that, the one with the highest number.
+    pub(super) fn nominated(&mut self, id: PairId, nominated: Nominated, now: Instant) {
+        let conclusion = &mut self.generation.conclusion;
+        match nominated {
+            Nominated::Numbered(number) => {
+                if conclusion.highest_nomination.is_some_and(|highest| number <= highest) {
+                    return;
+                }
+                conclusion.highest_nomination = Some(number);
+            }
+            Nominated::ForGood if self.is_worse_than_selected(id) => return,
+            Nominated::ForGood => {}
+        }
+        self.select(id, SelectionReason::Nominated, now);
+    }
+
+    fn is_worse_than_selected(&self, id: PairId) -> bool {
+        let priority = |id| Some(self.generation.checklist.get(id)?.valid.as_ref()?.priority);
+        let selected = self.generation.conclusion.selected;
+        selected.is_some_and(|selected| priority(selected) >= priority(id))
+    }
+
+    fn select(&mut self, id: PairId, reason: SelectionReason, now: Instant) {
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
         pair.nominated = true;
         let base = pair.local;
-        let priority = priority_when_valid(pair);
-        self.generation.conclusion.nominating = None;
-        let selected = self
-            .generation
-            .conclusion
-            .selected
-            .and_then(|selected| self.generation.checklist.get(selected));
-        if selected.is_some_and(|selected| priority_when_valid(selected) >= priority) {
+        let conclusion = &mut self.generation.conclusion;
+        (conclusion.nominating, conclusion.nominate_at) = (None, None);
+        if conclusion.selected.replace(id) == Some(id) {
             return;
         }
-        self.generation.conclusion.selected = Some(id);
-        self.generation.conclusion.nominate_at = None;
+        if self.may_renominate() {
+            self.pause_checks(now);
+        } else {
+            self.end_checks(base, now);
+        }
+        self.retire_at = self.previous.as_ref().map(|_| now + CHANGE_OVER);
+        self.events.push(Event::PairSelected { pair: id, reason });
+    }
+
+    /// No other pair can be selected without a restart (§8.1.2, §8.3).
+    fn end_checks(&mut self, base: SocketAddr, now: Instant) {
         for gone in self.generation.checklist.conclude() {
             self.generation.in_flight.forget(gone);
         }
@@ -120,11 +159,9 @@ impl Agent {
         self.generation.in_flight.cancel_all(now);
         self.gatherer.stop();
         self.relays.release_unused(base, now);
-        self.retire_at = self.previous.as_ref().map(|_| now + CHANGE_OVER);
-        self.events.push(Event::PairSelected { pair: id });
     }
 
-    fn best_valid(&self, now: Instant) -> Option<(&Pair, &Valid)> {
+    pub(super) fn best_valid(&self, now: Instant) -> Option<(&Pair, &Valid)> {
         self.generation
             .checklist
             .iter()
@@ -153,7 +190,3 @@ impl Agent {
 /// How long the path of before a restart still receives after the new one is selected: the peer may select it later.
 /// As long as candidates are kept after a nomination (RFC 8445 §8.3.1).
 const CHANGE_OVER: Duration = Duration::from_secs(3);
-
-fn priority_when_valid(pair: &Pair) -> Option<PairPriority> {
-    pair.valid.as_ref().map(|valid| valid.priority)
-}

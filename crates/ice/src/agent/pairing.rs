@@ -24,10 +24,10 @@ impl Agent {
 
     /// Pairs a new remote candidate with all bases. Local reflexive candidates would be replaced by their
     /// bases and then be redundant (§6.1.2.4), so they are not paired in the first place. Relayed ones are once
-    /// their server lets the peer's address through, before which a check would be lost. Once a pair is selected, no
-    /// more are formed (§8.1.2).
+    /// their server lets the peer's address through, before which a check would be lost. Once a pair is selected for
+    /// good, no more are formed (§8.1.2).
     pub(super) fn pair_remote(&mut self, address: SocketAddr, now: Instant) {
-        if self.generation.conclusion.selected.is_some() {
+        if self.generation.conclusion.selected.is_some() && !self.may_renominate() {
             return;
         }
         let Self { local, generation, config, role, relays, .. } = self;
@@ -45,7 +45,7 @@ impl Agent {
 
     /// Pairs a relayed address with the candidates at an address that it may send to now.
     pub(super) fn pair_permitted(&mut self, relayed: SocketAddr, peer: IpAddr) {
-        if self.generation.conclusion.selected.is_some() {
+        if self.generation.conclusion.selected.is_some() && !self.may_renominate() {
             return;
         }
         let Self { local, generation, config, role, .. } = self;

@@ -8,8 +8,9 @@ use pinhole_stun::attribute::Username;
 use pinhole_stun::{Message, WriteError};
 
 use super::{Agent, DropReason};
-use crate::candidate::{Candidate, CandidateKind, Priority};
-use crate::pair::{PairId, PairState};
+use crate::abilities::Renomination;
+use crate::candidate::{Candidate, CandidateKind};
+use crate::pair::{Nominated, PairId, PairState};
 use crate::role::{self, Role, Verdict};
 use crate::wire::{self, ReceivedCheck};
 
@@ -20,8 +21,7 @@ pub(super) struct EarlyCheck {
     base: SocketAddr,
     source: SocketAddr,
     remote_ufrag: alloc::string::String,
-    priority: Priority,
-    use_candidate: bool,
+    check: ReceivedCheck,
 }
 
 /// A refusal, and whether the request was authentic, so that the answer can be signed.
@@ -102,11 +102,10 @@ impl Agent {
         five_tuple: FiveTuple,
         now: Instant,
     ) {
-        let ReceivedCheck { priority, use_candidate, .. } = check;
         let (base, source) = (five_tuple.local, five_tuple.remote);
         match &self.generation.remote.session {
             Some(session) if session.credentials.ufrag.as_str() == remote_ufrag => {
-                self.learn_from_check(base, source, priority, use_candidate, now);
+                self.learn_from_check(base, source, check, now);
             }
             // Another generation's, or another peer's in a forked call.
             Some(_) => {}
@@ -114,8 +113,7 @@ impl Agent {
                 base,
                 source,
                 remote_ufrag: remote_ufrag.into(),
-                priority,
-                use_candidate,
+                check,
             }),
         }
     }
@@ -125,39 +123,58 @@ impl Agent {
         &mut self,
         base: SocketAddr,
         source: SocketAddr,
-        priority: Priority,
-        use_candidate: bool,
+        check: ReceivedCheck,
         now: Instant,
     ) {
-        let nominates = use_candidate && self.role == Role::Controlled;
+        let nominated = self.nomination_in(check);
         if self.generation.is_retired {
             return;
         }
-        // Once a pair is selected, only another nomination is worth a new check (§8.1.2).
-        if self.generation.conclusion.selected.is_some() && !nominates {
+        // Once a pair is selected for good, only another nomination is worth a new check (§8.1.2).
+        let is_settled = self.generation.conclusion.selected.is_some() && !self.may_renominate();
+        if is_settled && nominated.is_none() {
             return;
         }
-        if !self.generation.remote.candidates.learn(
-            source,
-            priority,
-            self.config.max_remote_candidates,
-        ) {
+        let limit = self.config.max_remote_candidates;
+        if !self.generation.remote.candidates.learn(source, check.priority, limit) {
             return;
         }
         let Some(id) = self.find_or_insert_pair(base, source) else { return };
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
-        pair.nominate_when_valid |= nominates;
-        match pair.state {
-            PairState::Succeeded if nominates => self.nominated(id, now),
-            PairState::Succeeded => {}
+        pair.nominate_when_valid = nominated.or(pair.nominate_when_valid);
+        let consents = pair.valid.as_ref().is_some_and(|valid| valid.consent.is_fresh(now));
+        match (pair.state, nominated) {
+            (PairState::Succeeded, Some(nominated)) if consents => {
+                self.nominated(id, nominated, now)
+            }
+            (PairState::Succeeded, Some(_)) => self.generation.checklist.trigger(id),
+            (PairState::Succeeded, None) => {}
             // It was sent after the peer's first check; another one now would only cross the next one of the peer's.
-            PairState::InProgress
+            (PairState::InProgress, _)
                 if self.generation.in_flight.has_triggered(id, self.config.checks.rto, now) => {}
-            PairState::InProgress => match self.answer_expected_by(id, now) {
+            (PairState::InProgress, _) => match self.answer_expected_by(id, now) {
                 Some(at) => self.trigger_unless_answered(id, at),
                 None => self.trigger(id, now),
             },
-            PairState::Waiting | PairState::Frozen | PairState::Failed => self.trigger(id, now),
+            (PairState::Waiting | PairState::Frozen | PairState::Failed, _) => {
+                self.trigger(id, now);
+            }
+        }
+    }
+
+    /// Whether an authentic check nominates its pair, as far as the two sides have agreed about that
+    /// (draft-thatcher-tsvwg-renomination §3.3).
+    fn nomination_in(&self, check: ReceivedCheck) -> Option<Nominated> {
+        if self.role == Role::Controlling {
+            return None;
+        }
+        match (self.renomination(), check.nomination) {
+            (Some(_), Some(number)) => Some(Nominated::Numbered(number)),
+            (Some(Renomination::Draft), None) => None,
+            (Some(Renomination::Libwebrtc), None) => {
+                check.use_candidate.then_some(Nominated::Numbered(FIRST_NOMINATION))
+            }
+            (None, _) => check.use_candidate.then_some(Nominated::ForGood),
         }
     }
 
@@ -199,7 +216,8 @@ impl Agent {
         let early = &mut self.generation.remote.early;
         let is_same = |known: &EarlyCheck| (known.base, known.source) == (check.base, check.source);
         if let Some(known) = early.iter_mut().find(|known| is_same(known)) {
-            known.use_candidate |= check.use_candidate;
+            known.check.use_candidate |= check.check.use_candidate;
+            known.check.nomination = known.check.nomination.max(check.check.nomination);
         } else if early.len() < MAX_EARLY_CHECKS {
             early.push_back(check);
         }
@@ -211,8 +229,7 @@ impl Agent {
             if session
                 .is_some_and(|session| session.credentials.ufrag.as_str() == check.remote_ufrag)
             {
-                let EarlyCheck { base, source, priority, use_candidate, .. } = check;
-                self.learn_from_check(base, source, priority, use_candidate, now);
+                self.learn_from_check(check.base, check.source, check.check, now);
             }
         }
     }
@@ -233,6 +250,8 @@ const BAD_REQUEST: u16 = 400;
 const UNAUTHENTICATED: u16 = 401;
 const UNKNOWN_ATTRIBUTE: u16 = 420;
 const ROLE_CONFLICT: u16 = 487;
+/// What libwebrtc makes of a USE-CANDIDATE without a number.
+const FIRST_NOMINATION: u32 = 1;
 /// As many paths as a peer with many candidates can try before its answer arrives.
 const MAX_EARLY_CHECKS: usize = 100;
 /// Half of a long round trip, more than which one of the two sides is likely to have begun later.

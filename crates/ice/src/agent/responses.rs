@@ -12,7 +12,7 @@ use crate::check::{Check, Purpose};
 use crate::consent::Consent;
 use crate::event::Event;
 use crate::gather::{Answer, Query};
-use crate::pair::{PairFailure, PairId, PairPriority, PairState, Valid};
+use crate::pair::{MeanRoundTrip, PairFailure, PairId, PairPriority, PairState, Valid};
 use crate::role::Role;
 use crate::wire;
 
@@ -62,10 +62,13 @@ impl Agent {
         self.generation.checklist.set_state(check.pair, PairState::Succeeded, &mut self.events);
         self.generation.checklist.unfreeze(&mut self.events);
 
-        let asked_for =
-            self.generation.checklist.get(check.pair).is_some_and(|pair| pair.nominate_when_valid);
-        if check.purpose == Purpose::Nomination && self.role == Role::Controlling || asked_for {
-            self.nominated(check.pair, now);
+        let Some(pair) = self.generation.checklist.get_mut(check.pair) else { return };
+        match (check.purpose, self.role, pair.nominate_when_valid.take()) {
+            (Purpose::Nomination, Role::Controlling, _) => {
+                self.nomination_accepted(check.pair, now)
+            }
+            (_, _, Some(nominated)) => self.nominated(check.pair, nominated, now),
+            (_, _, None) => {}
         }
     }
 
@@ -89,12 +92,23 @@ impl Agent {
                 valid.mapped = mapped;
                 valid.priority = priority;
                 valid.rtt = rtt.or(valid.rtt);
-                valid.consent.answered(config.consent, now);
+                valid.answered = now;
+                // An answer to a consent check that comes after consent has run out does not bring it back (RFC 7675 §5.1).
+                if check.purpose == Purpose::Consent || valid.consent.is_fresh(now) {
+                    valid.consent.answered(config.consent, now);
+                } else {
+                    valid.consent = Consent::granted(config.consent, rng, now);
+                }
             }
             None => {
                 let consent = Consent::granted(config.consent, rng, now);
-                pair.valid = Some(Valid { mapped, priority, rtt, consent });
+                let mean = MeanRoundTrip::default();
+                let valid = Valid { mapped, priority, rtt, mean, answered: now, consent };
+                pair.valid = Some(valid);
             }
+        }
+        if let Some((valid, rtt)) = pair.valid.as_mut().zip(rtt) {
+            valid.mean.add(rtt);
         }
     }
 

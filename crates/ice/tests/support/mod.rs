@@ -237,6 +237,14 @@ impl Session {
         Self { world, a, b, trickles: [true, true] }
     }
 
+    /// Each side learns what the other can do.
+    pub fn exchange_abilities(&mut self) {
+        let [a, b] = [self.a, self.b].map(|id| self.world.node(id).agent.local_abilities());
+        for (id, abilities) in [(self.a, b), (self.b, a)] {
+            self.world.with(id, |node, _| node.agent.set_remote_abilities(abilities));
+        }
+    }
+
     /// Each side learns the other's credentials now.
     pub fn exchange_credentials(&mut self) {
         let [a, b] =

@@ -10,6 +10,10 @@ integer_attribute! {
     IceControlled(u64) = ICE_CONTROLLED;
     /// The sender believes to be controlling; its tie-breaker (RFC 8445 §7.1.3, §16.1).
     IceControlling(u64) = ICE_CONTROLLING;
+    /// The number of a nomination, of which the highest counts (draft-thatcher-tsvwg-renomination §3.3).
+    Nomination(u32) = NOMINATION;
+    /// The same as libwebrtc has it, which needs no USE-CANDIDATE beside it.
+    GoogNomination(u32) = GOOG_NOMINATION;
 }
 
 /// The controlling agent nominates the pair on which it sends this (RFC 8445 §7.1.2, §16.1).

@@ -22,7 +22,7 @@ pub use auth::{
 };
 pub use discovery::{CacheTimeout, ChangeRequest, Padding, ResponsePort, TransmitCounter};
 pub use error::{ErrorCode, UnknownAttributes, UnknownAttributesOf};
-pub use ice::{IceControlled, IceControlling, Priority, UseCandidate};
+pub use ice::{GoogNomination, IceControlled, IceControlling, Nomination, Priority, UseCandidate};
 pub use text::{AlternateDomain, Nonce, Realm, Software, Username};
 
 use crate::header::TransactionId;

@@ -58,7 +58,7 @@ impl Timeline {
                 }
             }
             Event::RouteChanged { pair } => format!("data can go on pair {pair}"),
-            Event::PairSelected { pair } => match describe(*pair, connection) {
+            Event::PairSelected { pair, .. } => match describe(*pair, connection) {
                 Some(text) => format!("selected    {text}"),
                 None => return,
             },
