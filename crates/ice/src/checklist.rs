@@ -8,6 +8,7 @@ use pinhole_sansio::Instant;
 
 use crate::event::{Event, Events};
 use crate::pair::{Pair, PairFailure, PairId, PairPriority, PairState};
+use crate::stats::PairStats;
 
 /// Pairs by descending priority, and the triggered-check queue.
 #[derive(Debug, Default)]
@@ -194,6 +195,10 @@ impl Checklist {
         self.pairs.iter().find(|pair| pair.local == local && pair.remote == remote)
     }
 
+    pub(crate) fn find_mut(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<&mut Pair> {
+        self.pairs.iter_mut().find(|pair| pair.local == local && pair.remote == remote)
+    }
+
     pub(crate) fn get(&self, id: PairId) -> Option<&Pair> {
         self.pairs.iter().find(|pair| pair.id == id)
     }
@@ -252,7 +257,7 @@ impl NewPair {
             trigger_at: None,
             shunned_until: None,
             first_check: None,
-            checks_sent: 0,
+            stats: PairStats::default(),
             failure: None,
         }
     }

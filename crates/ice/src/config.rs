@@ -9,7 +9,7 @@ use pinhole_stun::{Credentials, Retransmission};
 use pinhole_turn::client::Addresses;
 
 use crate::abilities::Abilities;
-use crate::consent::ConsentConfig;
+use crate::consent::{ConsentConfig, Liveness};
 use crate::pacer::SharedPacer;
 use crate::policy::{Backups, NominationPolicy};
 use crate::role::Role;
@@ -46,6 +46,8 @@ pub struct Config {
     pub max_remote_candidates: usize,
     /// How long to wait for the peer's checks before "no pair works" is believed; 39.5 s (RFC 8863 §4).
     pub patience: Duration,
+    /// How the agent knows that the peer is still there.
+    pub liveness: Liveness,
     /// Consent freshness (RFC 7675).
     pub consent: ConsentConfig,
     /// When the controlling side settles for a pair.
@@ -71,6 +73,7 @@ impl Config {
             max_pairs: 100,
             max_remote_candidates: 100,
             patience: Duration::from_millis(39_500),
+            liveness: Liveness::default(),
             consent: ConsentConfig::default(),
             nomination: NominationPolicy::default(),
             backups: Some(Backups::default()),

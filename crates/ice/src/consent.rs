@@ -21,6 +21,44 @@ impl Default for ConsentConfig {
     }
 }
 
+/// How an agent knows that the peer is still there, and still wants to receive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Liveness {
+    /// By asking (RFC 7675). What a web browser must do, and everybody should.
+    #[default]
+    Consent,
+    /// By asking half as often or less while the application tells of authenticated traffic from the peer
+    /// ([`Agent::peer_is_alive`](crate::Agent::peer_is_alive)), which keeps the pair out of doubt, too.
+    PayloadAssisted,
+    /// Not at all: consent never ends, and a Binding indication goes out where nothing was sent for 15 s, to keep NATs
+    /// open (RFC 8445 §11). For closed networks and peers that answer no checks.
+    KeepaliveOnly,
+}
+
+/// How much is spent on the selected pair and on those in reserve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Power {
+    /// As configured.
+    #[default]
+    Normal,
+    /// As little as keeps the session: consent is asked for every 12 s or longer, and nothing stands in reserve.
+    Saving,
+}
+
+impl ConsentConfig {
+    /// What holds in this mode.
+    pub(crate) fn adapted(self, liveness: Liveness, power: Power) -> Self {
+        let interval = match power {
+            Power::Normal => self.interval,
+            Power::Saving => self.interval.max(SAVING),
+        };
+        match liveness {
+            Liveness::Consent | Liveness::PayloadAssisted => Self { interval, ..self },
+            Liveness::KeepaliveOnly => Self { interval: KEEPALIVE, expiry: Duration::MAX },
+        }
+    }
+}
+
 /// The consent of one valid pair.
 #[derive(Debug)]
 pub(crate) struct Consent {
@@ -89,6 +127,21 @@ impl Consent {
         self.overdue_at = patience.map(|patience| now + patience);
     }
 
+    /// A keepalive was sent, or need not be; no answer is expected.
+    pub(crate) fn kept_alive(&mut self, next: Instant) {
+        self.next_check = next;
+    }
+
+    /// Authentic traffic came from the peer: it is there, whatever became of the latest checks.
+    pub(crate) fn peer_is_alive(&mut self, config: ConsentConfig, now: Instant) {
+        if self.is_fresh(now) {
+            (self.unanswered, self.missed, self.overdue_at) = (0, 0, None);
+            // Three checks still fit into the time that consent lasts.
+            let spare = (self.expires - now).saturating_sub(config.interval * 3);
+            self.next_check = self.next_check.max(now + spare);
+        }
+    }
+
     /// Counts an answer that has not come in time.
     pub(crate) fn note_missed(&mut self, now: Instant) {
         if self.overdue_at.is_some_and(|at| at <= now) {
@@ -119,6 +172,10 @@ fn next_interval(config: ConsentConfig, rng: &mut impl Rng) -> Duration {
 /// RFC 7675 §5.1: "SHOULD set a default interval of 5 seconds", and "MUST NOT set the period between checks to less
 /// than 4 seconds".
 const MINIMUM_INTERVAL: Duration = Duration::from_secs(5);
+/// Two checks, each up to a fifth later, within the 30 s that consent lasts.
+const SAVING: Duration = Duration::from_secs(12);
+/// RFC 8445 §11: Tr, "15 seconds" by default.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 /// Unanswered checks before the path counts as in doubt: one may be lost, and one may be on its way.
 const TOLERATED: u32 = 2;
 

@@ -38,7 +38,7 @@ pub struct PairExplanation {
     /// How far its checks have come.
     pub state: PairState,
     /// How many were sent, without retransmissions.
-    pub checks_sent: u32,
+    pub checks_sent: u64,
     /// Whether it is the one in use.
     pub is_selected: bool,
     /// Why it failed, if it did.

@@ -114,6 +114,7 @@ mod pair;
 mod policy;
 mod relay;
 mod role;
+mod stats;
 mod wire;
 
 pub use abilities::Abilities;
@@ -123,13 +124,15 @@ pub use candidate::{
     Foundation, LocalPreference, Priority, TcpType,
 };
 pub use config::{CandidatePolicy, Config, TurnServer};
-pub use consent::ConsentConfig;
+pub use consent::{ConsentConfig, Liveness, Power};
 pub use credentials::{CredentialError, Credentials, Password, Ufrag, is_ice_char};
 pub use event::{Command, Event, SelectionReason, ServerConnection};
 pub use explain::{Cause, Explanation, PairExplanation};
 pub use gather::GatheringError;
 pub use pacer::SharedPacer;
 pub use pair::{PairFailure, PairId, PairPriority, PairState};
+pub use pinhole_stun::PacketKind;
 pub use pinhole_turn::client::{Addresses, Reason};
 pub use policy::{Backups, NominationPolicy, Settling};
 pub use role::Role;
+pub use stats::PairStats;

@@ -9,6 +9,7 @@ use pinhole_sansio::{FiveTuple, Instant};
 use crate::candidate::Priority;
 use crate::consent::Consent;
 use crate::role::Role;
+use crate::stats::PairStats;
 
 /// Names a pair for the lifetime of its agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,7 +120,7 @@ pub(crate) struct Pair {
     /// It fell silent while it was selected, and is not gone back to before.
     pub(crate) shunned_until: Option<Instant>,
     pub(crate) first_check: Option<Instant>,
-    pub(crate) checks_sent: u32,
+    pub(crate) stats: PairStats,
     pub(crate) failure: Option<PairFailure>,
 }
 

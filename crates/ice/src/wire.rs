@@ -144,6 +144,14 @@ pub(crate) fn success(
     Ok(Payload::from(writer.finish()))
 }
 
+/// A message without an answer that keeps NATs open (RFC 8445 §11).
+pub(crate) fn keepalive(id: TransactionId) -> Result<Payload, WriteError> {
+    let mut buffer = [0; MAX_MESSAGE];
+    let mut writer = MessageWriter::new(&mut buffer, Class::Indication, Method::BINDING, id)?;
+    writer.fingerprint()?;
+    Ok(Payload::from(writer.finish()))
+}
+
 /// An error response; `key` where the request was authentic (RFC 8489 §9.1.3).
 pub(crate) fn error(
     id: TransactionId,

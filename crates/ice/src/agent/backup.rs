@@ -10,6 +10,7 @@ use super::Agent;
 use crate::abilities::Renomination;
 use crate::check::Purpose;
 use crate::checklist::Next;
+use crate::consent::Power;
 use crate::event::SelectionReason;
 use crate::pair::{MeanRoundTrip, Pair, PairId, PairState};
 use crate::role::Role;
@@ -113,8 +114,8 @@ impl Agent {
     /// When to try a pair that nobody has asked for, so that there are enough in reserve.
     pub(super) fn search_wanted_at(&self) -> Option<Instant> {
         let backups = self.config.backups.filter(|_| self.may_renominate())?;
-        let is_ours =
-            self.role == Role::Controlling && self.generation.conclusion.selected.is_some();
+        let is_ours = self.role == Role::Controlling && self.power == Power::Normal;
+        let is_ours = is_ours && self.generation.conclusion.selected.is_some();
         let lacks = self.reserve().count() < backups.count;
         let wants = is_ours && lacks && self.generation.checklist.has_next(None);
         self.generation.conclusion.search_at.filter(|_| wants)

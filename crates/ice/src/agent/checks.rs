@@ -111,7 +111,7 @@ impl Agent {
         };
         // The buffer has room for the longest credentials there are.
         let Ok(request) = request.write(&session.key) else { return };
-        pair.checks_sent = pair.checks_sent.saturating_add(1);
+        pair.stats.asked(purpose == Purpose::Consent);
         pair.first_check.get_or_insert(now);
         let five_tuple = pair.five_tuple();
         let check = Check {
@@ -134,7 +134,7 @@ impl Agent {
     fn check_timing(&self, purpose: Purpose, now: Instant) -> Timing {
         match purpose {
             // RFC 7675 §5.1: a consent check is transmitted once only.
-            Purpose::Consent => return Timing::Once { until: now + self.config.consent.expiry },
+            Purpose::Consent => return Timing::Once { until: now + self.consent_config().expiry },
             Purpose::Backup => return Timing::Retransmitted(Schedule::start(BACKUP, now)),
             Purpose::Nomination if self.generation.conclusion.selected.is_some() => {
                 return Timing::Retransmitted(Schedule::start(BACKUP, now));

@@ -18,7 +18,7 @@ impl Agent {
             local: (pair.local.kind, pair.local.address.clone()),
             remote: (pair.remote.kind, pair.remote.address.clone()),
             state: pair.state,
-            checks_sent: pair.checks_sent,
+            checks_sent: pair.stats.requests_sent,
             is_selected: selected == Some(pair.id),
             failure: pair.failure,
         });

@@ -18,6 +18,8 @@ pub enum Received<'a> {
     Data {
         /// The pair that it came on.
         pair: PairId,
+        /// What its first byte says that it is (RFC 7983); of no account to an application of another protocol.
+        kind: PacketKind,
         /// What the peer sent: the whole datagram, or the part of it that a TURN server relayed.
         payload: &'a [u8],
     },
@@ -87,10 +89,9 @@ impl Agent {
 
     /// What the peer, or a STUN server, sent to a base of ours.
     fn receive<'a>(&mut self, datagram: Datagram<'a>, now: Instant) -> Received<'a> {
-        let is_stun =
-            datagram.payload.first().is_some_and(|first| classify(*first) == PacketKind::Stun);
-        if !is_stun {
-            return self.receive_data(datagram);
+        let kind = datagram.payload.first().map_or(PacketKind::Unknown, |first| classify(*first));
+        if kind != PacketKind::Stun {
+            return self.receive_data(datagram, kind, now);
         }
         let received = match self.receive_stun(datagram, now) {
             Ok(()) => Received::Consumed,
@@ -203,14 +204,19 @@ impl Agent {
     }
 
     /// Only what comes from the remote address of a validated pair is the application's.
-    fn receive_data<'a>(&self, datagram: Datagram<'a>) -> Received<'a> {
-        let five_tuple = datagram.five_tuple;
-        let generations = [Some(&self.generation), self.previous.as_ref()].into_iter().flatten();
-        let mut found =
-            generations.filter_map(|this| this.checklist.find(five_tuple.local, five_tuple.remote));
-        match found.find(|pair| pair.valid.is_some()) {
-            Some(pair) => Received::Data { pair: pair.id, payload: datagram.payload },
-            None => Received::Dropped(DropReason::NotValidated),
-        }
+    fn receive_data<'a>(
+        &mut self,
+        datagram: Datagram<'a>,
+        kind: PacketKind,
+        now: Instant,
+    ) -> Received<'a> {
+        let Datagram { five_tuple: FiveTuple { local, remote, .. }, payload } = datagram;
+        let lists = [Some(&mut self.generation), self.previous.as_mut()].into_iter().flatten();
+        let mut found = lists.filter_map(|this| this.checklist.find_mut(local, remote));
+        let Some(pair) = found.find(|pair| pair.valid.is_some()) else {
+            return Received::Dropped(DropReason::NotValidated);
+        };
+        pair.stats.received(payload.len(), now);
+        Received::Data { pair: pair.id, kind, payload }
     }
 }

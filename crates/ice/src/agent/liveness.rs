@@ -3,13 +3,15 @@
 use core::fmt;
 use core::time::Duration;
 
-use pinhole_sansio::Instant;
+use pinhole_sansio::{Instant, Transmit};
 
 use super::Agent;
 use super::generation::Generation;
 use crate::check::Purpose;
+use crate::consent::{ConsentConfig, Liveness, Power};
 use crate::event::Event;
 use crate::pair::{Pair, PairFailure, PairId, PairState};
+use crate::wire;
 
 /// How a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +68,7 @@ impl Agent {
                     self.send_check(id, Purpose::Consent, now);
                     self.pacer.started(now);
                 }
+                ConsentStep::KeepAlive => self.send_keepalive(id, now),
                 ConsentStep::GiveUp => self.fail_pair(id, PairFailure::ConsentLost),
             }
         }
@@ -73,7 +76,8 @@ impl Agent {
 
     fn next_consent_step(&mut self, now: Instant) -> Option<(PairId, ConsentStep)> {
         let may_renominate = self.may_renominate();
-        let Self { generation, config, rng, pacer, .. } = self;
+        let (config, liveness) = (self.consent_config(), self.config.liveness);
+        let Self { generation, rng, pacer, .. } = self;
         let Generation { checklist, conclusion, .. } = generation;
         checklist.iter_mut().filter(|pair| conclusion.is_in_use(pair)).find_map(|pair| {
             let valid = pair.valid.as_mut()?;
@@ -83,12 +87,51 @@ impl Agent {
             if !consent.is_fresh(now) {
                 return Some((pair.id, ConsentStep::GiveUp));
             }
+            if liveness == Liveness::KeepaliveOnly && consent.is_due(now) {
+                let quiet_at =
+                    pair.stats.last_packet_sent.map_or(now, |sent| sent + config.interval);
+                consent.kept_alive(quiet_at.max(now + config.interval));
+                return (quiet_at <= now).then_some((pair.id, ConsentStep::KeepAlive));
+            }
             let asks = consent.is_due(now) && pacer.is_open(now);
             if asks {
-                consent.asked(config.consent, patience, rng, now);
+                consent.asked(config, patience, rng, now);
             }
             asks.then_some((pair.id, ConsentStep::Ask))
         })
+    }
+
+    /// What holds for consent now.
+    pub(super) fn consent_config(&self) -> ConsentConfig {
+        self.config.consent.adapted(self.config.liveness, self.power)
+    }
+
+    /// Spends more or less on staying connected from now on.
+    pub const fn set_power(&mut self, power: Power) {
+        self.power = power;
+    }
+
+    /// Tells that something came on this pair that only the peer can have sent, such as a packet of an authenticated
+    /// DTLS or SRTP session. It counts with [`Liveness::PayloadAssisted`].
+    pub fn peer_is_alive(&mut self, pair: PairId, now: Instant) {
+        let config = self.consent_config();
+        let pair = self.generation.checklist.get_mut(pair);
+        let valid = pair.and_then(|pair| pair.valid.as_mut());
+        if let Some(valid) = valid.filter(|_| self.config.liveness == Liveness::PayloadAssisted) {
+            valid.consent.peer_is_alive(config, now);
+        }
+        self.after_input(now);
+    }
+
+    /// RFC 8445 §11: "a Binding Indication ... MUST NOT utilize any authentication mechanism. It SHOULD contain the
+    /// FINGERPRINT attribute".
+    fn send_keepalive(&mut self, id: PairId, now: Instant) {
+        let Some(five_tuple) = self.generation.checklist.get(id).map(Pair::five_tuple) else {
+            return;
+        };
+        if let Ok(payload) = wire::keepalive(self.fresh_transaction_id()) {
+            self.transmit(Transmit { five_tuple, payload }, now);
+        }
     }
 
     pub(super) fn revoke_consent(&mut self, id: PairId, now: Instant) {
@@ -165,6 +208,7 @@ fn answer_patience(rtt: Option<Duration>) -> Duration {
 /// What a pair's consent needs now.
 enum ConsentStep {
     Ask,
+    KeepAlive,
     GiveUp,
 }
 

@@ -31,6 +31,7 @@ pub use view::PairInfo;
 use crate::abilities::Abilities;
 use crate::candidate::{AddRemote, Candidate, LocalCandidates};
 use crate::config::{CandidatePolicy, Config, TurnServer};
+use crate::consent::Power;
 use crate::credentials::Credentials;
 use crate::event::{Command, Event, Events};
 use crate::explain::Troubles;
@@ -57,6 +58,7 @@ pub struct Agent {
     /// When the previous generation goes.
     retire_at: Option<Instant>,
     pacer: Pacer,
+    power: Power,
     /// What the peer has told of itself.
     peer: Abilities,
     gatherer: Gatherer,
@@ -127,6 +129,7 @@ impl Agent {
             previous: None,
             retire_at: None,
             pacer: Pacer::new(config.ta, config.shared_pacer.clone(), now),
+            power: Power::default(),
             peer: Abilities::default(),
             gatherer: Gatherer::new(config.stun_servers.clone(), config.gathering),
             relays,

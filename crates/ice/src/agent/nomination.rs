@@ -28,12 +28,21 @@ impl Agent {
     #[must_use]
     pub fn route_on(&mut self, pair: PairId, length: usize, now: Instant) -> Option<Route> {
         let five_tuple = self.consented(pair, now)?;
+        if let Some(pair) = self.find_pair_mut(pair) {
+            pair.stats.sent(length, now);
+        }
         if !self.local.candidates.is_relayed(five_tuple.local) {
             return Some(Route { pair, five_tuple, header: None, padding: 0 });
         }
         let sent = self.relays.send(five_tuple.local, five_tuple.remote, length, now)?;
         let ToServer { five_tuple, header, padding } = sent;
         Some(Route { pair, five_tuple, header: Some(header), padding })
+    }
+
+    fn find_pair_mut(&mut self, pair: PairId) -> Option<&mut Pair> {
+        let previous = self.previous.as_mut().map(|previous| &mut previous.checklist);
+        let mut lists = [Some(&mut self.generation.checklist), previous].into_iter().flatten();
+        lists.find_map(|list| list.get_mut(pair))
     }
 
     /// Whether [`route`](Self::route) leads to the peer now.

@@ -46,6 +46,10 @@ impl Agent {
                     now,
                 );
                 self.process_check(check, remote_ufrag, five_tuple, now);
+                let FiveTuple { local, remote, .. } = five_tuple;
+                if let Some(pair) = self.generation.checklist.find_mut(local, remote) {
+                    pair.stats.was_asked_and_answers();
+                }
                 Ok(())
             }
             Err(Refusal { code: UNKNOWN_ATTRIBUTE, .. }) => {

@@ -35,6 +35,9 @@ impl Agent {
             self.fail_pair(check.pair, PairFailure::NotSymmetric(five_tuple.remote));
             return Ok(());
         }
+        if let Some(pair) = self.generation.checklist.get_mut(check.pair) {
+            pair.stats.was_answered(check.round_trip(now));
+        }
         match message.class() {
             Class::SuccessResponse => match mapped_address(message) {
                 Some(mapped) => self.check_succeeded(&check, mapped, now),
@@ -80,7 +83,8 @@ impl Agent {
         mapped_priority: crate::Priority,
         now: Instant,
     ) {
-        let Self { generation, rng, config, role, .. } = self;
+        let config = self.consent_config();
+        let Self { generation, rng, role, .. } = self;
         let Generation { remote, checklist, .. } = generation;
         let Some(pair) = checklist.get_mut(check.pair) else { return };
         let Some(candidate) = remote.candidates.find(pair.remote) else { return };
@@ -95,13 +99,13 @@ impl Agent {
                 valid.answered = now;
                 // An answer to a consent check that comes after consent has run out does not bring it back (RFC 7675 §5.1).
                 if check.purpose == Purpose::Consent || valid.consent.is_fresh(now) {
-                    valid.consent.answered(config.consent, now);
+                    valid.consent.answered(config, now);
                 } else {
-                    valid.consent = Consent::granted(config.consent, rng, now);
+                    valid.consent = Consent::granted(config, rng, now);
                 }
             }
             None => {
-                let consent = Consent::granted(config.consent, rng, now);
+                let consent = Consent::granted(config, rng, now);
                 let mean = MeanRoundTrip::default();
                 let valid = Valid { mapped, priority, rtt, mean, answered: now, consent };
                 pair.valid = Some(valid);

@@ -7,6 +7,7 @@ use super::Agent;
 use super::generation::Generation;
 use crate::candidate::{Candidate, CandidateKind};
 use crate::pair::{Pair, PairFailure, PairId, PairPriority, PairState};
+use crate::stats::PairStats;
 
 /// A pair as it stands now.
 #[derive(Clone, Debug)]
@@ -29,8 +30,8 @@ pub struct PairInfo<'a> {
     pub nominated: bool,
     /// The latest measured round-trip time.
     pub rtt: Option<Duration>,
-    /// Checks sent, without retransmissions.
-    pub checks_sent: u32,
+    /// What went over it.
+    pub stats: PairStats,
     /// Why it failed, if it did.
     pub failure: Option<PairFailure>,
 }
@@ -86,7 +87,7 @@ impl Agent {
             state: pair.state,
             nominated: pair.nominated,
             rtt: pair.valid.as_ref().and_then(|valid| valid.rtt),
-            checks_sent: pair.checks_sent,
+            stats: pair.stats,
             failure: pair.failure,
         })
     }

@@ -41,6 +41,7 @@ pub struct Sent {
     pub successes: usize,
     pub errors: usize,
     pub data: usize,
+    pub indications: usize,
 }
 
 impl Sent {
@@ -148,7 +149,7 @@ impl AgentNode {
             Class::Request => self.sent.checks += 1,
             Class::SuccessResponse => self.sent.successes += 1,
             Class::ErrorResponse => self.sent.errors += 1,
-            Class::Indication => {}
+            Class::Indication => self.sent.indications += 1,
         }
     }
 }

@@ -4,7 +4,7 @@ use pinhole_ice::Agent;
 
 /// The gist, for a program's log.
 pub(crate) fn in_one_line(agent: &Agent) -> String {
-    let tried = agent.pairs().filter(|pair| pair.checks_sent > 0).count();
+    let tried = agent.pairs().filter(|pair| pair.stats.requests_sent > 0).count();
     let failures: Vec<_> = agent.pairs().filter_map(|pair| pair.failure).collect();
     match (agent.remote_candidates().count(), failures.first()) {
         (0, _) => {
