@@ -20,6 +20,10 @@ pub struct Config {
     /// Who nominates. In offer/answer the offerer is controlling (RFC 8445 §6.1.1); if both sides think so,
     /// the agents settle it.
     pub role: Role,
+    /// A lite agent, for a machine that the peer can reach without help: it has host candidates only, checks nothing,
+    /// and is controlled by a full peer whatever `role` says (RFC 8445 §2.5). Tell the peer
+    /// ([`Agent::local_abilities`](crate::Agent::local_abilities)).
+    pub lite: bool,
     /// STUN servers to learn server-reflexive candidates from; the first 255 count.
     pub stun_servers: Vec<SocketAddr>,
     /// TURN servers to have relayed candidates from, and server-reflexive ones where they are asked over UDP;
@@ -63,6 +67,7 @@ impl Config {
     pub fn new(role: Role) -> Self {
         Self {
             role,
+            lite: false,
             stun_servers: Vec::new(),
             turn_servers: Vec::new(),
             candidates: CandidatePolicy::default(),

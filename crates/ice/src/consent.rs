@@ -85,6 +85,17 @@ impl Consent {
         }
     }
 
+    /// Consent that nobody asks for, on a pair that is used without a check. It lasts until further notice.
+    pub(crate) const fn unasked() -> Self {
+        let (expires, next_check) = (NEVER, NEVER);
+        Self { expires, next_check, unanswered: 0, overdue_at: None, missed: 0 }
+    }
+
+    /// The peer has shown that it is there, and is expected to do so again until then.
+    pub(crate) fn expect_until(&mut self, expires: Instant) {
+        self.expires = expires;
+    }
+
     /// An authenticated success response came. Consent that ran out does not come back.
     pub(crate) fn answered(&mut self, config: ConsentConfig, now: Instant) {
         if self.is_fresh(now) {
@@ -156,9 +167,10 @@ impl Consent {
     }
 
     /// When a check is due, no earlier than `may_send`, or an answer is overdue, or consent ends.
-    pub(crate) fn deadline(&self, may_send: Instant) -> Instant {
+    pub(crate) fn deadline(&self, may_send: Instant) -> Option<Instant> {
         let wakes = self.next_check.max(may_send).min(self.expires);
-        self.overdue_at.map_or(wakes, |at| at.min(wakes))
+        let wakes = self.overdue_at.map_or(wakes, |at| at.min(wakes));
+        (wakes != NEVER).then_some(wakes)
     }
 }
 
@@ -172,6 +184,8 @@ fn next_interval(config: ConsentConfig, rng: &mut impl Rng) -> Duration {
 /// RFC 7675 §5.1: "SHOULD set a default interval of 5 seconds", and "MUST NOT set the period between checks to less
 /// than 4 seconds".
 const MINIMUM_INTERVAL: Duration = Duration::from_secs(5);
+/// No deadline at all.
+const NEVER: Instant = Instant::from_nanos(u64::MAX);
 /// Two checks, each up to a fifth later, within the 30 s that consent lasts.
 const SAVING: Duration = Duration::from_secs(12);
 /// RFC 8445 §11: Tr, "15 seconds" by default.

@@ -233,7 +233,7 @@ impl Generation {
 
     fn consent_deadline(&self, may_send: Instant) -> Option<Instant> {
         let in_use = self.checklist.iter().filter(|pair| self.conclusion.is_in_use(pair));
-        in_use.filter_map(|pair| Some(pair.valid.as_ref()?.consent.deadline(may_send))).min()
+        in_use.filter_map(|pair| pair.valid.as_ref()?.consent.deadline(may_send)).min()
     }
 }
 

@@ -12,6 +12,7 @@ mod relaying;
 mod requests;
 mod responses;
 mod restart;
+mod unchecked;
 mod view;
 
 use alloc::collections::VecDeque;
@@ -108,6 +109,9 @@ pub enum AgentError {
     /// The credentials were set before; new ones belong to an ICE restart.
     #[error("the remote credentials are set already")]
     CredentialsSet,
+    /// No base is of the address's family.
+    #[error("no base can reach {0}")]
+    Unreachable(SocketAddr),
     /// The agent has failed or is closed.
     #[error("the session is over")]
     Over,
@@ -122,7 +126,7 @@ impl Agent {
         let tie_breaker = TieBreaker(rng.next_u64());
         let relays = Relays::new(config.turn_servers.clone(), config.gathering, &mut rng);
         Self {
-            role: config.role,
+            role: if config.lite { Role::Controlled } else { config.role },
             tie_breaker,
             local: LocalSide::default(),
             generation,
@@ -216,6 +220,7 @@ impl Agent {
             credentials,
         });
         self.set_state(self.current_state(now));
+        self.conclude_both_lite(now);
         self.replay_early_checks(now);
         self.after_input(now);
         Ok(())
@@ -226,6 +231,7 @@ impl Agent {
     pub fn set_remote_abilities(&mut self, abilities: Abilities) {
         self.peer = abilities;
         self.pacer.agree(abilities.pacing);
+        self.settle_roles_with_lite();
     }
 
     /// Takes a candidate that the peer signalled, before or after its credentials.
@@ -253,6 +259,7 @@ impl Agent {
     /// The peer has no more candidates (RFC 8838 §14).
     pub fn end_of_remote_candidates(&mut self, now: Instant) {
         self.generation.remote.ended = true;
+        self.conclude_both_lite(now);
         self.after_input(now);
     }
 
@@ -293,7 +300,7 @@ impl Agent {
     #[must_use]
     pub const fn local_abilities(&self) -> Abilities {
         Abilities {
-            lite: false,
+            lite: self.config.lite,
             ice2: true,
             renomination2: self.config.backups.is_some(),
             renomination: self.config.backups.is_some(),
@@ -320,6 +327,9 @@ impl Agent {
     }
 
     fn ask_servers(&mut self, base: SocketAddr) {
+        if self.config.lite {
+            return; // "Lite implementations only utilize host candidates" (RFC 8445 §5.2)
+        }
         self.relays.add_base(base);
         if self.config.candidates != CandidatePolicy::Relay {
             self.gatherer.add_base(base);

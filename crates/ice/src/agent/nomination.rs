@@ -141,7 +141,7 @@ impl Agent {
         selected.is_some_and(|selected| priority(selected) >= priority(id))
     }
 
-    fn select(&mut self, id: PairId, reason: SelectionReason, now: Instant) {
+    pub(super) fn select(&mut self, id: PairId, reason: SelectionReason, now: Instant) {
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
         pair.nominated = true;
         let base = pair.local;

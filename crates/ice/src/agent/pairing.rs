@@ -13,6 +13,9 @@ use crate::pair::{PairId, PairPriority};
 impl Agent {
     /// Pairs a new base with all remote candidates.
     pub(super) fn pair_base(&mut self, base: SocketAddr) {
+        if self.config.lite {
+            return; // it checks nothing (§6.2)
+        }
         let Self { local, generation, config, role, .. } = self;
         let Generation { remote, checklist, .. } = generation;
         let Some(host) = local.candidates.find(base, base) else { return };
@@ -27,7 +30,8 @@ impl Agent {
     /// their server lets the peer's address through, before which a check would be lost. Once a pair is selected for
     /// good, no more are formed (§8.1.2).
     pub(super) fn pair_remote(&mut self, address: SocketAddr, now: Instant) {
-        if self.generation.conclusion.selected.is_some() && !self.may_renominate() {
+        let is_settled = self.generation.conclusion.selected.is_some() && !self.may_renominate();
+        if is_settled || self.config.lite {
             return;
         }
         let Self { local, generation, config, role, relays, .. } = self;

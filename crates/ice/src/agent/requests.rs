@@ -134,6 +134,9 @@ impl Agent {
         if self.generation.is_retired {
             return;
         }
+        if self.config.lite {
+            return self.learn_as_lite((base, source), check.priority, nominated, now);
+        }
         // Once a pair is selected for good, only another nomination is worth a new check (§8.1.2).
         let is_settled = self.generation.conclusion.selected.is_some() && !self.may_renominate();
         if is_settled && nominated.is_none() {
