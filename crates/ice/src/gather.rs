@@ -56,6 +56,15 @@ pub(crate) struct Query {
     is_refresh: bool,
 }
 
+/// What the passing of time has brought about.
+#[derive(Debug, Default)]
+pub(crate) struct Overdue {
+    /// A question goes out once more.
+    pub(crate) is_retransmitted: bool,
+    /// Questions that nobody has answered.
+    pub(crate) failed: Vec<(Query, Answer)>,
+}
+
 /// What a server said.
 pub(crate) type Answer = Result<SocketAddr, GatheringError>;
 
@@ -135,29 +144,44 @@ impl Gatherer {
         Some((query, answer))
     }
 
-    /// Retransmits, plans refreshes, and gives the questions that nobody answered.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<(Query, Answer)> {
+    /// Plans refreshes, retransmits one question if it may and one is due, and gives those that nobody answered.
+    pub(crate) fn handle_timeout(&mut self, may_send: bool, now: Instant) -> Overdue {
         let due = self.kept.extract_if(.., |(_, at)| *at <= now).map(|(query, _)| query);
         self.waiting.extend(due);
-        let mut failed = Vec::new();
+        let mut overdue = Overdue::default();
         self.asking.retain_mut(|(query, transaction)| {
+            let is_due = transaction.poll_timeout().is_some_and(|at| at <= now);
+            if !is_due || !may_send || overdue.is_retransmitted {
+                return true;
+            }
             transaction.handle_timeout(now);
             let is_over = transaction.poll_event().is_some();
             if is_over {
-                failed.push((*query, Err(GatheringError::Timeout)));
+                overdue.failed.push((*query, Err(GatheringError::Timeout)));
+            } else {
+                overdue.is_retransmitted = true;
             }
             !is_over
         });
-        failed
+        overdue
+    }
+
+    /// Whether a question is to go out once more, or to be given up.
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        let mut asking =
+            self.asking.iter().filter_map(|(_, transaction)| transaction.poll_timeout());
+        asking.any(|at| at <= now)
     }
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
         self.asking.iter_mut().find_map(|(_, transaction)| transaction.poll_transmit())
     }
 
-    /// Without regard to the pacer, which decides when a waiting question may start.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+    /// When a question is overdue, not before the next turn, or a binding is to be kept. The pacer decides when a
+    /// waiting question may start.
+    pub(crate) fn poll_timeout(&self, next_turn: Instant) -> Option<Instant> {
         let asking = self.asking.iter().filter_map(|(_, transaction)| transaction.poll_timeout());
+        let asking = asking.map(|at| at.max(next_turn));
         asking.chain(self.kept.iter().map(|(_, at)| *at)).min()
     }
 

@@ -15,7 +15,7 @@ use crate::abilities::Abilities;
 #[derive(Clone, Debug, Default)]
 pub struct SharedPacer(Arc<AtomicU64>);
 
-/// Lets one STUN transaction start each Ta, checks and gathering alike (RFC 8445 §14.2). Retransmissions of checks
+/// Lets one STUN transaction start each Ta, checks and gathering alike (RFC 8445 §14.2). Retransmissions
 /// and checks for consent wait for their turn too, so that an agent that was asleep wakes up without a burst.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {

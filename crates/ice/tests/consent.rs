@@ -3,10 +3,12 @@
 
 mod support;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use pinhole_ice::{Config, Liveness, Power, State};
+use pinhole_ice::{Agent, Config, Liveness, Power, State};
 use pinhole_netsim::Direction;
+use pinhole_sansio::Instant;
 use support::{ACCESS, Session, controlled, controlling};
 
 #[test]
@@ -207,6 +209,34 @@ fn a_jump_of_the_clock_causes_no_burst() {
     });
     assert!(burst <= 1, "{burst} packets at once");
     assert_eq!(session.world.node(a).agent.state(), State::Failed, "consent ran out meanwhile");
+}
+
+#[test]
+fn questions_that_nobody_answers_cause_no_burst_after_a_sleep() {
+    // I20: four servers, asked from one base; retransmissions take turns like everything else.
+    let servers = [1, 2, 3, 4].map(|last| SocketAddr::from(([203, 0, 113, last], 3_478)));
+    let config = Config { stun_servers: servers.to_vec(), ..controlling() };
+    let mut agent = Agent::new(config, [7; 32], Instant::ZERO);
+    agent.add_base(([192, 0, 2, 1], 5_000).into(), Instant::ZERO).unwrap();
+    agent.end_of_bases(Instant::ZERO);
+    let sends_at = |agent: &mut Agent, now| {
+        agent.handle_timeout(now);
+        std::iter::from_fn(|| agent.poll_transmit()).count()
+    };
+    let asked: usize = (0..4).map(|n| sends_at(&mut agent, Instant::from_millis(n * 50))).sum();
+    assert_eq!(asked, servers.len());
+
+    let mut again = Vec::new();
+    let mut now = Instant::from_millis(5_000);
+    while again.len() < servers.len() {
+        let sent = sends_at(&mut agent, now);
+        assert!(sent <= 1, "{sent} packets at once");
+        again.extend((sent == 1).then_some(now));
+        let next = agent.poll_timeout().unwrap();
+        assert!(next > now, "no deadline stays due");
+        now = next;
+    }
+    assert_eq!(again, [5_000, 5_050, 5_100, 5_150].map(Instant::from_millis));
 }
 
 fn connected() -> Session {

@@ -2,8 +2,8 @@
 //!
 //! - [`Place`] is where an agent sits: behind which NATs and firewalls, with which address families.
 //! - [`oracle`] says from the RFC 4787 behaviours alone whether two places have a direct path.
-//! - [`Session`] runs two agents with signaling between them; a [`Monitor`] watches each one's wire for what must never
-//!   happen.
+//! - [`Session`] runs two agents with signaling between them; a [`Monitor`] watches each one's wire, and a [`Warden`]
+//!   both sides of the TURN server, for what must never happen.
 //! - [`matrix`] connects every place with every place; [`Plan`] makes a whole session out of one seed: places, latency,
 //!   loss, jitter, who starts when.
 //!
@@ -23,16 +23,21 @@ mod fault;
 mod ingredient;
 pub mod matrix;
 mod monitor;
+mod mutation;
 mod node;
 pub mod oracle;
 mod place;
 mod plan;
 mod session;
+mod transcript;
+mod warden;
 
 pub use fault::{Disturbance, Fault};
 pub use ingredient::Ingredient;
-pub use monitor::{Monitor, Mutation};
+pub use monitor::Monitor;
+pub use mutation::Mutation;
 pub use node::{AgentNode, StunServer, TurnServer};
 pub use place::{HomeNat, Place};
 pub use plan::{Plan, Verdict};
 pub use session::{Relaying, Session, SessionConfig, Side};
+pub use warden::Warden;

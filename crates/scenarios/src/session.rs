@@ -9,8 +9,10 @@ use pinhole_stun::Credentials;
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 
-use crate::monitor::Mutation;
-use crate::node::{AgentNode, HTTPS_PORT, SERVER_PORT, Signal, Start, StunServer, TurnServer};
+use crate::mutation::Mutation;
+use crate::node::{
+    AgentNode, HTTPS_PORT, SERVER_PORT, Signal, Start, StunServer, TurnServer, TurnStart, USER,
+};
 use crate::oracle::Path;
 use crate::place::Place;
 
@@ -124,7 +126,12 @@ impl Session {
         let (relay, turn_servers) = match config.relaying {
             Relaying::None => (None, Vec::new()),
             Relaying::Available | Relaying::Only => {
-                add_turn_server(&mut world, rng.random(), config.password)
+                let start = TurnStart {
+                    seed: rng.random(),
+                    is_attacked: config.is_attacked,
+                    mutation: config.mutation,
+                };
+                add_turn_server(&mut world, start, config.password)
             }
         };
         let candidates = match config.relaying {
@@ -195,6 +202,12 @@ impl Session {
     #[must_use]
     pub fn node(&self, side: Side) -> &AgentNode {
         self.world.node(self.agents[side as usize])
+    }
+
+    /// What tells what was sent in this session from what was sent in another: by A, by B, by the TURN server.
+    pub(crate) fn digests(&self) -> [u64; 3] {
+        let [a, b] = [Side::A, Side::B].map(|side| self.node(side).digest());
+        [a, b, self.relay.map_or(0, |relay| self.world.node(relay).digest())]
     }
 
     /// Tells one side the other's credentials, now.
@@ -294,13 +307,15 @@ impl Session {
         [Side::A, Side::B].iter().all(|side| self.node(*side).agent.state() == State::Failed)
     }
 
-    /// What the monitors of both sides saw.
+    /// What the monitors of both sides saw, and the TURN server's warden.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
         let of = |side| {
             self.node(side).monitor.violations().iter().map(move |what| format!("{side:?}: {what}"))
         };
-        of(Side::A).chain(of(Side::B)).collect()
+        let server = self.relay.map(|relay| self.world.node(relay).warden.violations());
+        let of_server = server.into_iter().flatten().map(|what| format!("server: {what}"));
+        of(Side::A).chain(of(Side::B)).chain(of_server).collect()
     }
 
     fn carry_signals(&mut self) {
@@ -395,15 +410,14 @@ fn add_stun_servers(world: &mut World) -> [SocketAddr; 2] {
 /// A TURN server on the core, and how agents find it: over UDP, and over TCP on the port that gets through everywhere.
 fn add_turn_server(
     world: &mut World,
-    seed: [u8; 32],
+    start: TurnStart,
     password: &str,
 ) -> (Option<HostId<TurnServer>>, Vec<TurnServerConfig>) {
-    let account = |password| Credentials::new("user", password).expect("both are plain");
-    let (right, user) = (account(PASSWORD), account(password));
+    let user = Credentials::new(USER, password).expect("both are plain");
     let host = world.host("turn").family(pinhole_netsim::Family::Dual);
     let server = host
         .link(Conditions::latency(Duration::from_millis(5)))
-        .start_with(|addresses| TurnServer::new(&right, seed, addresses));
+        .start_with(|addresses| TurnServer::new(start, addresses));
     let addresses = world.addresses(server);
     let ways = [(SERVER_PORT, Transport::Udp), (HTTPS_PORT, Transport::Tcp)];
     let found = ways.into_iter().flat_map(|(port, transport)| {

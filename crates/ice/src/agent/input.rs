@@ -106,9 +106,6 @@ impl Agent {
         if self.is_over() {
             return;
         }
-        for (query, answer) in self.gatherer.handle_timeout(now) {
-            self.server_answered(query, answer);
-        }
         let happened = self.relays.handle_timeout(now);
         self.relays_changed(happened, now);
         self.trigger_overdue(now);
@@ -116,6 +113,7 @@ impl Agent {
         if self.generation.checklist.has_next(self.valid_priority()) {
             self.start_transaction(now);
         }
+        self.ask_again(now);
         self.handle_check_deadlines(now);
         self.handle_consent(now);
         self.watch_selected(now);
@@ -134,7 +132,7 @@ impl Agent {
             return None;
         }
         [
-            self.gatherer.poll_timeout(),
+            self.gatherer.poll_timeout(self.pacer.next()),
             self.relays.poll_timeout(),
             self.next_start(),
             self.backup_deadline(),
@@ -148,6 +146,18 @@ impl Agent {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// Asks STUN servers again, in its turn, and gives up those that never answer.
+    fn ask_again(&mut self, now: Instant) {
+        let may_send = self.gatherer.is_overdue(now) && self.pacer.is_open(now);
+        let overdue = self.gatherer.handle_timeout(may_send, now);
+        if overdue.is_retransmitted {
+            self.pacer.started(now);
+        }
+        for (query, answer) in overdue.failed {
+            self.server_answered(query, answer);
+        }
     }
 
     /// What may follow from any input: a nomination, the next transaction, a change of state.

@@ -13,6 +13,7 @@ use pinhole_ice::{CandidatePolicy, Config, Event, PairId, PairState, Role, State
 use pinhole_sansio::{Datagram, Instant, Transmit};
 use pinhole_stun::{Class, Message, Method, TransactionId};
 
+use crate::mutation::Mutation;
 use ledger::Ledger;
 use tunnel::{Hop, Tunnels};
 use view::Foundations;
@@ -23,6 +24,8 @@ pub(crate) use view::Before;
 #[derive(Debug, Default)]
 pub struct Monitor {
     last_request: Option<Instant>,
+    /// When the clock was last found to have jumped, and how many requests went out at that instant.
+    jumped: Option<(Instant, usize)>,
     transmissions: BTreeMap<TransactionId, Instant>,
     /// Bytes sent to where nothing has ever come from.
     unanswered: BTreeMap<Hop, usize>,
@@ -47,43 +50,6 @@ pub struct Monitor {
     closed: bool,
     violations: Vec<String>,
     mutation: Option<Mutation>,
-}
-
-/// A lie about what happened, told to the monitor to see whether it notices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutation {
-    /// Every request is seen twice (I1).
-    DoubleRequests,
-    /// Answers are not seen, so that data goes without consent (I3) and comes from strangers (I4).
-    UnseenAnswers,
-    /// Every datagram is seen a thousand times as long as it is (I19).
-    Shouting,
-    /// Every pair that succeeds is seen to fail and to succeed again (I10).
-    FlickeringPairs,
-    /// Every role is seen to switch thrice (I9).
-    SwitchingRoles,
-    /// The agent is seen as closed from the start (I18).
-    ClosedEarly,
-    /// Application data is seen from an address that was never validated (I4).
-    ForeignData,
-    /// Every datagram is seen to go where it must not (I15).
-    Leaking,
-    /// A thousand pairs more are seen than there are (I2).
-    ManyPairs,
-    /// The peer's candidates are not seen in signaling (I13).
-    UnseenSignals,
-    /// The peer's checks are not seen (I12).
-    UnseenChecks,
-    /// Nominations are not seen (I8).
-    UnseenNominations,
-    /// Priorities are seen with a bit flipped (I16).
-    WrongPriorities,
-    /// A restart is seen to keep its credentials (I14).
-    KeptCredentials,
-    /// Every check is seen to come early (I17).
-    HastyConsent,
-    /// Forged messages are seen to be believed (I5).
-    BelievedForgery,
 }
 
 impl Monitor {
@@ -131,6 +97,7 @@ impl Monitor {
             self.stays_quiet(hop.remote, now);
         }
         if message.class() == Class::Request && !self.closed {
+            self.sent_after_jump(now);
             let times = if self.mutation == Some(Mutation::DoubleRequests) { 2 } else { 1 };
             for _ in 0..times {
                 self.sent_request(message.transaction_id(), to_server, now);
@@ -149,6 +116,11 @@ impl Monitor {
         if message.class() == Class::SuccessResponse {
             self.consented.insert(hop, now);
         }
+    }
+
+    /// The clock is beyond a deadline by so much that it must have jumped.
+    pub(crate) fn woke_late(&mut self, now: Instant) {
+        self.jumped = Some((now, 0));
     }
 
     /// I4: application data comes from the remote of a validated pair only.
@@ -232,6 +204,17 @@ impl Monitor {
             && now - before < MINIMUM_TA
         {
             self.violated("I1", now, &format!("a request {:?} after the one before", now - before));
+        }
+    }
+
+    /// I20: whatever is due after a jump of the clock goes out one by one.
+    fn sent_after_jump(&mut self, now: Instant) {
+        let bursts = self.mutation == Some(Mutation::Bursts);
+        let Some((at, sent)) = self.jumped.as_mut().filter(|(at, _)| *at == now) else { return };
+        *sent += 1;
+        if *sent > 1 || bursts {
+            let (at, sent) = (*at, *sent);
+            self.violated("I20", at, &format!("{sent} requests at once after the clock jumped"));
         }
     }
 

@@ -8,7 +8,8 @@ use pinhole_ice::{
 };
 use pinhole_sansio::Instant;
 
-use super::{Monitor, Mutation};
+use super::Monitor;
+use crate::mutation::Mutation;
 
 impl Monitor {
     /// Looks at the agent after each input.

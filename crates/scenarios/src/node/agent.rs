@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use pinhole_ice::{Agent, Candidate, Command, Config, Event, Received, ServerConnection, State};
 use pinhole_netsim::{Node, StreamCommand, StreamEvent};
@@ -10,8 +11,10 @@ use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit, Transport};
 use super::forgery::{Picture, forge};
 use super::recovery::{Recovery, Signal};
 use super::streams::Streams;
-use crate::monitor::{Monitor, Mutation};
+use crate::monitor::Monitor;
+use crate::mutation::Mutation;
 use crate::session::Side;
+use crate::transcript::Transcript;
 
 /// An agent, its application, and a monitor on the wire between them and the world.
 #[derive(Debug)]
@@ -48,6 +51,7 @@ pub struct AgentNode {
     connections: BTreeMap<FiveTuple, ServerConnection>,
     next_port: u16,
     stream_commands: VecDeque<StreamCommand>,
+    transcript: Transcript,
     /// The time of the latest input.
     now: Instant,
 }
@@ -95,6 +99,7 @@ impl AgentNode {
             connections: BTreeMap::new(),
             next_port: FIRST_TCP_PORT,
             stream_commands: VecDeque::new(),
+            transcript: Transcript::default(),
             now,
         };
         node.collect(now);
@@ -121,6 +126,11 @@ impl AgentNode {
             self.outbox.push_back(transmit);
         }
         self.monitor.closed(self.outbox.len());
+    }
+
+    /// What tells what it has sent from what another one has.
+    pub(crate) fn digest(&self) -> u64 {
+        self.transcript.digest()
     }
 
     /// Both addresses of the selected pair: ours as the peer sees it, and the peer's.
@@ -194,7 +204,8 @@ impl AgentNode {
 
 impl Node for AgentNode {
     fn handle_datagram(&mut self, datagram: Datagram<'_>, now: Instant) {
-        if self.is_attacked {
+        // Nobody gets between the bytes of a stream.
+        if self.is_attacked && !datagram.five_tuple.transport.is_reliable() {
             self.handle_forgery(datagram, now);
         }
         self.monitor.received(datagram, now);
@@ -248,6 +259,9 @@ impl Node for AgentNode {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        if self.agent.poll_timeout().is_some_and(|due| due + JUMP <= now) {
+            self.monitor.woke_late(now);
+        }
         self.agent.handle_timeout(now);
         self.collect(now);
     }
@@ -255,6 +269,7 @@ impl Node for AgentNode {
     fn poll_transmit(&mut self) -> Option<Transmit> {
         let transmit = self.outbox.pop_front().or_else(|| self.agent.poll_transmit())?;
         self.monitor.transmitted(&transmit, self.now);
+        self.transcript.sent(&transmit, self.now);
         self.sent += 1;
         Some(transmit)
     }
@@ -266,5 +281,7 @@ impl Node for AgentNode {
 
 /// The port of every agent's sockets.
 pub(super) const PORT: u16 = 5_000;
+/// No clock is late by so much, unless it has jumped.
+const JUMP: Duration = Duration::from_secs(1);
 /// The first port of the agents' connections.
 const FIRST_TCP_PORT: u16 = 6_000;

@@ -6,12 +6,11 @@ use pinhole_stun::Message;
 /// The message with another integrity value, and whole otherwise; `None` where there is none to change.
 pub(super) fn forge(payload: &[u8]) -> Option<Vec<u8>> {
     let message = Message::parse(payload).ok()?;
-    if !message.has_integrity() || !message.has_fingerprint() {
+    if !message.has_integrity() && !message.has_integrity_sha256() {
         return None;
     }
-    let (signed, _fingerprint) =
-        payload.split_at_checked(payload.len().checked_sub(FINGERPRINT)?)?;
-    let mut forged = signed.to_vec();
+    let fingerprint = if message.has_fingerprint() { FINGERPRINT } else { 0 };
+    let mut forged = payload.get(..payload.len().checked_sub(fingerprint)?)?.to_vec();
     let length = u16::try_from(forged.len() - HEADER).ok()?;
     forged[2..4].copy_from_slice(&length.to_be_bytes());
     *forged.last_mut()? ^= 1;

@@ -3,6 +3,7 @@
 mod agent;
 mod forgery;
 mod recovery;
+mod rogue;
 mod streams;
 mod stun;
 mod turn;
@@ -11,6 +12,7 @@ pub use agent::AgentNode;
 pub(crate) use agent::Start;
 pub use stun::StunServer;
 pub use turn::TurnServer;
+pub(crate) use turn::{Start as TurnStart, USER};
 
 pub(crate) use recovery::Signal;
 
