@@ -85,13 +85,11 @@ fn every_checker_notices_what_it_is_there_for() {
         (Mutation::ToldSecrets, &["T20"]),
         (Mutation::SharedTickets, &["T21"]),
     ] {
+        let is_of_fault = matches!(mutation, Mutation::KeptCredentials | Mutation::Bursts);
         let found: Vec<String> = (0..40)
             .map(|seed| Plan::draw(seed, 0.0))
             // A restart, and a jump of the clock, is what a fault brings about.
-            .map(|plan| match mutation {
-                Mutation::KeptCredentials | Mutation::Bursts => plan.with_fault(),
-                _ => plan,
-            })
+            .map(|plan| if is_of_fault { plan.with_fault() } else { plan })
             .filter_map(|plan| match plan.with_mutation(mutation).run() {
                 Verdict::Wrong(reasons) => Some(reasons),
                 Verdict::Connected { .. } | Verdict::Recovered { .. } | Verdict::NoPath => None,

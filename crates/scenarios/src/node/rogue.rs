@@ -126,11 +126,11 @@ fn code_of(bytes: &[u8]) -> Option<u16> {
     }
 }
 
-/// The same bytes but for one, which the bytes themselves choose.
+/// The same bytes but for one, which the bytes themselves choose; not the last, which would undo the forgery.
 fn garble(bytes: &[u8]) -> Vec<u8> {
     let mut garbled = bytes.to_vec();
     let choice = digest(bytes);
-    let at = choice % garbled.len().max(1) as u64;
+    let at = choice % garbled.len().saturating_sub(1).max(1) as u64;
     if let Some(byte) = usize::try_from(at).ok().and_then(|at| garbled.get_mut(at)) {
         *byte ^= 1 << (choice >> 61);
     }
