@@ -70,7 +70,7 @@ impl Packet {
         }
     }
 
-    /// Bytes on the wire from the IP header on, without options and extension headers.
+    /// Bytes on the wire from the IP header on.
     pub(crate) fn length(&self) -> usize {
         self.ip_header_length() + self.body.length(self.source.is_ipv6())
     }
@@ -94,7 +94,7 @@ impl Body {
     fn length(&self, ipv6: bool) -> usize {
         match self {
             Self::Datagram { payload, .. } => UDP_HEADER + payload.len(),
-            Self::Segment(segment) => TCP_HEADER + segment.payload.len(),
+            Self::Segment(segment) => TCP_HEADER + segment.options() + segment.payload.len(),
             Self::Icmp(_) => ICMP_HEADER + if ipv6 { 40 } else { 20 } + UDP_HEADER,
         }
     }

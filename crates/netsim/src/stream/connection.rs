@@ -6,7 +6,7 @@ use super::segment::{Flags, Segment};
 use super::sender::{Sender, segment};
 use crate::icmp::IcmpKind;
 
-/// One TCP connection as one host sees it (RFC 9293, without options, urgent data and TIME-WAIT).
+/// One TCP connection as one host sees it (RFC 9293, without urgent data and TIME-WAIT).
 pub(super) struct Connection {
     sender: Sender,
     /// There is one as soon as the peer's SYN is known.
@@ -38,8 +38,8 @@ impl Connection {
     }
 
     /// A connection that a peer's SYN opens.
-    pub(super) const fn accept(syn: u64, peer_syn: u64) -> Self {
-        Self::new(syn, Some(Receiver::new(peer_syn)), false)
+    pub(super) const fn accept(syn: u64, peer: &Segment) -> Self {
+        Self::new(syn, Some(Receiver::new(peer.sequence, peer.stamp)), false)
     }
 
     const fn new(syn: u64, receiver: Option<Receiver>, active: bool) -> Self {
@@ -64,7 +64,7 @@ impl Connection {
         self.active
     }
 
-    pub(super) const fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.sender.deadline()
     }
 
@@ -76,7 +76,7 @@ impl Connection {
         }
         if segment.flags.has(Flags::ACK) {
             let bare = segment.sequence == segment.end();
-            if !self.sender.acknowledge(segment.acknowledgment, bare, now) {
+            if !self.sender.acknowledge(segment.acknowledgment, bare, segment.echo, now) {
                 // The peer remembers an earlier connection (RFC 9293 §3.5.1, figure 9).
                 self.owed_reset = self.receiver.is_none().then(|| segment.refusal_of());
                 return Outcome::default();
@@ -84,7 +84,11 @@ impl Connection {
         }
         // The SYN of the answer, or of a simultaneous open (RFC 9293 §3.5, figure 8).
         if segment.flags.has(Flags::SYN) && self.receiver.is_none() {
-            self.receiver = Some(Receiver::new(segment.sequence));
+            self.receiver = Some(Receiver::new(segment.sequence, segment.stamp));
+            self.sender.rewind_syn();
+        }
+        // The answer to the peer's first SYN is lost.
+        if segment.flags.is_opening() {
             self.sender.rewind_syn();
         }
         self.owes_acknowledgment |= segment.end() > segment.sequence;
@@ -107,7 +111,7 @@ impl Connection {
 
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Outcome {
         let due = self.deadline().is_some_and(|deadline| deadline <= now);
-        let closed = (due && !self.sender.expire()).then_some(CloseReason::TimedOut);
+        let closed = (due && !self.sender.expire(now)).then_some(CloseReason::TimedOut);
         Outcome { closed, ..Outcome::default() }
     }
 
@@ -123,7 +127,8 @@ impl Connection {
         if polled.is_some() {
             self.owes_acknowledgment = false;
         }
-        polled
+        let echo = self.receiver.as_ref().map(Receiver::recent);
+        polled.map(|segment| Segment { stamp: now, echo, ..segment })
     }
 
     /// A reset counts when its sender knows the connection (RFC 9293 §3.10.7.3 and §3.10.7.4).
@@ -169,7 +174,7 @@ mod tests {
         let now = Instant::ZERO;
         let mut client = Connection::connect(1_000);
         let syn = client.poll_segment(now).unwrap();
-        let mut server = Connection::accept(5_000, syn.sequence);
+        let mut server = Connection::accept(5_000, &syn);
         let answer = server.poll_segment(now).unwrap();
         assert!(client.handle_segment(&answer, now).opened);
         let acknowledgment = client.poll_segment(now).unwrap();
@@ -195,6 +200,16 @@ mod tests {
         let mut attempt = Connection::connect(1);
         let unreachable = CloseReason::Unreachable(IcmpKind::HostUnreachable);
         assert_eq!(attempt.handle_icmp(IcmpKind::HostUnreachable).closed, Some(unreachable));
+    }
+
+    #[test]
+    fn a_repeated_syn_is_answered_at_once() {
+        let syn = Connection::connect(1_000).poll_segment(Instant::ZERO).unwrap();
+        let mut server = Connection::accept(5_000, &syn);
+        let answer = server.poll_segment(Instant::ZERO).unwrap();
+        server.handle_segment(&syn, Instant::from_millis(1_000));
+        let again = server.poll_segment(Instant::from_millis(1_000)).unwrap();
+        assert_eq!((again.flags, again.sequence), (answer.flags, answer.sequence));
     }
 
     #[test]

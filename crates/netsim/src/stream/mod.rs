@@ -4,6 +4,7 @@ mod connection;
 mod receiver;
 mod segment;
 mod sender;
+mod timer;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -154,7 +155,7 @@ impl Stack {
         if !self.connections.contains_key(&key) {
             if segment.flags.is_opening() && self.listening.contains(&key.local) {
                 let syn = rng.random::<u32>().into();
-                self.connections.insert(key, Connection::accept(syn, segment.sequence));
+                self.connections.insert(key, Connection::accept(syn, segment));
                 self.flush(key, now);
             } else if !segment.flags.has(Flags::RST) {
                 self.segments.push_back((key, segment.refusal_of()));

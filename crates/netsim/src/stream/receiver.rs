@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use pinhole_sansio::Instant;
+
 use super::segment::{Flags, Segment};
 
 /// The receiving side of a connection: puts bytes in order.
@@ -11,12 +13,19 @@ pub(super) struct Receiver {
     early: BTreeMap<u64, Arc<[u8]>>,
     /// The sequence number of the peer's FIN.
     fin: Option<u64>,
+    /// The stamp of the latest segment in order (RFC 7323 §4.3).
+    recent: Instant,
 }
 
 impl Receiver {
-    /// A receiver for a peer whose SYN had this sequence number.
-    pub(super) const fn new(syn: u64) -> Self {
-        Self { next: syn + 1, early: BTreeMap::new(), fin: None }
+    /// A receiver for a peer whose SYN had this sequence number, and was sent at this time.
+    pub(super) const fn new(syn: u64, stamp: Instant) -> Self {
+        Self { next: syn + 1, early: BTreeMap::new(), fin: None, recent: stamp }
+    }
+
+    /// What an acknowledgment echoes.
+    pub(super) const fn recent(&self) -> Instant {
+        self.recent
     }
 
     pub(super) const fn next(&self) -> u64 {
@@ -30,6 +39,9 @@ impl Receiver {
 
     /// Takes a segment and gives the bytes that are in order now.
     pub(super) fn accept(&mut self, segment: &Segment) -> Vec<u8> {
+        if segment.sequence <= self.next {
+            self.recent = self.recent.max(segment.stamp);
+        }
         if segment.flags.has(Flags::FIN) {
             self.fin = Some(segment.sequence + segment.payload.len() as u64);
         }
@@ -61,12 +73,13 @@ mod tests {
     use super::*;
 
     fn segment(sequence: u64, bytes: &[u8], flags: Flags) -> Segment {
-        Segment { flags, sequence, acknowledgment: 0, payload: bytes.into() }
+        let (stamp, echo) = (Instant::from_millis(sequence), None);
+        Segment { flags, sequence, acknowledgment: 0, stamp, echo, payload: bytes.into() }
     }
 
     #[test]
     fn bytes_come_out_in_order_and_once() {
-        let mut receiver = Receiver::new(99);
+        let mut receiver = Receiver::new(99, Instant::ZERO);
         assert_eq!(receiver.accept(&segment(103, b"def", Flags::ACK | Flags::FIN)), b"");
         assert_eq!(receiver.accept(&segment(100, b"ab", Flags::ACK)), b"ab");
         assert_eq!(receiver.accept(&segment(100, b"ab", Flags::ACK)), b"");
@@ -75,5 +88,6 @@ mod tests {
         assert_eq!(receiver.accept(&segment(101, b"bcd", Flags::ACK)), b"cdef");
         assert_eq!(receiver.next(), 107, "six bytes and the FIN");
         assert!(receiver.is_finished());
+        assert_eq!(receiver.recent(), Instant::from_millis(101), "not that of what came early");
     }
 }

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use pinhole_sansio::Instant;
+
 /// A TCP segment. Sequence numbers count on beyond 32 bits, so that none ever wraps around.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -8,19 +10,29 @@ pub(crate) struct Segment {
     pub(crate) sequence: u64,
     /// The next byte that the sender expects; meaningful with [`Flags::ACK`].
     pub(crate) acknowledgment: u64,
+    /// When it was sent (RFC 7323 §3).
+    pub(crate) stamp: Instant,
+    /// The latest of the peer's stamps in order.
+    pub(crate) echo: Option<Instant>,
     pub(crate) payload: Arc<[u8]>,
 }
 
 impl Segment {
     pub(crate) fn reset(sequence: u64, acknowledgment: u64) -> Self {
         let flags = Flags::RST | Flags::ACK;
-        Self { flags, sequence, acknowledgment, payload: [].into() }
+        let (stamp, echo) = (Instant::ZERO, None);
+        Self { flags, sequence, acknowledgment, stamp, echo, payload: [].into() }
     }
 
     /// The answer to a segment that belongs to no connection (RFC 9293 §3.10.7.1).
     pub(crate) fn refusal_of(&self) -> Self {
         let sequence = if self.flags.has(Flags::ACK) { self.acknowledgment } else { 0 };
         Self::reset(sequence, self.end())
+    }
+
+    /// How many bytes of options its header has: a timestamp, but in a reset.
+    pub(crate) const fn options(&self) -> usize {
+        if self.flags.has(Flags::RST) { 0 } else { 12 }
     }
 
     /// The sequence number after the segment: SYN and FIN count as one byte each.

@@ -1,9 +1,9 @@
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use pinhole_sansio::Instant;
 
 use super::segment::{Flags, Segment};
+use super::timer::{Alarm, Timer};
 
 /// The sending side of a connection: SYN, bytes and FIN as one sequence, sent again until acknowledged.
 pub(super) struct Sender {
@@ -26,22 +26,16 @@ pub(super) struct Sender {
     largest_segment: usize,
     /// Acknowledgments in a row that brought nothing new.
     repeats: u32,
+    /// Where the last segment begins.
+    last: u64,
+    /// What was sent before the latest loss; until it is acknowledged, repeats say nothing new.
+    recovers_until: u64,
 }
 
 /// Slow start and congestion avoidance (RFC 5681).
 struct Congestion {
     window: u64,
     threshold: u64,
-}
-
-/// The retransmission timer (RFC 6298).
-struct Timer {
-    deadline: Option<Instant>,
-    timeout: Duration,
-    smoothed: Option<(Duration, Duration)>,
-    /// A number whose acknowledgment tells the round-trip time, and when it was sent.
-    sample: Option<(u64, Instant)>,
-    expiries: u32,
 }
 
 impl Sender {
@@ -58,6 +52,8 @@ impl Sender {
             timer: Timer::new(),
             largest_segment: LARGEST_SEGMENT,
             repeats: 0,
+            last: syn,
+            recovers_until: syn,
         }
     }
 
@@ -98,8 +94,8 @@ impl Sender {
         self.next
     }
 
-    pub(super) const fn deadline(&self) -> Option<Instant> {
-        self.timer.deadline
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.timer.deadline()
     }
 
     /// Packets of this path hold at most `mtu` bytes.
@@ -109,8 +105,15 @@ impl Sender {
         self.next = self.unacknowledged;
     }
 
-    /// The peer has everything before `acknowledged`. `false` when that is not of this connection.
-    pub(super) fn acknowledge(&mut self, acknowledged: u64, bare: bool, now: Instant) -> bool {
+    /// The peer has everything before `acknowledged`, and tells when what it has heard last was sent. `false` when that
+    /// is not of this connection.
+    pub(super) fn acknowledge(
+        &mut self,
+        acknowledged: u64,
+        bare: bool,
+        echo: Option<Instant>,
+        now: Instant,
+    ) -> bool {
         let is_old = !self.is_open() && acknowledged <= self.syn;
         if is_old || acknowledged > self.highest {
             return false;
@@ -119,8 +122,9 @@ impl Sender {
             let repeated = bare && acknowledged == self.unacknowledged && self.is_waiting();
             self.repeats = if repeated { self.repeats + 1 } else { 0 };
             if self.repeats == FAST_RETRANSMIT {
-                self.congestion.halve(self.highest - self.unacknowledged);
-                self.next = self.unacknowledged;
+                self.retransmit_fast();
+            } else if self.repeats == 1 && self.unacknowledged >= self.recovers_until {
+                self.timer.expect_reordered(now);
             }
             return true;
         }
@@ -131,15 +135,32 @@ impl Sender {
         self.unacknowledged = acknowledged;
         self.next = self.next.max(acknowledged);
         self.repeats = 0;
-        self.timer.acknowledged(acknowledged, self.is_waiting(), now);
+        self.timer.acknowledged(echo, self.is_waiting().then_some(self.is_single()), now);
         true
     }
 
-    /// The timer has expired: everything is sent again. `false` when it was tried too often.
-    pub(super) fn expire(&mut self) -> bool {
-        self.congestion.collapse(self.highest - self.unacknowledged);
+    /// The timer has expired: what may be lost is sent again. `false` when it was tried too often.
+    pub(super) fn expire(&mut self, now: Instant) -> bool {
+        let limit = if self.is_open() { MAX_EXPIRIES } else { MAX_OPENINGS };
+        match self.timer.expire(now) {
+            Alarm::Probe => self.next = self.last.max(self.unacknowledged),
+            Alarm::Reordered => self.retransmit_fast(),
+            Alarm::Retransmission => {
+                self.congestion.collapse(self.highest - self.unacknowledged);
+                self.begin_recovery();
+            }
+        }
+        self.timer.expiries() <= limit
+    }
+
+    fn retransmit_fast(&mut self) {
+        self.congestion.halve(self.highest - self.unacknowledged);
+        self.begin_recovery();
+    }
+
+    const fn begin_recovery(&mut self) {
         self.next = self.unacknowledged;
-        self.timer.expire()
+        self.recovers_until = self.highest;
     }
 
     /// The next segment that the window allows, with `acknowledgment` if there is one to give.
@@ -157,8 +178,10 @@ impl Sender {
         }
         let sequence = self.next;
         self.next += payload.len() as u64 + u64::from(flags.is_some());
-        self.timer.sent(self.next, self.next > self.highest, now);
-        self.highest = self.highest.max(self.next);
+        if self.next > self.highest {
+            (self.last, self.highest) = (sequence, self.next);
+        }
+        self.timer.sent(self.is_single(), now);
         Some(segment(flags, sequence, acknowledgment, &payload))
     }
 
@@ -180,6 +203,11 @@ impl Sender {
     const fn is_waiting(&self) -> bool {
         self.unacknowledged < self.highest
     }
+
+    /// Whether no more than one segment waits for its acknowledgment.
+    const fn is_single(&self) -> bool {
+        self.last <= self.unacknowledged
+    }
 }
 
 /// A segment that carries `flags` and acknowledges what there is to acknowledge.
@@ -195,7 +223,8 @@ pub(super) fn segment(
         (flags, ack) => flags.or(ack).unwrap_or(Flags::ACK),
     };
     let acknowledgment = acknowledgment.unwrap_or(0);
-    Segment { flags, sequence, acknowledgment, payload: payload.into() }
+    let (stamp, echo) = (Instant::ZERO, None);
+    Segment { flags, sequence, acknowledgment, stamp, echo, payload: payload.into() }
 }
 
 impl Congestion {
@@ -219,68 +248,16 @@ impl Congestion {
     }
 }
 
-impl Timer {
-    const fn new() -> Self {
-        let (deadline, smoothed, sample) = (None, None, None);
-        Self { deadline, timeout: INITIAL_TIMEOUT, smoothed, sample, expiries: 0 }
-    }
-
-    fn sent(&mut self, end: u64, is_new: bool, now: Instant) {
-        self.deadline.get_or_insert(now + self.timeout);
-        // Karn's algorithm: what was sent twice tells nothing (RFC 6298 §3).
-        if !is_new {
-            self.sample = None;
-        } else if self.sample.is_none() {
-            self.sample = Some((end, now));
-        }
-    }
-
-    fn acknowledged(&mut self, acknowledged: u64, waits: bool, now: Instant) {
-        if let Some((end, sent_at)) = self.sample
-            && acknowledged >= end
-        {
-            self.measure(now - sent_at);
-            self.sample = None;
-        }
-        self.expiries = 0;
-        self.deadline = waits.then(|| now + self.timeout);
-    }
-
-    /// RFC 6298 §2.2 and §2.3.
-    fn measure(&mut self, round_trip: Duration) {
-        let (smoothed, variation) = match self.smoothed {
-            None => (round_trip, round_trip / 2),
-            Some((smoothed, variation)) => {
-                let deviation = smoothed.abs_diff(round_trip);
-                (smoothed * 7 / 8 + round_trip / 8, variation * 3 / 4 + deviation / 4)
-            }
-        };
-        self.smoothed = Some((smoothed, variation));
-        self.timeout = (smoothed + variation * 4).clamp(MIN_TIMEOUT, MAX_TIMEOUT);
-    }
-
-    fn expire(&mut self) -> bool {
-        self.timeout = (self.timeout * 2).min(MAX_TIMEOUT);
-        self.deadline = None;
-        self.sample = None;
-        self.expiries += 1;
-        self.expiries <= MAX_EXPIRIES
-    }
-}
-
-/// RFC 6298 §2.1: one second until a round-trip time is known.
-const INITIAL_TIMEOUT: Duration = Duration::from_secs(1);
-/// Below the one second of RFC 6298 §2.4, as everywhere in the field.
-const MIN_TIMEOUT: Duration = Duration::from_millis(200);
-const MAX_TIMEOUT: Duration = Duration::from_secs(60);
-/// A connection whose segment was sent this often again, in vain, is given up.
-const MAX_EXPIRIES: u32 = 7;
+/// A connection whose segment was sent this often again, in vain, is given up: what Linux does by default.
+const MAX_EXPIRIES: u32 = 15;
+/// The same for a SYN: four times a second apart, and six times with a growing timeout.
+const MAX_OPENINGS: u32 = 10;
 /// RFC 5681 §3.2.
 const FAST_RETRANSMIT: u32 = 3;
 /// Fits an Ethernet packet with room for tunnels.
 const LARGEST_SEGMENT: usize = 1400;
-/// IPv6 and TCP, the larger of both families.
-const HEADERS: usize = 60;
+/// IPv6 and TCP with a timestamp, the larger of both families.
+const HEADERS: usize = 72;
 /// RFC 6928: ten segments.
 const INITIAL_WINDOW: u64 = 14_000;
 const MIN_WINDOW: u64 = 2_800;
@@ -289,6 +266,7 @@ const MAX_WINDOW: u64 = 262_144;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     const RTT: Duration = Duration::from_millis(100);
 
@@ -296,7 +274,7 @@ mod tests {
     fn opened(bytes: usize) -> Sender {
         let mut sender = Sender::new(99);
         assert_eq!(numbers(&mut sender, Instant::ZERO), [99]);
-        assert!(sender.acknowledge(100, false, Instant::ZERO + RTT));
+        assert!(sender.acknowledge(100, false, Some(Instant::ZERO), Instant::ZERO + RTT));
         sender.write(&vec![0; bytes]);
         sender
     }
@@ -312,7 +290,7 @@ mod tests {
         // The acknowledged SYN has let it grow by one byte.
         let first = numbers(&mut sender, now);
         assert_eq!(first.len(), 11);
-        assert!(sender.acknowledge(sender.next(), true, now + RTT));
+        assert!(sender.acknowledge(sender.next(), true, Some(now), now + RTT));
         assert_eq!(numbers(&mut sender, now + RTT).len(), 21);
     }
 
@@ -322,27 +300,59 @@ mod tests {
         let now = Instant::ZERO + RTT;
         assert_eq!(numbers(&mut sender, now).len(), 10);
         for _ in 0..2 {
-            assert!(sender.acknowledge(100, true, now));
+            assert!(sender.acknowledge(100, true, Some(now), now));
             assert_eq!(numbers(&mut sender, now), []);
         }
-        assert!(sender.acknowledge(100, true, now));
+        assert!(sender.acknowledge(100, true, Some(now), now));
         assert_eq!(numbers(&mut sender, now), [100, 1_500, 2_900, 4_300, 5_700]);
     }
 
     #[test]
-    fn an_expired_timer_begins_again_with_two_segments_and_doubles() {
+    fn the_last_segment_is_tried_once_before_everything_is_sent_again() {
         let mut sender = opened(14_000);
         let sent_at = Instant::ZERO + RTT;
         numbers(&mut sender, sent_at);
+        let probe_at = sent_at + RTT * 2 + Duration::from_millis(2);
+        assert_eq!(sender.deadline(), Some(probe_at), "RFC 8985 §7.2");
+        assert!(sender.expire(probe_at));
+        assert_eq!(numbers(&mut sender, probe_at), [12_700]);
         let timeout = RTT * 3;
-        assert_eq!(sender.deadline(), Some(sent_at + timeout), "SRTT + 4 RTTVAR of one sample");
-        let late = sent_at + timeout;
-        assert!(sender.expire());
+        assert_eq!(sender.deadline(), Some(probe_at + timeout), "SRTT + 4 RTTVAR of one sample");
+        let late = probe_at + timeout;
+        assert!(sender.expire(late));
         assert_eq!(numbers(&mut sender, late), [100, 1_500]);
         assert_eq!(sender.deadline(), Some(late + timeout * 2));
-        // Karn: the acknowledgment of what was sent twice does not tell the round-trip time.
-        assert!(sender.acknowledge(2_900, true, late + RTT));
-        assert_eq!(sender.deadline(), Some(late + RTT + timeout * 2));
+    }
+
+    #[test]
+    fn the_timeout_is_itself_again_as_soon_as_something_is_acknowledged() {
+        // RFC 7323 §4: the timestamp tells the round-trip time also of what was sent twice.
+        let mut sender = opened(100);
+        let sent_at = Instant::ZERO + RTT;
+        numbers(&mut sender, sent_at);
+        let mut now = sent_at;
+        for _ in 0..4 {
+            now = sender.deadline().unwrap();
+            assert!(sender.expire(now));
+            assert_eq!(numbers(&mut sender, now), [100]);
+        }
+        assert!(sender.deadline().unwrap() - now >= RTT * 24, "doubled thrice");
+        sender.write(&[0; 100]);
+        assert!(sender.acknowledge(200, true, Some(now), now + RTT));
+        numbers(&mut sender, now + RTT);
+        assert!(sender.deadline().unwrap() - (now + RTT) <= RTT * 3);
+    }
+
+    #[test]
+    fn what_a_later_segment_has_overtaken_is_soon_sent_again() {
+        let mut sender = opened(2_800);
+        let now = Instant::ZERO + RTT;
+        assert_eq!(numbers(&mut sender, now), [100, 1_500]);
+        assert!(sender.acknowledge(100, true, Some(Instant::ZERO), now + RTT));
+        let soon = now + RTT + RTT / 4;
+        assert_eq!(sender.deadline(), Some(soon), "RFC 8985 §6.2");
+        assert!(sender.expire(soon));
+        assert_eq!(numbers(&mut sender, soon), [100, 1_500]);
     }
 
     #[test]
@@ -353,10 +363,10 @@ mod tests {
         assert_eq!(numbers(&mut sender, Instant::ZERO), [100, 1_500]);
         assert_eq!(sender.next(), 1_601);
         assert!(!sender.is_finished());
-        assert!(sender.acknowledge(1_601, true, Instant::ZERO));
+        assert!(sender.acknowledge(1_601, true, None, Instant::ZERO));
         assert!(sender.is_finished());
         assert_eq!(numbers(&mut sender, Instant::ZERO), []);
         assert_eq!(sender.deadline(), None);
-        assert!(!sender.acknowledge(1_602, true, Instant::ZERO), "was never sent");
+        assert!(!sender.acknowledge(1_602, true, None, Instant::ZERO), "was never sent");
     }
 }

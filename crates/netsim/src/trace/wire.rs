@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use pinhole_sansio::Instant;
+
 use crate::icmp::{IcmpError, IcmpKind};
 use crate::packet::{Body, Packet, Protocol};
 use crate::stream::Segment;
@@ -75,7 +77,14 @@ fn tcp(source: SocketAddr, destination: SocketAddr, segment: &Segment) -> Vec<u8
     bytes.extend(destination.port().to_be_bytes());
     bytes.extend(long(segment.sequence));
     bytes.extend(long(segment.acknowledgment));
-    bytes.extend([0x50, segment.flags.bits(), 0xff, 0xff, 0, 0, 0, 0]);
+    let offset = if segment.options() > 0 { 0x80 } else { 0x50 };
+    bytes.extend([offset, segment.flags.bits(), 0xff, 0xff, 0, 0, 0, 0]);
+    if segment.options() > 0 {
+        // RFC 7323 §3.2, after two bytes of padding (appendix A).
+        bytes.extend([1, 1, 8, 10]);
+        bytes.extend(stamp(segment.stamp));
+        bytes.extend(stamp(segment.echo.unwrap_or_default()));
+    }
     bytes.extend(&*segment.payload);
     bytes
 }
@@ -147,6 +156,11 @@ fn octets(address: IpAddr) -> Vec<u8> {
 
 fn short(length: usize) -> [u8; 2] {
     u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes()
+}
+
+/// Milliseconds.
+fn stamp(at: Instant) -> [u8; 4] {
+    long(u64::try_from((at - Instant::ZERO).as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Sequence numbers wrap around on the wire.
