@@ -1,5 +1,7 @@
 //! Runs the scenarios: see `--help`.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -46,6 +48,12 @@ struct Run {
     /// Prints what happened on the network
     #[arg(long)]
     trace: bool,
+    /// Writes what happened in the last session into a file that Wireshark opens
+    #[arg(long, value_name = "FILE")]
+    pcapng: Option<PathBuf>,
+    /// Writes what happened in the last session into a file, as a sequence diagram for Mermaid
+    #[arg(long, value_name = "FILE")]
+    diagram: Option<PathBuf>,
 }
 
 /// What became of the sessions of one loss level.
@@ -82,7 +90,7 @@ impl Run {
         let mut tally = Tally::default();
         for (done, seed) in (1..).zip(self.from..self.from.saturating_add(self.seeds)) {
             let plan = self.plan(seed, loss);
-            let verdict = if self.trace { print_trace(&plan) } else { plan.run() };
+            let verdict = if self.is_traced() { self.run_traced(&plan) } else { plan.run() };
             match verdict {
                 Verdict::Connected { path: Path::Relayed, round_trips } => {
                     tally.relayed.push(round_trips);
@@ -102,6 +110,26 @@ impl Run {
             }
         }
         tally
+    }
+
+    const fn is_traced(&self) -> bool {
+        self.trace || self.pcapng.is_some() || self.diagram.is_some()
+    }
+
+    fn run_traced(&self, plan: &Plan) -> Verdict {
+        let (verdict, session) = plan.run_traced();
+        let trace = session.world.trace();
+        if self.trace {
+            println!("{plan}\n{trace}");
+        }
+        let captured = self.pcapng.as_ref().map(|path| (path, fs::write(path, trace.to_pcapng())));
+        let drawn = self.diagram.as_ref().map(|path| (path, fs::write(path, trace.to_mermaid())));
+        for (path, written) in captured.into_iter().chain(drawn) {
+            if let Err(error) = written {
+                eprintln!("{}: {error}", path.display());
+            }
+        }
+        verdict
     }
 
     fn plan(&self, seed: u64, loss: f64) -> Plan {
@@ -153,10 +181,4 @@ fn percentiles(times: &mut [u64], unit: f64) -> String {
         times.get(index).map_or(0.0, |time| *time as f64 / unit)
     };
     format!("{:.2}, p99 {:.2}", at(50), at(99))
-}
-
-fn print_trace(plan: &Plan) -> Verdict {
-    let (verdict, trace) = plan.run_traced();
-    println!("{plan}\n{trace}");
-    verdict
 }

@@ -157,13 +157,13 @@ impl Plan {
         Verdict::Wrong(wrong)
     }
 
-    /// The same, and what happened on the network, in words.
+    /// The same, and the session as it was at its end, with all that happened in its world's trace.
     #[must_use]
-    pub fn run_traced(&self) -> (Verdict, String) {
+    pub fn run_traced(&self) -> (Verdict, Session) {
         let mut session = Session::new(&self.config, self.seed);
         session.world.record(Recording::Everything);
         let verdict = self.hold_against_oracle(&mut session);
-        (verdict, session.world.trace().to_string())
+        (verdict, session)
     }
 
     fn hold_against_oracle(&self, session: &mut Session) -> Verdict {
