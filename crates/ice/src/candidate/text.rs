@@ -51,7 +51,11 @@ impl FromStr for Candidate {
         if text.len() > MAX_LENGTH {
             return Err(CandidateTextError::TooLong(text.len()));
         }
-        let text = text.trim();
+        // RFC 8839 §5.1: extensions are VCHARs; what is printed again must not carry control characters.
+        if text.chars().any(|c| c.is_control() && !c.is_ascii_whitespace()) {
+            return Err(CandidateTextError::Malformed("text"));
+        }
+        let text = text.trim_ascii();
         let text = text.strip_prefix("a=").unwrap_or(text);
         let mut fields =
             Fields(text.strip_prefix("candidate:").unwrap_or(text).split_ascii_whitespace());
@@ -189,6 +193,7 @@ fn parse_address(host: &str, port: u16) -> Result<CandidateAddress, CandidateTex
     let host = host.strip_suffix('.').unwrap_or(host);
     let is_name = !host.is_empty()
         && host.len() <= 253
+        && host.split('.').all(|label| !label.is_empty())
         && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
         && host.chars().any(|c| c.is_ascii_alphabetic());
     if !is_name {
