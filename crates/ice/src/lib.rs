@@ -64,6 +64,10 @@
 //! other pairs warm ([`Backups`]) and changes over without signaling: when the selected pair misses two answers in a
 //! row, when its socket or relay goes, when another pair is better or much faster.
 //!
+//! # Many agents on one socket
+//! An [`Endpoint`] owns thousands of agents that share a UDP port, finds the one that a datagram belongs to, and
+//! speaks the same loop with a key in front of what each has to say.
+//!
 //! # What to expect
 //! With one usable pair and a round trip R, both sides can send after R and the controlling one has selected the
 //! pair after 2 R: data flows on the best valid pair before any is nominated (RFC 8445 §12.1). Where no pair works,
@@ -85,6 +89,8 @@
 //! - *Waiting for answers to checks of pairs that went with the nomination* (§8.1.2): a late answer is dropped.
 //! - *Names in candidates*: ignored, as RFC 8839 §5.1 asks. A browser that hides its addresses behind mDNS names is
 //!   found by its own checks.
+//! - *An answer to a check for no agent* of an [`Endpoint`] (RFC 8489 §9.1.3, MUST answer 401): a port that answers
+//!   strangers can be found and made to answer others.
 //! - *ICMP errors* (§7.2.5.2.2, MAY): they are easily forged.
 //!
 //! # Not here yet
@@ -106,6 +112,7 @@ mod checklist;
 mod config;
 mod consent;
 mod credentials;
+mod endpoint;
 mod event;
 mod explain;
 mod gather;
@@ -126,6 +133,7 @@ pub use candidate::{
 pub use config::{CandidatePolicy, Config, TurnServer};
 pub use consent::{ConsentConfig, Liveness, Power};
 pub use credentials::{CredentialError, Credentials, Password, Ufrag, is_ice_char};
+pub use endpoint::{AgentKey, Endpoint, UfragTaken};
 pub use event::{Command, Event, SelectionReason, ServerConnection};
 pub use explain::{Cause, Explanation, PairExplanation};
 pub use gather::GatheringError;
