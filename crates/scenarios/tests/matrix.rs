@@ -11,7 +11,7 @@ const BOUNDS: (u128, u128) = (370, 520);
 
 /// The same for cells that need a TURN server: allocations and permissions come first, and a direct path is waited for
 /// before a relayed one is selected. Where UDP is blocked, the server is tried over TCP after 400 ms.
-const RELAYED_BOUNDS: (u128, u128) = (1_600, 2_400);
+const RELAYED_BOUNDS: (u128, u128) = (1_600, 2_450);
 
 #[test]
 fn every_cell_with_a_direct_path_connects_within_its_bound() {
