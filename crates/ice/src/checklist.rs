@@ -1,6 +1,6 @@
 //! The checklist of a data stream: its pairs in order, and which to check next (RFC 8445 §6.1.2, §6.1.4).
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -16,6 +16,18 @@ pub(crate) struct Checklist {
     pairs: Vec<Pair>,
     triggered: VecDeque<PairId>,
     next_id: u32,
+    /// How often a pair was added or changed its state.
+    changes: u64,
+    elsewhere: Elsewhere,
+}
+
+/// The foundations of pairs on the other checklists of the session, if there are any.
+#[derive(Debug, Default)]
+pub(crate) struct Elsewhere {
+    /// Of those that are Waiting or In-Progress.
+    pub(crate) on_their_way: BTreeSet<(u16, u16)>,
+    /// Of those that have Succeeded.
+    pub(crate) succeeded: BTreeSet<(u16, u16)>,
 }
 
 /// A pair to check, and why (§6.1.4).
@@ -62,6 +74,7 @@ impl Checklist {
             let dropped = self.pairs.remove(least);
             self.triggered.retain(|id| *id != dropped.id);
         }
+        self.changes += 1;
         let id = PairId(self.next_id);
         self.next_id += 1;
         let position = self.pairs.partition_point(|pair| pair.priority >= new.priority);
@@ -85,9 +98,21 @@ impl Checklist {
         let mut alike = self.pairs.iter().filter(|pair| pair.foundation == frozen.foundation);
         let on_its_way =
             |pair: &Pair| matches!(pair.state, PairState::Waiting | PairState::InProgress);
+        let Elsewhere { on_their_way, succeeded } = &self.elsewhere;
         frozen.state == PairState::Frozen
             && (alike.clone().any(|pair| pair.state == PairState::Succeeded)
-                || !alike.any(on_its_way))
+                || succeeded.contains(&frozen.foundation)
+                || !(alike.any(on_its_way) || on_their_way.contains(&frozen.foundation)))
+    }
+
+    /// How the other checklists of the session stand now.
+    pub(crate) fn look_elsewhere(&mut self, elsewhere: Elsewhere, events: &mut Events) {
+        self.elsewhere = elsewhere;
+        self.unfreeze(events);
+    }
+
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Takes the pair to check now: the first triggered one, else one that is Waiting (§6.1.4.2).
@@ -181,6 +206,7 @@ impl Checklist {
             && pair.state != state
         {
             pair.state = state;
+            self.changes += 1;
             events.push(Event::PairStateChanged { pair: id, state });
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! An [`Agent`] is one side of a session. It is given sockets by their addresses, tells the candidates that it
 //! gathers, takes the peer's, checks the pairs, and says where data is to go. It does so for one data stream with
-//! one component, which is all that a bundled WebRTC session or an application of its own protocol needs.
+//! one component, which is all that a bundled WebRTC session or an application of its own protocol needs; a [`Session`]
+//! has several.
 //!
 //! # The loop
 //! ```text
@@ -84,6 +85,8 @@
 //!   have swallowed our own check, so it is given as much time again as the peer's check took to come.
 //! - *Strict order of priority* among waiting pairs of one kind (§6.1.4.2): those whose addresses were tried the least
 //!   go first, so that dead interfaces cost little. Pairs that are worse than a valid one are not checked unasked.
+//! - *One checklist for all components of a stream* (§6.1.2): in a [`Session`] each component has its own, and they
+//!   take turns.
 //! - *Doubling the time between transmissions* of a check (RFC 8489 §6.2.1, SHOULD): a lossy path is tried every
 //!   500 ms, and the pacer bounds all checks together.
 //! - *Waiting for answers to checks of pairs that went with the nomination* (§8.1.2): a late answer is dropped.
@@ -94,8 +97,7 @@
 //! - *ICMP errors* (§7.2.5.2.2, MAY): they are easily forged.
 //!
 //! # Not here yet
-//! TCP candidates, several streams and components, the lite role, mDNS. A candidate of a kind that is not supported is
-//! left out, and nothing fails over it.
+//! TCP candidates. A candidate of a kind that is not supported is left out, and nothing fails over it.
 
 #![forbid(unsafe_code)]
 #![no_std]
@@ -121,6 +123,7 @@ mod pair;
 mod policy;
 mod relay;
 mod role;
+mod session;
 mod stats;
 mod wire;
 
@@ -143,4 +146,5 @@ pub use pinhole_stun::PacketKind;
 pub use pinhole_turn::client::{Addresses, Reason};
 pub use policy::{Backups, NominationPolicy, Settling};
 pub use role::Role;
+pub use session::{Place, Session, Stream};
 pub use stats::PairStats;

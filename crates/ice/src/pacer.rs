@@ -80,6 +80,11 @@ impl Pacer {
         turn <= now
     }
 
+    /// Somebody else has started a transaction.
+    pub(crate) fn wait_until(&mut self, next: Instant) {
+        self.next = self.next.max(next);
+    }
+
     /// A transaction started.
     pub(crate) fn started(&mut self, now: Instant) {
         self.next = now + self.interval;
@@ -87,7 +92,8 @@ impl Pacer {
     }
 }
 
-/// `RTO = MAX (500ms, Ta * N * (Num-Waiting + Num-In-Progress))` (RFC 8445 §14.3), N being the one checklist.
+/// `RTO = MAX (500ms, Ta * N * (Num-Waiting + Num-In-Progress))` (RFC 8445 §14.3), with the product of N, the number of
+/// checklists, and of the pairs on this one as `unsettled`.
 pub(crate) fn check_retransmission(
     configured: Retransmission,
     ta: Duration,

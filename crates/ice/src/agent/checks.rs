@@ -101,7 +101,8 @@ impl Agent {
             return;
         };
         let base = self.local.candidates.base(pair.local);
-        let priority = base.map_or(Priority(1), |base| base.check_priority());
+        let component = self.local.candidates.component();
+        let priority = base.map_or(Priority(1), |base| base.check_priority(component));
         let request = CheckRequest {
             id,
             username: &session.username,
@@ -143,7 +144,11 @@ impl Agent {
         }
         let unsettled =
             self.generation.checklist.iter().filter(|pair| is_unsettled(pair.state)).count();
-        let config = check_retransmission(self.config.checks, self.pacer.interval(), unsettled);
+        let config = check_retransmission(
+            self.config.checks,
+            self.pacer.interval(),
+            unsettled.saturating_mul(self.checklists),
+        );
         Timing::Retransmitted(Schedule::start(config, now))
     }
 

@@ -5,7 +5,6 @@ use alloc::string::String;
 
 use pinhole_sansio::Instant;
 use pinhole_stun::IntegrityKey;
-use rand::Rng;
 
 use super::requests::EarlyCheck;
 use crate::candidate::RemoteCandidates;
@@ -81,9 +80,8 @@ pub(super) struct Conclusion {
 }
 
 impl Generation {
-    /// Fresh credentials; pairs are numbered from `next_pair` on.
-    pub(super) fn new(rng: &mut impl Rng, next_pair: u32) -> Self {
-        let credentials = Credentials::random(rng);
+    /// Nothing but credentials; pairs are numbered from `next_pair` on.
+    pub(super) fn new(credentials: Credentials, next_pair: u32) -> Self {
         Self {
             key: IntegrityKey::short_term(credentials.password.as_str()),
             credentials,
@@ -94,6 +92,12 @@ impl Generation {
             failure_told: false,
             is_retired: false,
         }
+    }
+
+    /// Takes these credentials in place of fresh ones.
+    pub(super) fn set_credentials(&mut self, credentials: Credentials) {
+        self.key = IntegrityKey::short_term(credentials.password.as_str());
+        self.credentials = credentials;
     }
 
     /// What goes on to serve while the next generation looks for a path: the pair that data takes. `None` when no

@@ -6,6 +6,7 @@ mod explain;
 mod generation;
 mod input;
 mod liveness;
+mod member;
 mod nomination;
 mod pairing;
 mod relaying;
@@ -29,8 +30,10 @@ pub use input::{DropReason, Received};
 pub use liveness::State;
 pub use view::PairInfo;
 
+pub(crate) use member::Common;
+
 use crate::abilities::Abilities;
-use crate::candidate::{AddRemote, Candidate, LocalCandidates};
+use crate::candidate::{AddRemote, Candidate, Component, LocalCandidates};
 use crate::config::{CandidatePolicy, Config, TurnServer};
 use crate::consent::Power;
 use crate::credentials::Credentials;
@@ -60,6 +63,8 @@ pub struct Agent {
     retire_at: Option<Instant>,
     pacer: Pacer,
     power: Power,
+    /// How many checklists there are in the session.
+    checklists: usize,
     /// What the peer has told of itself.
     peer: Abilities,
     gatherer: Gatherer,
@@ -109,6 +114,9 @@ pub enum AgentError {
     /// The credentials were set before; new ones belong to an ICE restart.
     #[error("the remote credentials are set already")]
     CredentialsSet,
+    /// The component is there already, or its stream is not.
+    #[error("component {} is there already, or its stream is unknown", .0.get())]
+    UnusableComponent(Component),
     /// No base is of the address's family.
     #[error("no base can reach {0}")]
     Unreachable(SocketAddr),
@@ -122,7 +130,7 @@ impl Agent {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
-        let generation = Generation::new(&mut rng, 0);
+        let generation = Generation::new(Credentials::random(&mut rng), 0);
         let tie_breaker = TieBreaker(rng.next_u64());
         let relays = Relays::new(config.turn_servers.clone(), config.gathering, &mut rng);
         Self {
@@ -134,6 +142,7 @@ impl Agent {
             retire_at: None,
             pacer: Pacer::new(config.ta, config.shared_pacer.clone(), now),
             power: Power::default(),
+            checklists: 1,
             peer: Abilities::default(),
             gatherer: Gatherer::new(config.stun_servers.clone(), config.gathering),
             relays,
@@ -236,12 +245,13 @@ impl Agent {
 
     /// Takes a candidate that the peer signalled, before or after its credentials.
     ///
-    /// Ignored, as the RFCs ask: names and TCP candidates (RFC 8839 §5.1), those of another generation of
-    /// credentials, those after the end of candidates (RFC 8838 §14), what exceeds the configured number.
+    /// Ignored, as the RFCs ask: names and TCP candidates (RFC 8839 §5.1), those of another component (RFC 8445
+    /// §6.1.2.2) or of another generation of credentials, those after the end of candidates (RFC 8838 §14), what exceeds the configured number.
     pub fn add_remote_candidate(&mut self, candidate: Candidate, now: Instant) {
         let Some(address) = candidate.udp_address() else { return };
-        if self.generation.remote.ended || self.is_over() || self.is_of_other_generation(&candidate)
-        {
+        let is_ours = candidate.component == self.local.candidates.component()
+            && !self.is_of_other_generation(&candidate);
+        if self.generation.remote.ended || self.is_over() || !is_ours {
             return;
         }
         match self.generation.remote.candidates.add(

@@ -10,6 +10,7 @@ use pinhole_stun::attribute::Username;
 use super::generation::Generation;
 use super::relaying::after_stun_servers;
 use super::{Agent, AgentError, State};
+use crate::credentials::Credentials;
 use crate::pair::PairFailure;
 
 impl Agent {
@@ -23,10 +24,23 @@ impl Agent {
     /// # Errors
     /// [`AgentError::Over`] after [`close`](Self::close).
     pub fn restart(&mut self, now: Instant) -> Result<(), AgentError> {
+        let credentials = Credentials::random(&mut self.rng);
+        self.restart_with(credentials, now)
+    }
+
+    /// The same with credentials that the application has chosen, and may have signalled before.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart).
+    pub fn restart_with(
+        &mut self,
+        credentials: Credentials,
+        now: Instant,
+    ) -> Result<(), AgentError> {
         if self.state == State::Closed {
             return Err(AgentError::Over);
         }
-        let next = Generation::new(&mut self.rng, self.generation.checklist.next_id());
+        let next = Generation::new(credentials, self.generation.checklist.next_id());
         let last = core::mem::replace(&mut self.generation, next);
         // Of several restarts in a row, the generation that has a path goes on.
         if let Some(last) = last.retire(now) {

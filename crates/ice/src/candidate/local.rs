@@ -19,9 +19,9 @@ pub(crate) struct Base {
 impl Base {
     /// The PRIORITY of checks from here: the base's own, as a peer-reflexive candidate would have it
     /// (RFC 8445 §7.1.1).
-    pub(crate) fn check_priority(self) -> Priority {
+    pub(crate) fn check_priority(self, component: Component) -> Priority {
         let preference = LocalPreference::ranked(self.rank, self.server);
-        Priority::recommended(CandidateKind::PeerReflexive, preference, Component::FIRST)
+        Priority::recommended(CandidateKind::PeerReflexive, preference, component)
     }
 }
 
@@ -36,14 +36,37 @@ pub(crate) struct LocalCandidate {
 }
 
 /// All that this side has learned about itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LocalCandidates {
+    component: Component,
     bases: Vec<Base>,
     candidates: Vec<LocalCandidate>,
     foundations: Foundations,
 }
 
+impl Default for LocalCandidates {
+    fn default() -> Self {
+        let component = Component::FIRST;
+        let foundations = Foundations::default();
+        Self { component, bases: Vec::new(), candidates: Vec::new(), foundations }
+    }
+}
+
 impl LocalCandidates {
+    /// Whose candidates they are.
+    pub(crate) const fn component(&self) -> Component {
+        self.component
+    }
+
+    /// Makes them another component's, before there are any.
+    pub(crate) fn set_component(&mut self, component: Component) {
+        self.component = component;
+    }
+
+    pub(crate) const fn foundations_mut(&mut self) -> &mut Foundations {
+        &mut self.foundations
+    }
+
     /// Adds a socket of the application's. `false` when it is there already, or when there are too many.
     pub(crate) fn add_base(&mut self, address: SocketAddr) -> bool {
         let Ok(rank) = u8::try_from(self.bases.len()) else { return false };
@@ -167,6 +190,8 @@ impl LocalCandidates {
         let preference =
             LocalPreference::ranked(base.rank, server.map_or(base.server, |(rank, _)| rank));
         let mut candidate = Candidate::udp(kind, address, foundation, preference);
+        candidate.component = self.component;
+        candidate.priority = Priority::recommended(kind, preference, self.component);
         if kind != CandidateKind::Host {
             candidate.related = Some(base.address);
         }

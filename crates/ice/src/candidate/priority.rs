@@ -52,6 +52,9 @@ impl Component {
     /// The first component, the only one of a stream that is not RTP or that multiplexes RTCP.
     pub const FIRST: Self = Self(1);
 
+    /// RTCP, where it is not multiplexed with RTP.
+    pub const RTCP: Self = Self(2);
+
     /// `None` when `id` is outside `1..=256`.
     #[must_use]
     pub const fn new(id: u16) -> Option<Self> {

@@ -84,6 +84,10 @@ impl RemoteCandidates {
         true
     }
 
+    pub(crate) fn foundations_mut(&mut self) -> &mut Vec<Foundation> {
+        &mut self.foundations
+    }
+
     pub(crate) fn find(&self, address: SocketAddr) -> Option<&RemoteCandidate> {
         self.candidates.iter().find(|known| known.address == address)
     }

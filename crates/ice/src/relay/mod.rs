@@ -131,6 +131,12 @@ impl Relays {
         self.collect(index)
     }
 
+    /// Whether this is the path to a server over a connection.
+    pub(crate) fn has_connection(&self, path: FiveTuple) -> bool {
+        let mut connected = self.relays.iter().filter(|relay| relay.connection.is_some());
+        connected.any(|relay| relay.link().is_some_and(|link| link.path == path))
+    }
+
     /// `None` when the datagram is none of a TURN server's.
     pub(crate) fn handle_datagram(
         &mut self,
