@@ -1,7 +1,7 @@
 //! What an agent can be told at its start; the defaults are the RFCs'.
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use pinhole_sansio::Transport;
@@ -29,6 +29,9 @@ pub struct Config {
     /// TURN servers to have relayed candidates from, and server-reflexive ones where they are asked over UDP;
     /// the first 255 count.
     pub turn_servers: Vec<TurnServer>,
+    /// Addresses of this machine with the one that a 1:1 NAT gives each of them, as cloud providers have it: without a
+    /// STUN server, a socket is offered at the other address, too, with the same port. A lite agent offers that alone.
+    pub public_addresses: Vec<(IpAddr, IpAddr)>,
     /// Which candidates are gathered and offered.
     pub candidates: CandidatePolicy,
     /// Ta, the time between the starts of two transactions; 50 ms (RFC 8445 §14.2), at least 5 ms. Less than 50 ms is
@@ -70,6 +73,7 @@ impl Config {
             lite: false,
             stun_servers: Vec::new(),
             turn_servers: Vec::new(),
+            public_addresses: Vec::new(),
             candidates: CandidatePolicy::default(),
             ta: Abilities::DEFAULT_PACING,
             shared_pacer: None,

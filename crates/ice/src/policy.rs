@@ -44,6 +44,15 @@ impl Default for Backups {
     }
 }
 
+impl NominationPolicy {
+    /// Settles for the first pair that works, whatever better ones may be on their way.
+    #[must_use]
+    pub const fn first_good() -> Self {
+        let at_once = Settling { patience: Duration::ZERO, settle: Duration::ZERO };
+        Self { direct: at_once, relayed: at_once }
+    }
+}
+
 impl Default for NominationPolicy {
     fn default() -> Self {
         Self {

@@ -6,7 +6,7 @@ mod support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pinhole_ice::{AgentError, Config, Event, Role, State};
+use pinhole_ice::{Agent, AgentError, CandidateKind, Config, Event, Role, State};
 use pinhole_netsim::{Direction, NatConfig, World};
 use pinhole_sansio::Instant;
 use support::{AgentNode, ROUND_TRIP, Sent, Session, add_stun_server, controlled, controlling};
@@ -93,6 +93,28 @@ fn a_lite_agent_notices_that_a_peer_that_asked_for_consent_has_gone() {
     session.world.set_outage(link, Direction::Up, true);
     session.world.run_for(Duration::from_secs(31));
     assert_eq!(session.world.node(session.b).agent.state(), State::Failed);
+}
+
+#[test]
+fn behind_a_1_to_1_nat_a_socket_is_offered_at_the_public_address() {
+    let (own, public): (SocketAddr, SocketAddr) =
+        ("10.0.0.1:5000".parse().unwrap(), "192.0.2.1:5000".parse().unwrap());
+    let mapped =
+        |config: Config| Config { public_addresses: vec![(own.ip(), public.ip())], ..config };
+    let offered = |config: Config| {
+        let mut agent = Agent::new(mapped(config), [1; 32], Instant::ZERO);
+        agent.add_base(own, Instant::ZERO).unwrap();
+        let gathered = core::iter::from_fn(|| agent.poll_event()).filter_map(|event| {
+            let Event::CandidateGathered(candidate) = event else { return None };
+            Some((candidate.kind, candidate.udp_address().unwrap(), candidate.related))
+        });
+        gathered.collect::<Vec<_>>()
+    };
+    let host = (CandidateKind::Host, own, None);
+    let reflexive = (CandidateKind::ServerReflexive, public, Some(own));
+    assert_eq!(offered(controlling()), [host, reflexive]);
+    let [(kind, address, _)] = offered(lite(controlled()))[..] else { panic!("one candidate") };
+    assert_eq!((kind, address), (CandidateKind::Host, public));
 }
 
 #[test]

@@ -172,7 +172,7 @@ impl Agent {
         }
         if self.config.candidates != CandidatePolicy::Relay {
             self.local.candidates.add_host(address);
-            self.offer(address, address);
+            self.offer_host(address);
             self.pair_base(address);
         }
         self.ask_servers(address);

@@ -124,6 +124,20 @@ impl Agent {
         }
     }
 
+    /// Tells of a socket: at its own address, and at the one that a 1:1 NAT gives it.
+    pub(super) fn offer_host(&mut self, base: SocketAddr) {
+        let mapped = self.config.public_addresses.iter().find(|(own, _)| *own == base.ip());
+        let Some(mapped) = mapped.map(|(_, public)| SocketAddr::new(*public, base.port())) else {
+            return self.offer(base, base);
+        };
+        if self.config.lite {
+            self.local.candidates.add_public_host(mapped, base);
+            return self.offer(mapped, base);
+        }
+        self.offer(base, base);
+        self.add_server_reflexive(mapped, base, (0, mapped));
+    }
+
     /// Tells the application of a candidate, without what the policy wants hidden (RFC 8828 §5.2).
     pub(super) fn offer(&mut self, address: SocketAddr, base: SocketAddr) {
         let policy = self.config.candidates;

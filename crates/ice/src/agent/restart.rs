@@ -74,9 +74,10 @@ impl Agent {
         let sockets: Vec<SocketAddr> = self.local.candidates.sockets().collect();
         let known: Vec<SocketAddr> = self.local.candidates.iter().map(|c| c.base).collect();
         for base in known {
-            let is_gone = self.local.candidates.is_relayed(base) && !self.relays.is_live(base);
-            if !is_gone {
-                self.offer(base, base);
+            match self.local.candidates.is_relayed(base) {
+                true if self.relays.is_live(base) => self.offer(base, base),
+                true => {}
+                false => self.offer_host(base),
             }
         }
         self.gatherer.stop();

@@ -83,6 +83,13 @@ impl LocalCandidates {
         self.add(CandidateKind::Host, address, base, None)
     }
 
+    /// Adds the host candidate of a base behind a 1:1 NAT, as a lite agent tells it.
+    pub(crate) fn add_public_host(&mut self, public: SocketAddr, base: SocketAddr) {
+        if let Some(base) = self.base(base).copied() {
+            self.add(CandidateKind::Host, public, base, None);
+        }
+    }
+
     /// Adds an address on a TURN server, which is reached from `base` and sees it as `mapped`. `None` when it
     /// is there already, or when there are too many.
     pub(crate) fn add_relayed(
