@@ -8,20 +8,22 @@ use pinhole_stun::{Credentials, Uri};
 
 use crate::clock::Clock;
 use crate::connection::Connection;
+use crate::interface::{AddressFilter, usable_addresses};
 use crate::server_connection::ServerConnector;
 
 /// A [`Connection`] that is not started yet.
 ///
 /// ```no_run
 /// use pinhole_ice::Role;
-/// use pinhole_io::{AddressFilter, Connection, IceServer, usable_addresses};
+/// use pinhole_io::{AddressFilter, Connection, IceServer};
 /// use pinhole_stun::Credentials;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let credentials = Credentials::new("user", "password")?;
 /// let connection = Connection::builder(Role::Controlling)
-///     .addresses(&usable_addresses(AddressFilter::default())?)
+///     .watch(AddressFilter::default())
+///     .recover()
 ///     .server(IceServer::stun("stun:stun.example.org".parse()?))
 ///     .server(IceServer::turn("turns:turn.example.org:443".parse()?, credentials))
 ///     .start()?;
@@ -35,6 +37,8 @@ pub struct Builder {
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) servers: Vec<IceServer>,
     pub(crate) connector: ServerConnector,
+    pub(crate) watched: Option<AddressFilter>,
+    pub(crate) recovers: bool,
 }
 
 /// A server by its URI, as browsers are given it. Its name is looked up while gathering has begun; one that is not
@@ -69,6 +73,8 @@ impl Builder {
             addresses: Vec::new(),
             servers: Vec::new(),
             connector: ServerConnector::default(),
+            watched: None,
+            recovers: false,
         }
     }
 
@@ -83,6 +89,24 @@ impl Builder {
     #[must_use]
     pub fn addresses(mut self, addresses: &[IpAddr]) -> Self {
         self.addresses = addresses.to_vec();
+        self
+    }
+
+    /// Binds a socket on each of the machine's addresses that pass the filter, if none are given, and once a second
+    /// looks for addresses that have come or gone: the agent hears of their sockets, and their candidates are told
+    /// like the others.
+    #[must_use]
+    pub fn watch(mut self, filter: AddressFilter) -> Self {
+        self.watched = Some(filter);
+        self
+    }
+
+    /// Restarts ICE by itself when a path that worked is in doubt or lost, or an address has come in place of a lost
+    /// one. [`Event::Restarted`](crate::Event::Restarted) says what to signal then, and the peer's answer goes to
+    /// [`Connection::set_remote_credentials`].
+    #[must_use]
+    pub const fn recover(mut self) -> Self {
+        self.recovers = true;
         self
     }
 
@@ -110,8 +134,12 @@ impl Builder {
     /// Opens the sockets and starts to gather. Call it inside of a tokio runtime.
     ///
     /// # Errors
-    /// When no address can be bound, the error of the last one; when the system has no randomness.
-    pub fn start(self) -> io::Result<Connection> {
+    /// When no address can be bound, the error of the last one; when the system does not tell its addresses, or has no
+    /// randomness.
+    pub fn start(mut self) -> io::Result<Connection> {
+        if let (Some(filter), true) = (&self.watched, self.addresses.is_empty()) {
+            self.addresses = usable_addresses(filter)?;
+        }
         Connection::open(self)
     }
 }

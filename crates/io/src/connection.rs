@@ -1,61 +1,32 @@
 //! What an application holds: a path to one peer.
 
-use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 
-use pinhole_ice::{Agent, AgentError, Candidate, Command, Config, Credentials, Event, Role, Route};
-use pinhole_sansio::{FiveTuple, Instant};
-use socket2::SockRef;
-use tokio::net::UdpSocket;
-use tokio::sync::{Notify, mpsc};
+use pinhole_ice::{Agent, AgentError, Candidate, Config, Credentials, Role, Route};
+use pinhole_sansio::Instant;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::base::{Base, Bases};
 use crate::builder::Builder;
-use crate::clock::Clock;
 use crate::driver;
+use crate::event::Event;
+use crate::path::{Counters, Path, Stats};
 use crate::random;
-use crate::server_connection::ServerConnection;
-use crate::socket;
+use crate::shared::{Inner, Shared};
 
 /// An ICE agent with its sockets, driven by tasks of its own. Dropping it ends the session.
 ///
-/// All methods take `&self`: receive, watch events and send at the same time as you like.
+/// All methods take `&self`: receive, watch events and send at the same time as you like. All futures are
+/// cancel-safe: one that is dropped before it is ready has taken nothing out of a queue, and has sent nothing.
 #[derive(Debug)]
 pub struct Connection {
     shared: Arc<Shared>,
     inbox: tokio::sync::Mutex<mpsc::Receiver<Vec<u8>>>,
+    path: watch::Receiver<Option<Path>>,
     tasks: JoinSet<()>,
-}
-
-/// What the handle and the driving tasks have in common.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) clock: Clock,
-    pub(crate) sockets: Vec<Base>,
-    pub(crate) inbox: mpsc::Sender<Vec<u8>>,
-    /// What the agent wants done about connections to servers.
-    pub(crate) commands: mpsc::UnboundedSender<Command>,
-    pub(crate) servers: Mutex<HashMap<FiveTuple, Arc<ServerConnection>>>,
-    /// The agent's deadline may have changed.
-    pub(crate) rescheduled: Notify,
-    state: Mutex<State>,
-    /// There may be an event.
-    happened: Notify,
-}
-
-/// A socket and the address that it is bound to.
-#[derive(Debug)]
-pub(crate) struct Base {
-    pub(crate) address: SocketAddr,
-    pub(crate) socket: UdpSocket,
-}
-
-#[derive(Debug)]
-struct State {
-    agent: Agent,
-    events: VecDeque<(Instant, Event)>,
 }
 
 /// Why a datagram was not sent.
@@ -88,31 +59,34 @@ impl Connection {
     }
 
     pub(crate) fn open(builder: Builder) -> io::Result<Self> {
-        let Builder { clock, config, addresses, servers, connector } = builder;
-        let sockets = bind_all(&addresses)?;
+        let Builder { clock, config, addresses, servers, connector, watched, recovers } = builder;
+        let bases = Base::bind_all(&addresses)?;
         let agent = Agent::new(config, random::seed()?, clock.now());
         let (inbox, receiver) = mpsc::channel(INBOX);
         let (commands, wanted) = mpsc::unbounded_channel();
+        let (path, watcher) = watch::channel(None);
         let shared = Arc::new(Shared {
             clock,
-            sockets,
+            bases: Bases::new(bases),
             inbox,
             commands,
             servers: Mutex::default(),
             rescheduled: Notify::new(),
-            state: Mutex::new(State { agent, events: VecDeque::new() }),
+            inner: Mutex::new(Inner::new(agent, recovers, path)),
             happened: Notify::new(),
+            counters: Counters::default(),
         });
         shared.with_agent(|agent, now| {
-            for base in &shared.sockets {
+            for base in shared.bases.all() {
                 // A bound socket has an address of its own, so it is always a usable base.
                 if let Err(error) = agent.add_base(base.address, now) {
                     tracing::warn!(%error, "address left out");
                 }
             }
         });
-        let tasks = driver::spawn(&shared, servers, connector, wanted);
-        Ok(Self { shared, inbox: tokio::sync::Mutex::new(receiver), tasks })
+        let tasks = driver::spawn(&shared, servers, connector, wanted, watched);
+        let inbox = tokio::sync::Mutex::new(receiver);
+        Ok(Self { shared, inbox, path: watcher, tasks })
     }
 
     /// What the peer needs to know to check us.
@@ -123,21 +97,22 @@ impl Connection {
 
     /// Sets what the peer signalled, and starts checking.
     ///
+    /// Credentials that are not those of before are the peer's restart, unless they answer one of ours: this side
+    /// restarts too, and [`Event::Restarted`] tells what to answer. Those that are known already change nothing.
+    ///
     /// # Errors
-    /// As [`Agent::set_remote_credentials`].
+    /// [`AgentError::Over`] after [`close`](Self::close), and where the session has failed and was not restarted.
     pub fn set_remote_credentials(&self, credentials: Credentials) -> Result<(), AgentError> {
-        self.shared.with_agent(|agent, now| agent.set_remote_credentials(credentials, now))
+        self.shared.with_inner(|inner, now| inner.set_remote_credentials(credentials, now))
     }
 
     /// Begins anew with other credentials, while data takes the path that it has; see [`Agent::restart`].
+    /// [`Event::Restarted`] tells them. As long as the peer has not answered the last restart, that one goes on.
     ///
     /// # Errors
     /// As [`Agent::restart`].
-    pub fn restart(&self) -> Result<Credentials, AgentError> {
-        self.shared.with_agent(|agent, now| {
-            agent.restart(now)?;
-            Ok(agent.local_credentials().clone())
-        })
+    pub fn restart(&self) -> Result<(), AgentError> {
+        self.shared.with_inner(Inner::restart)
     }
 
     /// Takes a candidate that the peer signalled; see [`Agent::add_remote_candidate`].
@@ -154,14 +129,40 @@ impl Connection {
     pub async fn next_event(&self) -> (Instant, Event) {
         loop {
             let happened = self.shared.happened.notified();
-            if let Some(event) = self.shared.lock().events.pop_front() {
+            if let Some(event) = self.shared.lock().pop_event() {
                 return event;
             }
             happened.await;
         }
     }
 
-    /// Sends one datagram over the selected pair, or the best that works.
+    /// The path that data takes, and its changes; `None` while there is none.
+    ///
+    /// ```no_run
+    /// # async fn show(connection: &pinhole_io::Connection) -> Option<()> {
+    /// let mut paths = connection.path();
+    /// let path = paths.wait_for(Option::is_some).await.ok()?.clone()?; // data can be sent from here on
+    /// println!("{} {} -> {} {}", path.local.kind, path.local.address, path.remote.kind, path.remote.address);
+    /// # Some(()) }
+    /// ```
+    #[must_use]
+    pub fn path(&self) -> watch::Receiver<Option<Path>> {
+        self.path.clone()
+    }
+
+    /// What has gone over the path so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.counters.stats()
+    }
+
+    /// Ends the session: TURN servers are told, and nothing is sent or received any more.
+    pub fn close(&self) {
+        self.shared.with_agent(Agent::close);
+    }
+
+    /// Sends one datagram over the selected pair, or the best that works. Cancel-safe: it waits until the socket takes
+    /// the whole of it.
     ///
     /// # Errors
     /// [`SendError`]. UDP being what it is, no error does not mean that it arrives.
@@ -171,13 +172,15 @@ impl Connection {
         let Route { five_tuple, header, padding, .. } = route.ok_or(SendError::NoRoute)?;
         let header = header.as_deref().unwrap_or_default();
         let padding = PADDING.get(..padding.into()).unwrap_or_default();
-        self.shared.send(five_tuple, &[header, payload, padding]).await
+        self.shared.send(five_tuple, &[header, payload, padding]).await?;
+        self.shared.counters.sent(payload.len());
+        Ok(())
     }
 
     /// The next datagram from the peer. Cancel-safe. When the application is too slow, the newest are dropped.
     ///
-    /// It waits for ever once the session is over: [`next_event`](Self::next_event) tells of that, as
-    /// `StateChanged(Failed)`.
+    /// It waits for ever once the session is over, for a restart may mend it: [`next_event`](Self::next_event) tells of
+    /// that, as `StateChanged(Failed)`.
     pub async fn recv(&self) -> Vec<u8> {
         match self.inbox.lock().await.recv().await {
             Some(payload) => payload,
@@ -203,106 +206,6 @@ impl Drop for Connection {
         self.shared.with_agent(|agent, now| agent.close(now));
         self.tasks.abort_all();
     }
-}
-
-impl Shared {
-    /// Lets the agent do something, then sends, tells and reschedules what came of it.
-    pub(crate) fn with_agent<T>(&self, act: impl FnOnce(&mut Agent, Instant) -> T) -> T {
-        let now = self.clock.now();
-        let mut state = self.lock();
-        let State { agent, events } = &mut *state;
-        let before = agent.poll_timeout();
-        let result = act(agent, now);
-        while let Some(transmit) = agent.poll_transmit() {
-            self.transmit(transmit.five_tuple, &transmit.payload);
-        }
-        while let Some(command) = agent.poll_command() {
-            // Nobody listens any more once the connection is dropped, and its servers with it.
-            let _ = self.commands.send(command);
-        }
-        let known = events.len();
-        events.extend(std::iter::from_fn(|| agent.poll_event()).map(|event| (now, event)));
-        if events.len() > known {
-            self.happened.notify_one();
-        }
-        if agent.poll_timeout() != before {
-            self.rescheduled.notify_one();
-        }
-        result
-    }
-
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.lock().agent.poll_timeout()
-    }
-
-    /// What the socket or the connection does not take at once is lost, as on any network; STUN asks again. The system
-    /// is asked directly: tokio's `try_send_to` refuses until it has once seen the socket writable.
-    fn transmit(&self, five_tuple: FiveTuple, payload: &[u8]) {
-        let sent = match (self.server(five_tuple), self.socket(five_tuple)) {
-            (Some(server), _) => server.send(&[payload]),
-            (None, Some(socket)) => {
-                SockRef::from(socket).send_to(payload, &five_tuple.remote.into()).map(drop)
-            }
-            (None, None) => return,
-        };
-        if let Err(error) = sent {
-            tracing::debug!(%five_tuple, %error, "not sent");
-        }
-    }
-
-    async fn send(&self, five_tuple: FiveTuple, parts: &[&[u8]]) -> Result<(), SendError> {
-        if let Some(server) = self.server(five_tuple) {
-            while let Err(error) = server.send(parts) {
-                if error.kind() != io::ErrorKind::WouldBlock {
-                    return Err(error.into());
-                }
-                server.writable().await?;
-            }
-            return Ok(());
-        }
-        let socket = self.socket(five_tuple).ok_or(SendError::NoRoute)?;
-        Ok(socket::send_parts(socket, parts, five_tuple.remote).await?)
-    }
-
-    /// The connection that a five-tuple names, if it names one.
-    fn server(&self, five_tuple: FiveTuple) -> Option<Arc<ServerConnection>> {
-        if !five_tuple.transport.is_reliable() {
-            return None;
-        }
-        self.servers().get(&five_tuple).cloned()
-    }
-
-    pub(crate) fn servers(&self) -> MutexGuard<'_, HashMap<FiveTuple, Arc<ServerConnection>>> {
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn socket(&self, five_tuple: FiveTuple) -> Option<&UdpSocket> {
-        let is_base = |base: &&Base| base.address == five_tuple.local;
-        let socket = self.sockets.iter().find(is_base).map(|base| &base.socket);
-        socket.filter(|_| !five_tuple.transport.is_reliable())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic inside the agent leaves it as it was before or after one input; both are states.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn bind_all(addresses: &[IpAddr]) -> io::Result<Vec<Base>> {
-    let mut bases = Vec::new();
-    let mut last_error =
-        io::Error::new(io::ErrorKind::AddrNotAvailable, "no usable network address");
-    for &ip in addresses {
-        match socket::bind(ip).and_then(|socket| Ok(Base { address: socket.local_addr()?, socket }))
-        {
-            Ok(base) => bases.push(base),
-            Err(error) => {
-                tracing::debug!(%ip, %error, "address cannot be bound");
-                last_error = error;
-            }
-        }
-    }
-    if bases.is_empty() { Err(last_error) } else { Ok(bases) }
 }
 
 /// As much as a TURN server may want behind a payload.

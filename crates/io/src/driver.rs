@@ -1,4 +1,4 @@
-//! The loop that drives an agent: one task a socket, and one for the deadlines.
+//! The loop that drives an agent: one task a socket, one for the deadlines, one for the interfaces.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -8,23 +8,25 @@ use pinhole_sansio::{Datagram, FiveTuple};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::base::Base;
 use crate::builder::IceServer;
-use crate::connection::Shared;
+use crate::interface::AddressFilter;
 use crate::server_connection::ServerConnector;
 use crate::servers;
+use crate::shared::Shared;
+use crate::watch;
 
 pub(crate) fn spawn(
     shared: &Arc<Shared>,
     servers: Vec<IceServer>,
     connector: ServerConnector,
     wanted: mpsc::UnboundedReceiver<Command>,
+    watched: Option<AddressFilter>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(servers::serve(Arc::clone(shared), servers, connector, wanted));
     tasks.spawn(keep_deadlines(Arc::clone(shared)));
-    for index in 0..shared.sockets.len() {
-        tasks.spawn(receive(Arc::clone(shared), index));
-    }
+    tasks.spawn(watch::serve(Arc::clone(shared), watched));
     tasks
 }
 
@@ -44,8 +46,7 @@ async fn keep_deadlines(shared: Arc<Shared>) {
     }
 }
 
-async fn receive(shared: Arc<Shared>, index: usize) {
-    let Some(base) = shared.sockets.get(index) else { return };
+pub(crate) async fn receive(shared: Arc<Shared>, base: Arc<Base>) {
     let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
         let (length, source) = match base.socket.recv_from(&mut buffer).await {
@@ -67,7 +68,9 @@ impl Shared {
         match self.with_agent(|agent, now| agent.handle_datagram(datagram, now)) {
             Received::Consumed => {}
             Received::Data { payload, .. } => {
+                self.counters.received(payload.len());
                 if self.inbox.try_send(payload.to_vec()).is_err() {
+                    self.counters.dropped();
                     tracing::trace!("the application is too slow: datagram dropped");
                 }
             }

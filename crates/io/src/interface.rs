@@ -1,47 +1,133 @@
 //! The addresses to gather host candidates from (RFC 8445 §5.1.1.1).
 
+mod flags;
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Which of the machine's addresses to use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use if_addrs::{IfAddr, Interface};
+use pinhole_turn::policy::Range;
+
+use flags::Flags;
+
+/// Which of the machine's addresses to use: all but loopback and deprecated ones, by default.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddressFilter {
     /// Loopback addresses too. RFC 8445 forbids to offer them to others; two agents on one machine can.
     pub loopback: bool,
-    /// IPv6 addresses too.
+    /// IPv4 addresses.
+    pub ipv4: bool,
+    /// IPv6 addresses.
     pub ipv6: bool,
+    /// IPv6 addresses too whose preferred lifetime is over (RFC 4862 §5.5.4), as far as the system tells; Linux does.
+    pub deprecated: bool,
+    /// Only the interfaces with these names, unless there are none.
+    pub interfaces: Vec<String>,
+    /// Not the interfaces with these names.
+    pub without_interfaces: Vec<String>,
+    /// Only addresses in these networks, unless there are none.
+    pub networks: Vec<Range>,
 }
 
 impl Default for AddressFilter {
     fn default() -> Self {
-        Self { loopback: false, ipv6: true }
+        Self {
+            loopback: false,
+            ipv4: true,
+            ipv6: true,
+            deprecated: false,
+            interfaces: Vec::new(),
+            without_interfaces: Vec::new(),
+            networks: Vec::new(),
+        }
     }
 }
 
 /// The machine's usable addresses, the preferred ones first: IPv6 and IPv4 in turn (RFC 8421 §4), loopback last.
 ///
+/// Where an interface has temporary IPv6 addresses, the others of the same prefix, by which its owner could be
+/// tracked, are left out (RFC 8445 §5.1.1.1), as far as the system tells which they are; Linux does.
+///
 /// # Errors
 /// What the operating system says when it does not tell its interfaces.
-pub fn usable_addresses(filter: AddressFilter) -> io::Result<Vec<IpAddr>> {
-    let mut addresses: Vec<IpAddr> = if_addrs::get_if_addrs()?
-        .iter()
-        .map(|interface| interface.ip())
-        .filter(|ip| filter.takes(*ip))
-        .collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    Ok(in_order(addresses))
+pub fn usable_addresses(filter: &AddressFilter) -> io::Result<Vec<IpAddr>> {
+    let flags = flags::of_ipv6_addresses();
+    let found = if_addrs::get_if_addrs()?;
+    let found: Vec<Found> =
+        found.into_iter().map(|interface| Found::new(interface, &flags)).collect();
+    Ok(in_order(filter.choose(&found)))
+}
+
+/// An address of one interface.
+#[derive(Clone, Debug)]
+struct Found {
+    interface: String,
+    ip: IpAddr,
+    /// The addresses of the same link.
+    network: Option<Range>,
+    flags: Flags,
+}
+
+impl Found {
+    fn new(interface: Interface, flags: &[(Ipv6Addr, Flags)]) -> Self {
+        let prefix = match &interface.addr {
+            IfAddr::V4(address) => address.prefixlen,
+            IfAddr::V6(address) => address.prefixlen,
+        };
+        let ip = interface.ip();
+        let known = flags.iter().find(|(address, _)| IpAddr::V6(*address) == ip);
+        Self {
+            interface: interface.name,
+            ip,
+            network: Range::new(ip, prefix).ok(),
+            flags: known.map_or_else(Flags::default, |(_, flags)| *flags),
+        }
+    }
 }
 
 impl AddressFilter {
-    fn takes(self, ip: IpAddr) -> bool {
+    /// What may be used, in no particular order.
+    fn choose(&self, found: &[Found]) -> Vec<IpAddr> {
+        let usable: Vec<&Found> = found.iter().filter(|found| self.takes(found)).collect();
+        let is_traceable = |one: &&&Found| {
+            let hides = |other: &&Found| {
+                let is_same = other.interface == one.interface && other.network == one.network;
+                is_same && other.flags.is_temporary && !other.flags.is_deprecated
+            };
+            one.ip.is_ipv6() && !one.flags.is_temporary && usable.iter().any(hides)
+        };
+        let mut chosen: Vec<IpAddr> =
+            usable.iter().filter(|one| !is_traceable(one)).map(|one| one.ip).collect();
+        chosen.sort_unstable();
+        chosen.dedup();
+        chosen
+    }
+
+    fn takes(&self, found: &Found) -> bool {
+        let Found { interface, ip, flags, .. } = found;
+        let is_named = self.interfaces.is_empty() || self.interfaces.contains(interface);
+        let in_network =
+            self.networks.is_empty() || self.networks.iter().any(|network| network.contains(*ip));
+        is_named
+            && in_network
+            && !self.without_interfaces.contains(interface)
+            && (self.deprecated || !flags.is_deprecated)
+            && !flags.is_tentative
+            && self.takes_address(*ip)
+    }
+
+    fn takes_address(&self, ip: IpAddr) -> bool {
+        let is_of_family = if ip.is_ipv4() { self.ipv4 } else { self.ipv6 };
         if ip.is_loopback() {
-            return self.loopback && (ip.is_ipv4() || self.ipv6);
+            return self.loopback && is_of_family;
         }
-        match ip {
-            IpAddr::V4(ip) => !ip.is_unspecified(),
-            IpAddr::V6(ip) => self.ipv6 && is_offered(ip),
-        }
+        is_of_family
+            && match ip {
+                IpAddr::V4(ip) => !ip.is_unspecified(),
+                IpAddr::V6(ip) => is_offered(ip),
+            }
     }
 }
 
@@ -73,45 +159,4 @@ fn in_order(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     }
     ordered.extend(loopback);
     ordered
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ips(texts: &[&str]) -> Vec<IpAddr> {
-        texts.iter().map(|text| text.parse().expect("an address")).collect()
-    }
-
-    #[test]
-    fn families_alternate_and_loopback_comes_last() {
-        let addresses = ips(&["127.0.0.1", "192.0.2.1", "192.0.2.2", "2001:db8::1"]);
-        assert_eq!(
-            in_order(addresses),
-            ips(&["2001:db8::1", "192.0.2.1", "192.0.2.2", "127.0.0.1"])
-        );
-    }
-
-    #[test]
-    fn addresses_that_must_not_be_offered_are_left_out() {
-        // RFC 8445 §5.1.1.1.
-        let all = AddressFilter { loopback: false, ipv6: true };
-        for ip in ips(&[
-            "127.0.0.1",
-            "::1",
-            "::",
-            "fe80::1",
-            "fec0::1",
-            "::ffff:192.0.2.1",
-            "::192.0.2.1",
-            "ff02::1",
-        ]) {
-            assert!(!all.takes(ip), "{ip}");
-        }
-        for ip in ips(&["192.0.2.1", "169.254.3.4", "2001:db8::1", "fd00::1"]) {
-            assert!(all.takes(ip), "{ip}");
-        }
-        let v4 = AddressFilter { ipv6: false, ..all };
-        assert!(!v4.takes(ips(&["2001:db8::1"])[0]));
-    }
 }

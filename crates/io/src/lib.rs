@@ -4,39 +4,41 @@
 //! agent tells, and sends and receives datagrams:
 //!
 //! ```
-//! use pinhole_ice::{Config, Event, Role};
-//! use pinhole_io::Connection;
+//! use pinhole_ice::{Event as Told, Role};
+//! use pinhole_io::{Connection, Event};
+//!
+//! /// Signaling is the application's: here, both live in one process.
+//! async fn signal(from: &Connection, to: &Connection) {
+//!     loop {
+//!         match from.next_event().await.1 {
+//!             Event::Agent(Told::CandidateGathered(candidate)) => to.add_remote_candidate(candidate),
+//!             Event::Agent(Told::GatheringCompleted) => to.end_of_remote_candidates(),
+//!             Event::Restarted(credentials) => drop(to.set_remote_credentials(credentials)),
+//!             _ => {}
+//!         }
+//!     }
+//! }
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let loopback = ["127.0.0.1".parse()?]; // or `pinhole_io::usable_addresses(filter)?`
-//! let alice = Connection::start(Config::new(Role::Controlling), &loopback)?;
-//! let bob = Connection::start(Config::new(Role::Controlled), &loopback)?;
-//!
-//! // Signaling is the application's: here, both live in one process.
+//! let loopback = ["127.0.0.1".parse()?]; // or `.watch(AddressFilter::default())`, for all addresses
+//! let alice = Connection::builder(Role::Controlling).addresses(&loopback).recover().start()?;
+//! let bob = Connection::builder(Role::Controlled).addresses(&loopback).recover().start()?;
 //! alice.set_remote_credentials(bob.local_credentials())?;
 //! bob.set_remote_credentials(alice.local_credentials())?;
-//! loop {
-//!     let event = tokio::select! {
-//!         (_, event) = alice.next_event() => {
-//!             if let Event::CandidateGathered(candidate) = &event {
-//!                 bob.add_remote_candidate(candidate.clone());
-//!             }
-//!             event
-//!         }
-//!         (_, event) = bob.next_event() => {
-//!             if let Event::CandidateGathered(candidate) = &event {
-//!                 alice.add_remote_candidate(candidate.clone());
-//!             }
-//!             continue;
-//!         }
-//!     };
-//!     if matches!(event, Event::PairSelected { .. }) {
-//!         break;
-//!     }
+//!
+//! let talk = async {
+//!     alice.path().wait_for(Option::is_some).await?;
+//!     alice.send(b"hello").await?;
+//!     assert_eq!(bob.recv().await, b"hello");
+//!     Ok::<_, Box<dyn std::error::Error>>(())
+//! };
+//! tokio::select! {
+//!     done = talk => done?,
+//!     () = signal(&alice, &bob) => {}
+//!     () = signal(&bob, &alice) => {}
 //! }
-//! alice.send(b"hello").await?;
-//! assert_eq!(bob.recv().await, b"hello");
+//! assert_eq!(alice.stats().bytes_sent, 5);
 //! # Ok(())
 //! # }
 //! ```
@@ -50,22 +52,31 @@
     reason = "drivers are where clocks and sockets belong"
 )]
 
+mod base;
 mod builder;
 mod clock;
 mod connection;
 mod driver;
+mod event;
 mod interface;
+mod path;
 mod random;
+mod recovery;
 mod resolve;
 mod server_connection;
 mod servers;
+mod shared;
 mod socket;
 mod stun_server;
+mod watch;
 
 pub use builder::{Builder, IceServer};
 pub use clock::Clock;
 pub use connection::{Connection, SendError};
+pub use event::Event;
 pub use interface::{AddressFilter, usable_addresses};
+pub use path::{Path, Stats};
+pub use pinhole_turn::policy::Range;
 pub use random::seed;
 pub use resolve::{LookupError, Resolver, resolve_numeric};
 pub use server_connection::{ServerConnection, ServerConnector, ServerStream, Trust, TrustError};

@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::builder::IceServer;
-use crate::connection::Shared;
 use crate::resolve::{LookupError, Resolver, resolve_numeric};
 use crate::server_connection::{ServerConnection, ServerConnector};
+use crate::shared::Shared;
 
 /// Tells the agent of all servers as they are found, and then opens the connections that it asks for.
 pub(crate) async fn serve(

@@ -1,8 +1,10 @@
 //! After two machines have met: lines typed on one side appear on the other.
 
 use anyhow::Result;
-use pinhole_ice::{Event, State};
+use pinhole_ice::Event as AgentEvent;
+use pinhole_io::Event;
 use pinhole_stun::{PacketKind, classify};
+use signaling_server::ServerMessage;
 
 use crate::Outcome;
 use crate::cli::Network;
@@ -26,31 +28,46 @@ pub(crate) async fn run(url: &str, room: &str, create: bool, network: &Network) 
     talk(meeting, &timeline).await
 }
 
-async fn talk(meeting: Meeting, timeline: &Timeline) -> Result<Outcome> {
-    let Meeting { connection, mut signaling, .. } = meeting;
+async fn talk(mut meeting: Meeting, timeline: &Timeline) -> Result<Outcome> {
     let mut lines = input::lines();
     loop {
         tokio::select! {
             line = lines.recv() => match line.transpose()? {
                 Some(line) if line.is_empty() => {}
-                Some(line) => connection.send(line.as_bytes()).await?,
+                Some(line) => say(&meeting, &line, timeline).await,
                 None => {
-                    signaling.leave(None).await;
+                    meeting.signaling.leave(None).await;
                     return Ok(Outcome::Connected);
                 }
             },
-            payload = connection.recv() => println!("{}", show(&payload)),
-            (at, event) = connection.next_event() => {
-                timeline.event(at, &event, &connection);
-                if event == Event::StateChanged(State::Failed) {
+            payload = meeting.connection.recv() => println!("{}", show(&payload)),
+            (at, event) = meeting.connection.next_event() => {
+                // Where there is no signaling any more, the path has to last by itself.
+                if let Err(error) = meeting.on_event(at, &event, timeline).await {
+                    timeline.note(&format!("not signalled: {error:#}"));
+                }
+                if meeting.has_failed(&event) {
                     return Ok(Outcome::NotConnected);
                 }
+                if matches!(event, Event::Agent(AgentEvent::PairSelected { .. })) {
+                    print_selected(&meeting);
+                }
             }
-            why = signaling.peer_says_bye() => {
-                println!("{why}");
-                return Ok(Outcome::Connected);
+            message = meeting.signaling.next_message() => match message {
+                ServerMessage::Bye { reason, .. } => {
+                    println!("{}", room::ended_by_peer(reason));
+                    return Ok(Outcome::Connected);
+                }
+                message => meeting.on_message(message).await?,
             }
         }
+    }
+}
+
+/// A line that finds no path is lost, and its writer is told.
+async fn say(meeting: &Meeting, line: &str, timeline: &Timeline) {
+    if let Err(error) = meeting.connection.send(line.as_bytes()).await {
+        timeline.note(&format!("not sent: {error}"));
     }
 }
 

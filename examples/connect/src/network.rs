@@ -1,6 +1,5 @@
 //! From the command line to a connection that gathers.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -15,19 +14,21 @@ use crate::cli::Network;
 pub(crate) struct NetworkSettings {
     pub(crate) clock: Clock,
     pub(crate) servers: Vec<IceServer>,
-    pub(crate) addresses: Vec<IpAddr>,
+    /// Which of the machine's addresses are used, now and as they come.
+    pub(crate) addresses: AddressFilter,
     pub(crate) candidates: CandidatePolicy,
     /// How long to wait for the peer's checks; the default if `None`.
     pub(crate) patience: Option<Duration>,
 }
 
 impl NetworkSettings {
-    /// Finds this machine's addresses.
+    /// Makes sure that this machine has addresses.
     pub(crate) fn find(network: &Network, ipv6: bool) -> Result<Self> {
-        let filter = AddressFilter { loopback: network.loopback, ipv6 };
-        let addresses =
-            usable_addresses(filter).context("the machine's addresses are not known")?;
-        if addresses.is_empty() {
+        let loopback = network.loopback;
+        let addresses = AddressFilter { loopback, ipv6, ..AddressFilter::default() };
+        let found =
+            usable_addresses(&addresses).context("the machine's addresses are not known")?;
+        if found.is_empty() {
             bail!("this machine has no address but loopback (which --loopback allows)");
         }
         let candidates =
@@ -40,7 +41,8 @@ impl NetworkSettings {
     pub(crate) fn start(&self, role: Role) -> Result<Connection> {
         let mut config = Config { candidates: self.candidates, ..Config::new(role) };
         config.patience = self.patience.unwrap_or(config.patience);
-        let builder = Builder::new(config).clock(self.clock).addresses(&self.addresses);
+        let builder = Builder::new(config).clock(self.clock);
+        let builder = builder.watch(self.addresses.clone()).recover();
         let builder = self.servers.iter().cloned().fold(builder, Builder::server);
         builder.start().context("no socket could be opened")
     }

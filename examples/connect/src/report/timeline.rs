@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use pinhole_ice::{Event, PairId, PairState, State};
-use pinhole_io::{Clock, Connection};
+use pinhole_ice::{Event as AgentEvent, PairId, PairState, State};
+use pinhole_io::{Clock, Connection, Event};
 use pinhole_sansio::Instant;
 
 use super::candidates;
@@ -28,50 +28,13 @@ impl Timeline {
 
     pub(crate) fn event(&self, at: Instant, event: &Event, connection: &Connection) {
         let text = match event {
-            Event::CandidateGathered(candidate) => {
-                format!("candidate   {} {}", candidate.kind, candidate.address)
-            }
-            Event::MappedAddressLearned { base, server, mapped } if base == mapped => {
-                format!("STUN        {server} sees {mapped} as it is: no NAT in between")
-            }
-            Event::MappedAddressLearned { base, server, mapped } => {
-                format!("STUN        {server} sees {base} as {mapped}")
-            }
-            Event::GatheringFailed { base, server, error } => {
-                format!("server      {server} asked from {base}: {error}")
-            }
-            Event::ServerNotFound { server, reason } => format!("server      {server}: {reason}"),
-            Event::PeerRefused { relayed, peer, reason } => {
-                format!("relay       {relayed} refuses the peer {peer}: {reason}")
-            }
-            Event::RelayLost { relayed, server, reason } => {
-                format!("relay       {relayed} at {server} is gone: {reason}")
-            }
-            Event::GatheringCompleted => {
-                let table = connection.inspect(|agent| candidates::table(agent.local_candidates()));
-                format!("gathered all candidates:\n{table}")
-            }
-            Event::PairStateChanged { pair, state } => {
-                match verb(*state).zip(describe(*pair, connection)) {
-                    Some((verb, text)) => format!("{verb:<11} {text}"),
-                    None => return,
-                }
-            }
-            Event::RouteChanged { pair } => format!("data can go on pair {pair}"),
-            Event::PairSelected { pair, .. } => match describe(*pair, connection) {
-                Some(text) => format!("selected    {text}"),
-                None => return,
-            },
-            Event::RoleSwitched(role) => {
-                format!("role        {role} from now on: both sides had the other one")
-            }
-            Event::StateChanged(State::Checking) => {
-                "the peer's credentials are known: checks begin".to_owned()
-            }
-            Event::StateChanged(state) => format!("state       {state}"),
-            _ => return,
+            Event::Agent(event) => of_agent(event, connection),
+            Event::Restarted(_) => Some("restart     another path is looked for".to_owned()),
+            Event::AddressAdded(base) => Some(format!("address     {base} has come")),
+            Event::AddressRemoved(base) => Some(format!("address     {base} has gone")),
+            _ => None,
         };
-        self.line(at, &text);
+        text.iter().for_each(|text| self.line(at, text));
     }
 
     fn line(&self, at: Instant, text: &str) {
@@ -79,6 +42,54 @@ impl Timeline {
         let name = self.name;
         println!("{time:>9}  {name}{}{text}", if name.is_empty() { "" } else { "  " });
     }
+}
+
+/// `None` for what is of no interest to a person.
+fn of_agent(event: &AgentEvent, connection: &Connection) -> Option<String> {
+    Some(match event {
+        AgentEvent::CandidateGathered(candidate) => {
+            format!("candidate   {} {}", candidate.kind, candidate.address)
+        }
+        AgentEvent::MappedAddressLearned { base, server, mapped } if base == mapped => {
+            format!("STUN        {server} sees {mapped} as it is: no NAT in between")
+        }
+        AgentEvent::MappedAddressLearned { base, server, mapped } => {
+            format!("STUN        {server} sees {base} as {mapped}")
+        }
+        AgentEvent::GatheringFailed { base, server, error } => {
+            format!("server      {server} asked from {base}: {error}")
+        }
+        AgentEvent::ServerNotFound { server, reason } => format!("server      {server}: {reason}"),
+        AgentEvent::PeerRefused { relayed, peer, reason } => {
+            format!("relay       {relayed} refuses the peer {peer}: {reason}")
+        }
+        AgentEvent::RelayLost { relayed, server, reason } => {
+            format!("relay       {relayed} at {server} is gone: {reason}")
+        }
+        AgentEvent::GatheringCompleted => {
+            let table = connection.inspect(|agent| candidates::table(agent.local_candidates()));
+            format!("gathered all candidates:\n{table}")
+        }
+        AgentEvent::PairStateChanged { pair, state } => {
+            match verb(*state).zip(describe(*pair, connection)) {
+                Some((verb, text)) => format!("{verb:<11} {text}"),
+                None => return None,
+            }
+        }
+        AgentEvent::RouteChanged { pair } => format!("data can go on pair {pair}"),
+        AgentEvent::PairSelected { pair, .. } => match describe(*pair, connection) {
+            Some(text) => format!("selected    {text}"),
+            None => return None,
+        },
+        AgentEvent::RoleSwitched(role) => {
+            format!("role        {role} from now on: both sides had the other one")
+        }
+        AgentEvent::StateChanged(State::Checking) => {
+            "the peer's credentials are known: checks begin".to_owned()
+        }
+        AgentEvent::StateChanged(state) => format!("state       {state}"),
+        _ => return None,
+    })
 }
 
 /// `None` for states that are of no interest to a person.

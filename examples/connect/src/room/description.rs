@@ -16,23 +16,45 @@ pub(crate) struct Remote {
     pub(crate) end_of_candidates: bool,
 }
 
-/// An offer, or the answer to one with this `mid`.
-pub(crate) fn write(local: &Credentials, mid: &str, setup: Setup) -> Result<String> {
-    let description = Builder::new(Origin::anonymous(rand::random::<u64>() >> 2, 1))
-        .attribute(Group::bundle([mid]))
-        .media("application", 9, "UDP/DTLS/SCTP", "webrtc-datachannel")
-        .field(Connection::UNSPECIFIED)
-        .attribute(Mid(mid))
-        .attribute(IceUfrag(local.ufrag.as_str()))
-        .attribute(IcePassword(local.password.as_str()))
-        .attribute(IceOptions("trickle ice2"))
+/// This side's description, which stays the same session through all offers and answers (RFC 3264 §8).
+#[derive(Debug)]
+pub(crate) struct Local {
+    mid: String,
+    session: u64,
+    version: u64,
+    fingerprint: [u8; 32],
+}
+
+impl Local {
+    /// Of a data channel with this `mid`.
+    pub(crate) fn new(mid: &str) -> Self {
         // A browser insists on a fingerprint. Nobody has the certificate: DTLS is not what this shows.
-        .attribute(Fingerprint::sha256(rand::random()))
-        .attribute(setup)
-        .attribute(SctpPort(5_000))
-        .attribute(MaxMessageSize(262_144))
-        .finish()?;
-    Ok(description.to_string())
+        let (session, fingerprint) = (rand::random::<u64>() >> 2, rand::random());
+        Self { mid: mid.to_owned(), session, version: 0, fingerprint }
+    }
+
+    pub(crate) fn mid(&self) -> &str {
+        &self.mid
+    }
+
+    /// The next offer or answer, with a version of its own.
+    pub(crate) fn write(&mut self, local: &Credentials, setup: Setup) -> Result<String> {
+        self.version += 1;
+        let description = Builder::new(Origin::anonymous(self.session, self.version))
+            .attribute(Group::bundle([self.mid.as_str()]))
+            .media("application", 9, "UDP/DTLS/SCTP", "webrtc-datachannel")
+            .field(Connection::UNSPECIFIED)
+            .attribute(Mid(&self.mid))
+            .attribute(IceUfrag(local.ufrag.as_str()))
+            .attribute(IcePassword(local.password.as_str()))
+            .attribute(IceOptions("trickle ice2"))
+            .attribute(Fingerprint::sha256(self.fingerprint))
+            .attribute(setup)
+            .attribute(SctpPort(5_000))
+            .attribute(MaxMessageSize(262_144))
+            .finish()?;
+        Ok(description.to_string())
+    }
 }
 
 /// Reads an offer or answer. An error shows the place in the text.
@@ -75,14 +97,16 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let remote = read(&write(&credentials(), "data", Setup::ActPass).unwrap()).unwrap();
+        let remote =
+            read(&Local::new("data").write(&credentials(), Setup::ActPass).unwrap()).unwrap();
         assert_eq!((remote.mid.as_str(), remote.credentials), ("data", credentials()));
         assert!(remote.candidates.is_empty() && !remote.end_of_candidates);
     }
 
     #[test]
     fn a_malformed_description_is_shown_with_line_and_column() {
-        let text = write(&credentials(), "0", Setup::ActPass)
+        let text = Local::new("0")
+            .write(&credentials(), Setup::ActPass)
             .unwrap()
             .replace("m=application 9", "m=application x");
         let error = read(&text).unwrap_err().to_string();
@@ -93,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_description_without_ice_says_so() {
-        let text = write(&credentials(), "0", Setup::ActPass).unwrap();
+        let text = Local::new("0").write(&credentials(), Setup::ActPass).unwrap();
         let text: String =
             text.split_inclusive('\n').filter(|line| !line.starts_with("a=ice-")).collect();
         let error = format!("{:#}", read(&text).unwrap_err());

@@ -5,8 +5,8 @@ mod pings;
 mod protocol;
 
 use anyhow::{Context as _, Result};
-use pinhole_ice::{Candidate, Credentials, Event, State};
-use pinhole_io::Connection;
+use pinhole_ice::{Agent, Candidate, Credentials, Event as AgentEvent, PairId, State};
+use pinhole_io::{Connection, Event};
 use pinhole_sansio::Instant;
 
 use crate::Outcome;
@@ -35,6 +35,8 @@ struct Session {
     /// When the other side's description came.
     remote_at: Option<Instant>,
     is_connected: bool,
+    /// When the search for another path began, as long as it lasts.
+    restarted_at: Option<Instant>,
     pings: Pings,
 }
 
@@ -48,6 +50,7 @@ pub(crate) async fn run(role: SdpRole, ways: Ways, options: &Network) -> Result<
         candidates: Vec::new(),
         remote_at: None,
         is_connected: false,
+        restarted_at: None,
         pings: Pings::default(),
     };
     let mut lines = input::lines();
@@ -80,36 +83,53 @@ pub(crate) async fn run(role: SdpRole, ways: Ways, options: &Network) -> Result<
 }
 
 impl Session {
-    /// Handles one event; the state, if it changed.
+    /// Handles one event; the state, if it is of interest.
     fn on_event(&mut self, event: &Event, at: Instant) -> Result<Option<State>> {
         match event {
-            Event::CandidateGathered(candidate) if self.trickle => {
+            Event::Agent(event) => return self.on_agent_event(event, at),
+            Event::Restarted(_) => self.on_restarted(at)?,
+            Event::AddressAdded(base) => eprintln!("connect: {base} has come"),
+            Event::AddressRemoved(base) => eprintln!("connect: {base} has gone"),
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// The other side has to know the new credentials, and then the candidates.
+    fn on_restarted(&mut self, at: Instant) -> Result<()> {
+        self.restarted_at = Some(at);
+        self.candidates.clear();
+        self.pings = Pings::default();
+        if self.trickle { self.describe() } else { Ok(()) }
+    }
+
+    fn on_agent_event(&mut self, event: &AgentEvent, at: Instant) -> Result<Option<State>> {
+        match event {
+            AgentEvent::CandidateGathered(candidate) if self.trickle => {
                 Output::Candidate { candidate: candidate.to_string() }.print()?;
             }
-            Event::CandidateGathered(candidate) => self.candidates.push(candidate.to_string()),
-            Event::GatheringCompleted if self.trickle => {
+            AgentEvent::CandidateGathered(candidate) => self.candidates.push(candidate.to_string()),
+            AgentEvent::GatheringCompleted if self.trickle => {
                 Output::Candidate { candidate: String::new() }.print()?;
             }
-            Event::GatheringCompleted => self.describe()?,
-            Event::GatheringFailed { server, error, .. } => {
+            AgentEvent::GatheringCompleted => self.describe()?,
+            AgentEvent::GatheringFailed { server, error, .. } => {
                 eprintln!("connect: server {server}: {error}")
             }
-            Event::ServerNotFound { server, reason } => {
+            AgentEvent::ServerNotFound { server, reason } => {
                 eprintln!("connect: server {server}: {reason}")
             }
-            Event::PeerRefused { relayed, peer, reason } => {
+            AgentEvent::PeerRefused { relayed, peer, reason } => {
                 eprintln!("connect: relay {relayed} refuses the peer {peer}: {reason}")
             }
-            Event::RouteChanged { pair } if !self.is_connected => {
+            AgentEvent::RouteChanged { pair } if !self.is_connected => {
                 self.is_connected = true;
-                let ms = self.since_remote(at);
-                let pair = self.connection.inspect(|agent| Pair::of(agent, *pair));
-                let pair = pair.context("the route is a pair of the agent's")?;
+                let (ms, pair) = (self.since_remote(at), self.pair(*pair)?);
                 Output::Connected { ms, pair }.print()?;
             }
-            // Some peers listen only once a pair is nominated.
-            Event::PairSelected { .. } => self.pings.start(),
-            Event::StateChanged(State::Failed) => {
+            AgentEvent::PairSelected { pair, .. } => self.on_selected(*pair, at)?,
+            // A restart may have mended it already.
+            AgentEvent::StateChanged(State::Failed) if self.has_failed() => {
                 let reason = self.connection.inspect(failure::in_one_line);
                 Output::Failed { ms: self.since_remote(at), reason }.print()?;
                 return Ok(Some(State::Failed));
@@ -117,6 +137,22 @@ impl Session {
             _ => {}
         }
         Ok(None)
+    }
+
+    /// Some peers listen only once a pair is nominated.
+    fn on_selected(&mut self, pair: PairId, at: Instant) -> Result<()> {
+        self.pings.start();
+        let Some(restarted_at) = self.restarted_at.take() else { return Ok(()) };
+        Output::Reconnected { ms: millis(at, restarted_at), pair: self.pair(pair)? }.print()
+    }
+
+    fn pair(&self, pair: PairId) -> Result<Pair> {
+        let pair = self.connection.inspect(|agent| Pair::of(agent, pair));
+        pair.context("the route is a pair of the agent's")
+    }
+
+    fn has_failed(&self) -> bool {
+        self.connection.inspect(Agent::state) == State::Failed
     }
 
     fn describe(&self) -> Result<()> {

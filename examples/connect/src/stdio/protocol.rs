@@ -13,6 +13,8 @@ pub(crate) enum Output {
     Candidate { candidate: String },
     /// Data can flow.
     Connected { ms: u64, pair: Pair },
+    /// Another path is in use, in place of one that was lost.
+    Reconnected { ms: u64, pair: Pair },
     /// What became of the pings.
     Data(Data),
     /// There will be no connection.

@@ -1,0 +1,221 @@
+//! What a connection's handle and its driving tasks have in common.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pinhole_ice::{Agent, AgentError, Command, Credentials, Event as AgentEvent, PairId};
+use pinhole_sansio::{FiveTuple, Instant};
+use socket2::SockRef;
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::base::{Base, Bases};
+use crate::clock::Clock;
+use crate::connection::SendError;
+use crate::event::Event;
+use crate::path::{Counters, Path};
+use crate::recovery::Recovery;
+use crate::server_connection::ServerConnection;
+use crate::socket;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    pub(crate) bases: Bases,
+    pub(crate) inbox: mpsc::Sender<Vec<u8>>,
+    /// What the agent wants done about connections to servers.
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    pub(crate) servers: Mutex<HashMap<FiveTuple, Arc<ServerConnection>>>,
+    /// The agent's deadline may have changed.
+    pub(crate) rescheduled: Notify,
+    pub(crate) inner: Mutex<Inner>,
+    /// There may be an event.
+    pub(crate) happened: Notify,
+    pub(crate) counters: Counters,
+}
+
+/// The agent, and what is known of its session beside it.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) agent: Agent,
+    pub(crate) recovery: Recovery,
+    events: VecDeque<(Instant, Event)>,
+    /// The peer's credentials that were set last.
+    remote: Option<Credentials>,
+    /// The peer's for the latest of ours have not come yet.
+    awaits_remote: bool,
+    route: Option<PairId>,
+    path: watch::Sender<Option<Path>>,
+}
+
+impl Inner {
+    pub(crate) fn new(agent: Agent, recovers: bool, path: watch::Sender<Option<Path>>) -> Self {
+        Self {
+            agent,
+            recovery: Recovery::new(recovers),
+            events: VecDeque::new(),
+            remote: None,
+            awaits_remote: true,
+            route: None,
+            path,
+        }
+    }
+
+    pub(crate) fn pop_event(&mut self) -> Option<(Instant, Event)> {
+        self.events.pop_front()
+    }
+
+    pub(crate) fn tell(&mut self, event: Event, now: Instant) {
+        self.events.push_back((now, event));
+    }
+
+    pub(crate) fn set_remote_credentials(
+        &mut self,
+        credentials: Credentials,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        if self.remote.as_ref() == Some(&credentials) {
+            return Ok(());
+        }
+        // The peer's restart, which this side's follows (RFC 8445 §9).
+        self.restart(now)?;
+        self.agent.set_remote_credentials(credentials.clone(), now)?;
+        self.remote = Some(credentials);
+        self.awaits_remote = false;
+        Ok(())
+    }
+
+    /// Restarts, unless the last restart has not been answered yet: two that cross would never end.
+    pub(crate) fn restart(&mut self, now: Instant) -> Result<(), AgentError> {
+        self.recovery.begun();
+        if self.awaits_remote {
+            return Ok(());
+        }
+        // What was told before the restart stands before it.
+        self.collect(now);
+        self.agent.restart(now)?;
+        self.awaits_remote = true;
+        self.tell(Event::Restarted(self.agent.local_credentials().clone()), now);
+        Ok(())
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        [self.agent.poll_timeout(), self.recovery.deadline()].into_iter().flatten().min()
+    }
+
+    /// Takes the agent's events; whether there were any.
+    fn collect(&mut self, now: Instant) -> bool {
+        let known = self.events.len();
+        while let Some(event) = self.agent.poll_event() {
+            self.recovery.observe(&event, self.agent.role(), now);
+            if let AgentEvent::RouteChanged { pair, .. } | AgentEvent::PairSelected { pair, .. } =
+                event
+            {
+                self.route = Some(pair);
+            }
+            self.events.push_back((now, event.into()));
+        }
+        self.events.len() > known
+    }
+
+    fn tell_path(&self, now: Instant) {
+        let path = self.route.filter(|_| self.agent.is_writable(now));
+        let path = path.and_then(|pair| Path::of(&self.agent, pair));
+        self.path.send_if_modified(|known| {
+            let is_new = *known != path;
+            *known = path;
+            is_new
+        });
+    }
+}
+
+impl Shared {
+    /// Lets the agent do something, then sends, tells and reschedules what came of it.
+    pub(crate) fn with_agent<T>(&self, act: impl FnOnce(&mut Agent, Instant) -> T) -> T {
+        self.with_inner(|inner, now| act(&mut inner.agent, now))
+    }
+
+    pub(crate) fn with_inner<T>(&self, act: impl FnOnce(&mut Inner, Instant) -> T) -> T {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let (before, events) = (inner.deadline(), inner.events.len());
+        let result = act(&mut inner, now);
+        let has_told = inner.collect(now);
+        if inner.recovery.is_due(now) && inner.restart(now).is_ok() {
+            inner.collect(now);
+        }
+        while let Some(transmit) = inner.agent.poll_transmit() {
+            self.transmit(transmit.five_tuple, &transmit.payload);
+        }
+        while let Some(command) = inner.agent.poll_command() {
+            // Nobody listens any more once the connection is dropped, and its servers with it.
+            let _ = self.commands.send(command);
+        }
+        if has_told || inner.events.len() > events {
+            inner.tell_path(now);
+            self.happened.notify_one();
+        }
+        if inner.deadline() != before {
+            self.rescheduled.notify_one();
+        }
+        result
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.lock().deadline()
+    }
+
+    /// What the socket or the connection does not take at once is lost, as on any network; STUN asks again. The system
+    /// is asked directly: tokio's `try_send_to` refuses until it has once seen the socket writable.
+    fn transmit(&self, five_tuple: FiveTuple, payload: &[u8]) {
+        let sent = match (self.server(five_tuple), self.base(five_tuple)) {
+            (Some(server), _) => server.send(&[payload]),
+            (None, Some(base)) => {
+                SockRef::from(&base.socket).send_to(payload, &five_tuple.remote.into()).map(drop)
+            }
+            (None, None) => return,
+        };
+        if let Err(error) = sent {
+            tracing::debug!(%five_tuple, %error, "not sent");
+        }
+    }
+
+    pub(crate) async fn send(
+        &self,
+        five_tuple: FiveTuple,
+        parts: &[&[u8]],
+    ) -> Result<(), SendError> {
+        if let Some(server) = self.server(five_tuple) {
+            while let Err(error) = server.send(parts) {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    return Err(error.into());
+                }
+                server.writable().await?;
+            }
+            return Ok(());
+        }
+        let base = self.base(five_tuple).ok_or(SendError::NoRoute)?;
+        Ok(socket::send_parts(&base.socket, parts, five_tuple.remote).await?)
+    }
+
+    /// The connection that a five-tuple names, if it names one.
+    fn server(&self, five_tuple: FiveTuple) -> Option<Arc<ServerConnection>> {
+        if !five_tuple.transport.is_reliable() {
+            return None;
+        }
+        self.servers().get(&five_tuple).cloned()
+    }
+
+    pub(crate) fn servers(&self) -> MutexGuard<'_, HashMap<FiveTuple, Arc<ServerConnection>>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn base(&self, five_tuple: FiveTuple) -> Option<Arc<Base>> {
+        if five_tuple.transport.is_reliable() { None } else { self.bases.at(five_tuple.local) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic inside the agent leaves it as it was before or after one input; both are states.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,106 @@
+//! Interfaces that come and go while a session lasts.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pinhole_ice::State;
+use tokio::task::JoinSet;
+
+use crate::base::Base;
+use crate::driver;
+use crate::event::Event;
+use crate::interface::{AddressFilter, usable_addresses};
+use crate::shared::{Inner, Shared};
+
+/// Receives on the sockets that there are, and on those that come with new addresses as long as `filter` has them
+/// looked for.
+pub(crate) async fn serve(shared: Arc<Shared>, filter: Option<AddressFilter>) {
+    let mut receivers = Receivers::default();
+    shared.bases.all().into_iter().for_each(|base| receivers.start(&shared, base));
+    let Some(filter) = filter else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(EVERY).await;
+        match usable_addresses(&filter) {
+            Ok(addresses) => receivers.adopt(&shared, &addresses),
+            Err(error) => tracing::debug!(%error, "the machine's addresses are not known"),
+        }
+    }
+}
+
+/// The tasks that receive, one a socket.
+#[derive(Default)]
+struct Receivers {
+    tasks: JoinSet<()>,
+    running: HashMap<SocketAddr, tokio::task::AbortHandle>,
+}
+
+impl Receivers {
+    fn start(&mut self, shared: &Arc<Shared>, base: Arc<Base>) {
+        let address = base.address;
+        let task = self.tasks.spawn(driver::receive(Arc::clone(shared), base));
+        self.running.insert(address, task);
+    }
+
+    /// Binds what is new, and lets go what is gone.
+    fn adopt(&mut self, shared: &Arc<Shared>, addresses: &[IpAddr]) {
+        let bases = shared.bases.all();
+        let is_known = |ip: &&IpAddr| bases.iter().any(|base| base.address.ip() == **ip);
+        let fresh: Vec<IpAddr> = addresses.iter().filter(|ip| !is_known(ip)).copied().collect();
+        let is_gone = |base: &&Arc<Base>| !addresses.contains(&base.address.ip());
+        let gone: Vec<SocketAddr> = bases.iter().filter(is_gone).map(|base| base.address).collect();
+        // An address that is being set up cannot be bound yet; the next look finds it.
+        let fresh = Base::bind_all(&fresh).unwrap_or_default();
+        if fresh.is_empty() && gone.is_empty() {
+            return;
+        }
+        let added: Vec<SocketAddr> = fresh.iter().map(|base| base.address).collect();
+        for base in fresh {
+            shared.bases.add(Arc::clone(&base));
+            self.start(shared, base);
+        }
+        shared.with_inner(|inner, now| inner.change_bases(&added, &gone, now));
+        for address in gone {
+            shared.bases.remove(address);
+            self.running.remove(&address).iter().for_each(tokio::task::AbortHandle::abort);
+        }
+    }
+}
+
+impl Inner {
+    /// The new ones first, so that there is a way on. What has lost its way is restarted.
+    fn change_bases(
+        &mut self,
+        added: &[SocketAddr],
+        gone: &[SocketAddr],
+        now: pinhole_sansio::Instant,
+    ) {
+        let was_writable = self.agent.is_writable(now);
+        // An agent that has failed takes no sockets, and needs them for another try.
+        if self.agent.state() == State::Failed && self.recovery.is_wanted() && !added.is_empty() {
+            // It is not closed, which is all that could stand in the way.
+            let _ = self.restart(now);
+        }
+        for &address in added {
+            tracing::debug!(%address, "address added");
+            match self.agent.add_base(address, now) {
+                Ok(()) => self.tell(Event::AddressAdded(address), now),
+                Err(error) => tracing::debug!(%error, "address left out"),
+            }
+        }
+        for &address in gone {
+            tracing::debug!(%address, "address removed");
+            self.agent.remove_base(address, now);
+            self.tell(Event::AddressRemoved(address), now);
+        }
+        let is_lost = was_writable && !self.agent.is_writable(now);
+        let is_in_doubt = self.agent.state() == State::Disconnected && !added.is_empty();
+        if is_lost || is_in_doubt {
+            self.recovery.network_changed(now);
+        }
+    }
+}
+
+/// How soon a change of addresses is noticed.
+const EVERY: Duration = Duration::from_secs(1);
