@@ -2,6 +2,8 @@
 //! [`PATIENCE`], so that a failing test fails.
 #![allow(dead_code, unreachable_pub, reason = "no test uses all of it")]
 
+pub mod lab;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -40,9 +42,20 @@ impl Program {
 
     /// The same with further environment variables.
     pub fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_connect"))
-            .args(arguments)
-            .envs(variables.iter().copied())
+        let mut command = Command::new(env!("CARGO_BIN_EXE_connect"));
+        command.envs(variables.iter().copied());
+        Self::spawn(command.args(arguments))
+    }
+
+    /// The same by a program that starts others, which is to become what it starts.
+    pub fn start_by(starter: &[&str], arguments: &[&str]) -> Self {
+        let (first, rest) = starter.split_first().expect("a program");
+        let mut command = Command::new(first);
+        Self::spawn(command.args(rest).arg(env!("CARGO_BIN_EXE_connect")).args(arguments))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
