@@ -33,7 +33,7 @@ pub enum Fault {
     Roam,
     /// What the host sends is lost, or what is sent to it.
     OneWay(Direction),
-    /// The host is cut off.
+    /// The host, or the home that it is in, is cut off from the Internet.
     Partition,
     /// The host sleeps; what came meanwhile is lost.
     Suspend,
@@ -101,8 +101,8 @@ impl Disturbance {
                 session.world.set_outage(link, direction, true);
             }
             Fault::Partition => {
-                let link = session.link(self.side);
-                session.world.partition(&[link]);
+                let uplink = session.uplink(self.side);
+                session.world.partition(&[uplink]);
             }
             Fault::Suspend => session.world.suspend(host, self.lasts, Inbox::Lost),
             Fault::ClockJump => session.world.jump_clock(host, self.lasts),
@@ -120,8 +120,8 @@ impl Disturbance {
                 session.world.set_outage(link, direction, false);
             }
             Fault::Partition => {
-                let network = session.network(self.side);
-                session.world.heal(network);
+                let core = session.world.core();
+                session.world.heal(core);
             }
             Fault::SlowHost => {
                 session.world.slow_down(session.host(self.side), Duration::ZERO);

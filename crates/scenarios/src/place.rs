@@ -1,8 +1,6 @@
 use std::fmt;
 
-use pinhole_netsim::{
-    Behavior, Family, FirewallConfig, GatewayId, NatConfig, NetworkId, Site, World,
-};
+use pinhole_netsim::{Behavior, Family, FirewallConfig, NatConfig, NetworkId, Site, World};
 
 /// Where an agent sits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,8 +102,8 @@ impl Place {
         Some((worse(home.mapping, carrier.mapping), worse(home.filtering, carrier.filtering)))
     }
 
-    /// Builds the place, and gives the network that its host is on, and the gateway to the Internet.
-    pub fn build(self, world: &mut World, name: &str) -> (NetworkId, Option<GatewayId>) {
+    /// Builds the place, and gives the network that its host is on, and where that meets the Internet.
+    pub fn build(self, world: &mut World, name: &str) -> (NetworkId, Option<Site>) {
         let gateway = format!("{name}-router");
         let site = match self {
             Self::Public => return (world.core(), None),
@@ -113,7 +111,7 @@ impl Place {
             Self::Carrier(home) => {
                 let carrier = world.carrier(&format!("{name}-carrier"), NatConfig::carrier_grade());
                 let home = world.gateway(&gateway).outside(carrier).nat(home.config()).build();
-                return (home.network, Some(carrier.gateway));
+                return (home.network, Some(carrier));
             }
             Self::UdpBlocked => restricted(world, &gateway, FirewallConfig::udp_blocked()),
             Self::OnlyTcp443 => restricted(world, &gateway, FirewallConfig::only_tcp_443()),
@@ -130,7 +128,7 @@ impl Place {
                     .build()
             }
         };
-        (site.network, Some(site.gateway))
+        (site.network, Some(site))
     }
 }
 

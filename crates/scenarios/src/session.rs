@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pinhole_ice::{CandidatePolicy, Config, Role, State, TurnServer as TurnServerConfig};
-use pinhole_netsim::{Conditions, GatewayId, HostId, LinkId, NetworkId, Seed, Violation, World};
+use pinhole_netsim::{Conditions, GatewayId, HostId, LinkId, Seed, Site, Violation, World};
 use pinhole_sansio::{Instant, Transport};
 use pinhole_stun::Credentials;
 use rand::rngs::ChaCha12Rng;
@@ -87,12 +87,11 @@ impl SessionConfig {
     }
 }
 
-/// Where a host is attached.
+/// Where a host is attached, and where that meets the Internet, unless it is there itself.
 #[derive(Clone, Copy)]
 struct Spot {
-    network: NetworkId,
-    gateway: Option<GatewayId>,
     link: LinkId,
+    site: Option<Site>,
 }
 
 /// What it takes to start an agent.
@@ -165,13 +164,15 @@ impl Session {
         self.agents[side as usize]
     }
 
-    pub(crate) fn network(&self, side: Side) -> NetworkId {
-        self.spots[side as usize].network
-    }
-
     /// The NAT or the firewall between one side and the Internet.
     pub(crate) fn gateway(&self, side: Side) -> Option<GatewayId> {
-        self.spots[side as usize].gateway
+        self.spots[side as usize].site.map(|site| site.gateway)
+    }
+
+    /// What joins one side to the Internet: the access of its gateway there, or its own.
+    pub(crate) fn uplink(&self, side: Side) -> LinkId {
+        let spot = self.spots[side as usize];
+        spot.site.map_or(spot.link, |site| site.link)
     }
 
     /// One side's access, as it was at the start.
@@ -388,13 +389,13 @@ fn add_agent(
     let index = side as usize;
     let place = config.places[index];
     let name = ["a", "b"][index];
-    let (network, gateway) = place.build(world, name);
+    let (network, site) = place.build(world, name);
     let start = programs[index].start(side, config);
     let host =
         world.host(name).on(network).family(place.family()).link(config.access[index].clone());
     let id = host.start_with(|addresses| AgentNode::new(start, addresses, Instant::ZERO));
     let link = world.links(id)[0];
-    (id, Spot { network, gateway, link })
+    (id, Spot { link, site })
 }
 
 /// A STUN server on the core, at an address of each family.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use pinhole_ice::{CandidateKind, Cause, Event, GatheringError, Reason};
 use pinhole_scenarios::oracle::Path;
-use pinhole_scenarios::{HomeNat, Place, Relaying, Session, SessionConfig, Side};
+use pinhole_scenarios::{
+    Disturbance, Fault, HomeNat, Place, Plan, Relaying, Session, SessionConfig, Side, Verdict,
+};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const SYMMETRIC: Place = Place::Home(HomeNat::Symmetric);
@@ -128,4 +130,31 @@ fn a_relay_that_is_gone_is_told() {
     session.restart_relay();
     let failed = session.run_until(Duration::from_secs(700), Session::has_failed);
     assert_eq!(failed, Ok(true));
+}
+
+#[test]
+fn a_stream_that_stalls_for_a_while_brings_about_the_path_yet() {
+    // Eight seconds are more than a server is given for an allocation, and less than for a permission.
+    for after in (300..1_200).step_by(50).map(Duration::from_millis) {
+        let places = [Place::UdpBlocked, SYMMETRIC];
+        let disturbance = Disturbance {
+            fault: Fault::Partition,
+            side: Side::A,
+            after,
+            lasts: Duration::from_secs(8),
+        };
+        let plan = Plan {
+            seed: 1,
+            config: SessionConfig { relaying: Relaying::Available, ..SessionConfig::quiet(places) },
+            stagger_ms: 0,
+            disturbance: Some(disturbance),
+        };
+        let (verdict, session) = plan.run_traced();
+        assert!(matches!(verdict, Verdict::Recovered { .. }), "{plan}: {verdict:?}");
+        let events = &session.node(Side::A).events;
+        let is_given_up = |event: &Event| {
+            matches!(event, Event::PeerRefused { reason: Reason::Transaction(_), .. })
+        };
+        assert!(!events.iter().any(is_given_up), "{plan}: {events:?}");
+    }
 }

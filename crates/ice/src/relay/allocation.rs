@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use pinhole_sansio::{FiveTuple, Instant, Transport};
+use pinhole_stun::Failure;
 use pinhole_turn::client::{self, Client, Reason};
 
+use super::SILENCE;
 use crate::event::ServerConnection;
 use crate::gather::GatheringError;
 
@@ -17,6 +19,7 @@ pub(super) struct Relay {
     pub(super) server: (u8, SocketAddr),
     /// `None` over UDP.
     pub(super) connection: Option<ServerConnection>,
+    /// When it was begun, or its connection was there.
     pub(super) begun: Instant,
     pub(super) failures: u8,
     pub(super) stage: Stage,
@@ -74,6 +77,22 @@ impl Relay {
         match &mut self.stage {
             Stage::Connecting => None,
             Stage::Allocating(link) | Stage::Live { link, .. } | Stage::Closing(link) => Some(link),
+        }
+    }
+
+    /// When a connection that has brought no allocation yet is given up.
+    pub(super) fn late_at(&self) -> Option<Instant> {
+        let is_waited_for = matches!(self.stage, Stage::Connecting | Stage::Allocating(_));
+        (self.connection.is_some() && is_waited_for).then(|| self.begun + SILENCE)
+    }
+
+    /// What it has failed of, if it is late.
+    pub(super) const fn lateness(&self) -> GatheringError {
+        match self.stage {
+            Stage::Connecting => GatheringError::NotConnected,
+            Stage::Allocating(_) | Stage::Live { .. } | Stage::Closing(_) => {
+                GatheringError::NoAllocation(Reason::Transaction(Failure::TimedOut))
+            }
         }
     }
 

@@ -116,7 +116,9 @@ impl Relays {
         };
         let rank = self.relays.get(index)?.server.0;
         let link = self.link(path, rank, now)?;
-        self.relays.get_mut(index)?.stage = Stage::Allocating(link);
+        let relay = self.relays.get_mut(index)?;
+        relay.stage = Stage::Allocating(link);
+        relay.begun = now;
         self.collect(index);
         None
     }
@@ -162,7 +164,7 @@ impl Relays {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Vec<Happening> {
-        let mut happened = self.give_up_connecting(now);
+        let mut happened = self.give_up_silent(now);
         for index in (0..self.relays.len()).rev() {
             let Some(link) = self.relays.get_mut(index).and_then(Relay::link_mut) else { continue };
             link.client.handle_timeout(now);
@@ -188,8 +190,7 @@ impl Relays {
         let deadlines = links.map(|link| {
             link.client.poll_timeout().map_or(link.keep_alive, |at| at.min(link.keep_alive))
         });
-        let connecting = self.relays.iter().filter(|r| matches!(r.stage, Stage::Connecting));
-        let late = connecting.map(|relay| relay.begun + SILENCE);
+        let late = self.relays.iter().filter_map(Relay::late_at);
         deadlines.chain(late).chain(self.release.map(|(at, _)| at)).min()
     }
 
@@ -285,7 +286,7 @@ impl Relays {
         let server = self.servers.get(usize::from(rank))?;
         let mut config = client::Config::new(path, server.credentials.clone());
         config.addresses = server.addresses;
-        config.retransmission = Retransmission { ti: SILENCE, ..self.retransmission };
+        config.retransmission = self.retransmission;
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         let client = Box::new(Client::new(config, seed, now));
@@ -368,7 +369,8 @@ fn keepalive(path: FiveTuple, id: TransactionId) -> Option<Transmit> {
     Some(Transmit { five_tuple: path, payload: Payload::from(writer.finish()) })
 }
 
-/// How long a connection may take to open, and a server on it to answer.
+/// How long a connection may take to open, and a server on it to make an allocation. What is asked later is awaited for
+/// as long as RFC 8489 §6.2.2 has it: a stream that stalls brings the answer yet.
 const SILENCE: Duration = Duration::from_secs(6);
 /// Tr (RFC 8445 §11): NATs forget a silent path after half a minute.
 const KEEPALIVE: Duration = Duration::from_secs(15);

@@ -7,8 +7,8 @@ use core::time::Duration;
 use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_turn::client::Reason;
 
+use super::Relays;
 use super::allocation::{Happening, Relay, Stage};
-use super::{Relays, SILENCE};
 use crate::config::TurnServer;
 use crate::event::{Command, ServerConnection};
 use crate::gather::{GatheringError, may_reach};
@@ -156,14 +156,12 @@ impl Relays {
         Some(Happening::Failed { base, server, error })
     }
 
-    /// Gives up connections that do not come about.
-    pub(super) fn give_up_connecting(&mut self, now: Instant) -> Vec<Happening> {
-        let is_late = |relay: &Relay| {
-            matches!(relay.stage, Stage::Connecting) && relay.begun + SILENCE <= now
-        };
+    /// Gives up connections that do not come about, and servers on them that do not answer.
+    pub(super) fn give_up_silent(&mut self, now: Instant) -> Vec<Happening> {
+        let is_late = |relay: &Relay| relay.late_at().is_some_and(|at| at <= now);
         let late: Vec<Relay> = self.relays.extract_if(.., |relay| is_late(relay)).collect();
         self.commands.extend(late.iter().filter_map(|r| r.connection).map(Command::Disconnect));
-        let failed = late.iter().filter_map(|r| self.failed(r, GatheringError::NotConnected));
+        let failed = late.iter().filter_map(|relay| self.failed(relay, relay.lateness()));
         failed.collect()
     }
 }
