@@ -33,6 +33,8 @@ pub enum Mutation {
     HastyConsent,
     /// Forged messages are seen to be believed (I5).
     BelievedForgery,
+    /// Every session that settles is seen as disconnected.
+    FalseAlarms,
     /// No session is seen to end as the oracle says (I6).
     DeafOracle,
     /// Every check is seen to be part of a burst (I20).

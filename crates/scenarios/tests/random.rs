@@ -64,6 +64,7 @@ fn every_checker_notices_what_it_is_there_for() {
         (Mutation::KeptCredentials, &["I14"]),
         (Mutation::WrongPriorities, &["I16"]),
         (Mutation::HastyConsent, &["I17"]),
+        (Mutation::FalseAlarms, &["doubt"]),
         (Mutation::DeafOracle, &["I6"]),
         (Mutation::Bursts, &["I20"]),
         (Mutation::AnotherSeed, &["I22", "T22"]),

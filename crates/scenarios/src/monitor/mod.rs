@@ -47,6 +47,8 @@ pub struct Monitor {
     farewells: usize,
     states: BTreeMap<PairId, PairState>,
     role_switches: usize,
+    /// The state when the agent was last looked at.
+    state: Option<State>,
     closed: bool,
     violations: Vec<String>,
     mutation: Option<Mutation>,

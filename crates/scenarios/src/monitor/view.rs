@@ -1,6 +1,7 @@
 //! Holds what the agent believes against what the wire has said.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use pinhole_ice::{
     Agent, Candidate, CandidateKind, Component, Credentials, LocalPreference, PairInfo, PairState,
@@ -9,6 +10,7 @@ use pinhole_ice::{
 use pinhole_sansio::Instant;
 
 use super::Monitor;
+use super::tunnel::Hop;
 use crate::mutation::Mutation;
 
 impl Monitor {
@@ -25,6 +27,7 @@ impl Monitor {
             self.rightly_preferred(candidate, now);
         }
         self.rightly_selected(agent, now);
+        self.rightly_alarmed(agent, now);
     }
 
     /// I14: both parts of the credentials are new, and what could be sent before can be sent after.
@@ -112,6 +115,24 @@ impl Monitor {
         }
     }
 
+    /// No false alarm: a path is in doubt when the peer has not answered on it for a while, and not before.
+    fn rightly_alarmed(&mut self, agent: &Agent, now: Instant) {
+        let state = agent.state();
+        let before = self.state.replace(state);
+        let is_false = self.mutation == Some(Mutation::FalseAlarms) && state == State::Completed;
+        if before == Some(state) || (state != State::Disconnected && !is_false) {
+            return;
+        }
+        let Some(selected) = agent.selected_pair().and_then(|id| agent.pair(id)) else { return };
+        let remote = selected.remote.udp_address();
+        let is_tunneled = selected.local.kind == CandidateKind::Relayed;
+        let is_on = |hop: &Hop| Some(hop.remote) == remote && hop.via.is_some() == is_tunneled;
+        let heard = self.consented.iter().filter(|(hop, _)| is_on(hop));
+        if let Some(at) = heard.map(|(_, at)| *at).max().filter(|at| now - *at < DOUBT) {
+            self.violated("doubt", now, &format!("disconnected, with an answer of {at}"));
+        }
+    }
+
     /// I8: the selected pair was nominated, works, and no nominated one is better.
     fn rightly_selected(&mut self, agent: &Agent, now: Instant) {
         if agent.state() != State::Completed {
@@ -132,6 +153,9 @@ impl Monitor {
         }
     }
 }
+
+/// Three checks for consent, each at least four seconds after the one before, without an answer.
+const DOUBT: Duration = Duration::from_secs(8);
 
 /// What a restart must change, and what it must keep.
 #[derive(Debug)]
