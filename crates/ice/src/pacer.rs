@@ -11,9 +11,14 @@ use crate::abilities::Abilities;
 
 /// One pace for all agents of a process: "the combination of all transactions from all agents (if a given
 /// implementation runs several concurrent agents) MUST NOT be sent more often than once every 5 ms" (RFC 8445
-/// §14.2). Give each agent a clone of one; their instants have to be of one origin.
+/// §14.2). Give each agent a clone of one, or what [`since`](Self::since) gives where their instants have another
+/// origin.
 #[derive(Clone, Debug, Default)]
-pub struct SharedPacer(Arc<AtomicU64>);
+pub struct SharedPacer {
+    next: Arc<AtomicU64>,
+    /// From the origin of `next` to that of its user's instants.
+    offset: Duration,
+}
 
 /// Lets one STUN transaction start each Ta, checks and gathering alike (RFC 8445 §14.2). Retransmissions
 /// and checks for consent wait for their turn too, so that an agent that was asleep wakes up without a burst.
@@ -23,18 +28,27 @@ pub(crate) struct Pacer {
     wished: Duration,
     interval: Duration,
     next: Instant,
+    /// When the latest transaction started.
+    last: Option<Instant>,
     shared: Option<SharedPacer>,
     /// The turn among all agents that was taken and not used yet.
     turn: Option<Instant>,
 }
 
 impl SharedPacer {
+    /// The same one for an agent whose instants count from `offset` later on.
+    #[must_use]
+    pub fn since(&self, offset: Duration) -> Self {
+        Self { next: self.next.clone(), offset: self.offset + offset }
+    }
+
     /// Takes the next free turn, now or later.
     fn take(&self, now: Instant) -> Instant {
-        let after = |next: u64| (Instant::from_nanos(next).max(now) + MINIMUM_TA).as_nanos();
-        let before =
-            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |next| Some(after(next)));
-        Instant::from_nanos(before.unwrap_or_else(|next| next)).max(now)
+        let shared_now = now + self.offset;
+        let turn = |next: u64| Instant::from_nanos(next).max(shared_now);
+        let after = |next: u64| Some((turn(next) + MINIMUM_TA).as_nanos());
+        let before = self.next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after);
+        now + (turn(before.unwrap_or_else(|next| next)) - shared_now)
     }
 }
 
@@ -43,7 +57,7 @@ impl Pacer {
         let wished = wished.max(MINIMUM_TA);
         // Less than the default takes both sides' word.
         let interval = wished.max(Abilities::DEFAULT_PACING);
-        Self { wished, interval, next: now, shared, turn: None }
+        Self { wished, interval, next: now, last: None, shared, turn: None }
     }
 
     /// The Ta that this side wishes.
@@ -54,6 +68,9 @@ impl Pacer {
     /// "Both agents MUST use the higher value of the proposed values" (§14.2).
     pub(crate) fn agree(&mut self, peer: Duration) {
         self.interval = self.wished.max(peer);
+        if let Some(last) = self.last {
+            self.next = last + self.interval;
+        }
     }
 
     pub(crate) const fn interval(&self) -> Duration {
@@ -88,6 +105,7 @@ impl Pacer {
     /// A transaction started.
     pub(crate) fn started(&mut self, now: Instant) {
         self.next = now + self.interval;
+        self.last = Some(now);
         self.turn = None;
     }
 }
@@ -137,19 +155,24 @@ mod tests {
         assert!(pacer.is_open(Instant::from_millis(55)));
         pacer.agree(millis(80));
         assert_eq!(pacer.interval(), millis(80), "the higher of the two");
+        assert_eq!(pacer.next(), Instant::from_millis(130), "from the latest start on");
     }
 
     #[test]
     fn all_agents_together_start_one_transaction_each_5_ms() {
         // RFC 8445 §14.2, CHECKLIST 41.
         let shared = SharedPacer::default();
-        let mut pacers: Vec<Pacer> =
-            (0..100).map(|_| Pacer::new(millis(50), Some(shared.clone()), Instant::ZERO)).collect();
+        let pacer = |offset| {
+            let shared = shared.since(millis(offset));
+            (millis(offset), Pacer::new(millis(50), Some(shared), Instant::ZERO))
+        };
+        let mut pacers: Vec<_> = (0..100).map(|index| pacer(index % 2 * 7)).collect();
         let mut starts = Vec::new();
         for now in (0..2_000).map(Instant::from_millis) {
-            for pacer in &mut pacers {
-                if pacer.next() <= now && pacer.is_open(now) {
-                    pacer.started(now);
+            for (offset, pacer) in &mut pacers {
+                let own = Instant::ZERO + (now - (Instant::ZERO + *offset));
+                if now >= Instant::ZERO + *offset && pacer.next() <= own && pacer.is_open(own) {
+                    pacer.started(own);
                     starts.push(now);
                 }
             }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
-use pinhole_ice::{Agent, AgentError, Candidate, Config, Credentials, Role, Route};
+use pinhole_ice::{Abilities, Agent, AgentError, Candidate, Config, Credentials, Role, Route};
 use pinhole_sansio::Instant;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -61,6 +61,8 @@ impl Connection {
     pub(crate) fn open(builder: Builder) -> io::Result<Self> {
         let Builder { clock, config, addresses, servers, connector, watched, recovers } = builder;
         let bases = Base::bind_all(&addresses)?;
+        let shared_pacer = Some(config.shared_pacer.clone().unwrap_or_else(|| clock.pacer()));
+        let config = Config { shared_pacer, ..config };
         let agent = Agent::new(config, random::seed()?, clock.now());
         let (inbox, receiver) = mpsc::channel(INBOX);
         let (commands, wanted) = mpsc::unbounded_channel();
@@ -93,6 +95,17 @@ impl Connection {
     #[must_use]
     pub fn local_credentials(&self) -> Credentials {
         self.shared.lock().agent.local_credentials().clone()
+    }
+
+    /// What to signal beside the credentials; see [`Agent::local_abilities`].
+    #[must_use]
+    pub fn local_abilities(&self) -> Abilities {
+        self.shared.lock().agent.local_abilities()
+    }
+
+    /// Sets what the peer can do, before its credentials; see [`Agent::set_remote_abilities`].
+    pub fn set_remote_abilities(&self, abilities: Abilities) {
+        self.shared.with_agent(|agent, _| agent.set_remote_abilities(abilities));
     }
 
     /// Sets what the peer signalled, and starts checking.

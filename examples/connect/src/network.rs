@@ -40,6 +40,7 @@ impl NetworkSettings {
     /// Starts an agent.
     pub(crate) fn start(&self, role: Role) -> Result<Connection> {
         let mut config = Config { candidates: self.candidates, ..Config::new(role) };
+        config.ta = TA;
         config.patience = self.patience.unwrap_or(config.patience);
         let builder = Builder::new(config).clock(self.clock);
         let builder = builder.watch(self.addresses.clone()).recover();
@@ -61,3 +62,6 @@ fn servers(network: &Network) -> Result<Vec<IceServer>> {
     }
     Ok(servers)
 }
+
+/// What this program wishes for Ta: the least that RFC 8445 §14.2 allows, used where the peer wishes so, too.
+const TA: Duration = Duration::from_millis(5);

@@ -1,10 +1,11 @@
 //! The session descriptions: one data channel (RFC 8841), and the ICE session that carries it (RFC 8839).
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use pinhole_ice::{Candidate, Credentials};
+use pinhole_ice::{Abilities, Candidate, Credentials};
 use pinhole_sdp::{
-    Builder, Connection, Description, EndOfCandidates, Fingerprint, Group, IceOptions, IcePassword,
-    IceUfrag, MaxMessageSize, Media, Mid, Origin, SctpPort, Setup, TypedAttribute as _,
+    Builder, Connection, Description, EndOfCandidates, Fingerprint, Group, IceOptions, IcePacing,
+    IcePassword, IceUfrag, MaxMessageSize, Media, Mid, Origin, SctpPort, Setup,
+    TypedAttribute as _,
 };
 
 /// What the other side's description tells.
@@ -12,6 +13,7 @@ use pinhole_sdp::{
 pub(crate) struct Remote {
     pub(crate) mid: String,
     pub(crate) credentials: Credentials,
+    pub(crate) abilities: Abilities,
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) end_of_candidates: bool,
 }
@@ -38,16 +40,22 @@ impl Local {
     }
 
     /// The next offer or answer, with a version of its own.
-    pub(crate) fn write(&mut self, local: &Credentials, setup: Setup) -> Result<String> {
+    pub(crate) fn write(
+        &mut self,
+        local: &Credentials,
+        abilities: Abilities,
+        setup: Setup,
+    ) -> Result<String> {
         self.version += 1;
         let description = Builder::new(Origin::anonymous(self.session, self.version))
             .attribute(Group::bundle([self.mid.as_str()]))
+            .attribute(IcePacing(abilities.pacing))
             .media("application", 9, "UDP/DTLS/SCTP", "webrtc-datachannel")
             .field(Connection::UNSPECIFIED)
             .attribute(Mid(&self.mid))
             .attribute(IceUfrag(local.ufrag.as_str()))
             .attribute(IcePassword(local.password.as_str()))
-            .attribute(IceOptions("trickle ice2"))
+            .attribute(IceOptions(&abilities.options()))
             .attribute(Fingerprint::sha256(self.fingerprint))
             .attribute(setup)
             .attribute(SctpPort(5_000))
@@ -82,6 +90,11 @@ fn read_section(text: &str) -> Result<Remote> {
     Ok(Remote {
         mid: media.mid().unwrap_or("0").to_owned(),
         credentials: Credentials::new(ice.ufrag, ice.password)?,
+        abilities: Abilities {
+            lite: ice.lite,
+            pacing: ice.pacing,
+            ..Abilities::from_options(ice.options.0)
+        },
         candidates,
         end_of_candidates: media.has(EndOfCandidates::NAME),
     })
@@ -95,18 +108,25 @@ mod tests {
         Credentials::new("8hhY", "asd88fgpdd777uzjYhagZg").unwrap()
     }
 
+    fn abilities() -> Abilities {
+        let pacing = std::time::Duration::from_millis(5);
+        Abilities { renomination2: true, pacing, ..Abilities::default() }
+    }
+
     #[test]
     fn what_is_written_reads_back() {
         let remote =
-            read(&Local::new("data").write(&credentials(), Setup::ActPass).unwrap()).unwrap();
+            read(&Local::new("data").write(&credentials(), abilities(), Setup::ActPass).unwrap())
+                .unwrap();
         assert_eq!((remote.mid.as_str(), remote.credentials), ("data", credentials()));
+        assert_eq!(remote.abilities, abilities());
         assert!(remote.candidates.is_empty() && !remote.end_of_candidates);
     }
 
     #[test]
     fn a_malformed_description_is_shown_with_line_and_column() {
         let text = Local::new("0")
-            .write(&credentials(), Setup::ActPass)
+            .write(&credentials(), abilities(), Setup::ActPass)
             .unwrap()
             .replace("m=application 9", "m=application x");
         let error = read(&text).unwrap_err().to_string();
@@ -117,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_description_without_ice_says_so() {
-        let text = Local::new("0").write(&credentials(), Setup::ActPass).unwrap();
+        let text = Local::new("0").write(&credentials(), abilities(), Setup::ActPass).unwrap();
         let text: String =
             text.split_inclusive('\n').filter(|line| !line.starts_with("a=ice-")).collect();
         let error = format!("{:#}", read(&text).unwrap_err());

@@ -108,7 +108,8 @@ impl Meeting {
 
     pub(super) async fn make_offer(&mut self) -> Result<()> {
         let credentials = self.connection.local_credentials();
-        let sdp = self.local.write(&credentials, Setup::ActPass)?;
+        let sdp =
+            self.local.write(&credentials, self.connection.local_abilities(), Setup::ActPass)?;
         self.told = Some(credentials);
         self.has_offered = true;
         let to = Some(self.signaling.peer.clone());
@@ -120,7 +121,8 @@ impl Meeting {
         self.set_remote(remote)?;
         let credentials = self.connection.local_credentials();
         // The offerer may be a browser: let it be the DTLS client, which speaks first.
-        let sdp = self.local.write(&credentials, Setup::Passive)?;
+        let sdp =
+            self.local.write(&credentials, self.connection.local_abilities(), Setup::Passive)?;
         self.told = Some(credentials);
         self.has_offered = false;
         let to = Some(self.signaling.peer.clone());
@@ -175,6 +177,7 @@ impl Meeting {
     }
 
     fn set_remote(&self, remote: Remote) -> Result<()> {
+        self.connection.set_remote_abilities(remote.abilities);
         self.connection.set_remote_credentials(remote.credentials)?;
         for candidate in remote.candidates {
             self.connection.add_remote_candidate(candidate);
