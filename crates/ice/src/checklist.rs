@@ -2,10 +2,10 @@
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 
-use pinhole_sansio::Instant;
+use pinhole_sansio::{FiveTuple, Instant};
 
+use crate::candidate::TransportAddress;
 use crate::event::{Event, Events};
 use crate::pair::{Pair, PairFailure, PairId, PairPriority, PairState};
 use crate::stats::PairStats;
@@ -42,8 +42,8 @@ pub(crate) enum Next {
 /// What it takes to make a pair.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewPair {
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
+    pub(crate) local: TransportAddress,
+    pub(crate) remote: TransportAddress,
     pub(crate) foundation: (u16, u16),
     pub(crate) priority: PairPriority,
 }
@@ -166,14 +166,13 @@ impl Checklist {
     }
 
     /// Keeps the valid pairs only: nothing more is to be checked (§8.1.2). Returns those that went.
-    pub(crate) fn conclude(&mut self) -> Vec<PairId> {
+    pub(crate) fn conclude(&mut self) -> Vec<Pair> {
         let (kept, gone) = core::mem::take(&mut self.pairs)
             .into_iter()
             .partition(|pair: &Pair| pair.valid.is_some());
         self.pairs = kept;
         self.triggered.clear();
-        let gone: Vec<Pair> = gone;
-        gone.into_iter().map(|pair| pair.id).collect()
+        gone
     }
 
     /// Ends what is on its way: a pair is selected, and what has not answered yet is not worth more of it. Pairs that
@@ -192,7 +191,7 @@ impl Checklist {
     }
 
     /// Forgets the pairs from this address that no check was sent on.
-    pub(crate) fn forget_unchecked(&mut self, local: SocketAddr) {
+    pub(crate) fn forget_unchecked(&mut self, local: TransportAddress) {
         let (gone, kept) = core::mem::take(&mut self.pairs)
             .into_iter()
             .partition(|pair: &Pair| pair.local == local && pair.first_check.is_none());
@@ -217,12 +216,33 @@ impl Checklist {
         self.pairs.sort_by_key(|pair| core::cmp::Reverse(pair.priority));
     }
 
-    pub(crate) fn find(&self, local: SocketAddr, remote: SocketAddr) -> Option<&Pair> {
+    pub(crate) fn find(&self, local: TransportAddress, remote: TransportAddress) -> Option<&Pair> {
         self.pairs.iter().find(|pair| pair.local == local && pair.remote == remote)
     }
 
-    pub(crate) fn find_mut(&mut self, local: SocketAddr, remote: SocketAddr) -> Option<&mut Pair> {
-        self.pairs.iter_mut().find(|pair| pair.local == local && pair.remote == remote)
+    /// A pair whose connection has not come about in time.
+    pub(crate) fn next_unconnected(&self, now: Instant) -> Option<PairId> {
+        let overdue = |pair: &&Pair| pair.connecting_until.is_some_and(|at| at <= now);
+        self.pairs.iter().find(overdue).map(|pair| pair.id)
+    }
+
+    /// When [`next_unconnected`](Self::next_unconnected) gives a pair.
+    pub(crate) fn unconnected_at(&self) -> Option<Instant> {
+        self.pairs.iter().filter_map(|pair| pair.connecting_until).min()
+    }
+
+    /// All open connections to the peer.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = FiveTuple> {
+        self.pairs.iter().filter_map(|pair| pair.connection)
+    }
+
+    /// The pair that this five-tuple belongs to.
+    pub(crate) fn of_five_tuple_mut(&mut self, five_tuple: FiveTuple) -> Option<&mut Pair> {
+        self.pairs.iter_mut().find(|pair| pair.five_tuple() == Some(five_tuple))
+    }
+
+    pub(crate) fn of_five_tuple(&self, five_tuple: FiveTuple) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.five_tuple() == Some(five_tuple))
     }
 
     pub(crate) fn get(&self, id: PairId) -> Option<&Pair> {
@@ -274,6 +294,8 @@ impl NewPair {
             id,
             local: self.local,
             remote: self.remote,
+            connection: None,
+            connecting_until: None,
             foundation: self.foundation,
             priority: self.priority,
             state: PairState::Frozen,
@@ -292,12 +314,13 @@ impl NewPair {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::net::SocketAddr;
 
     fn pair(host: u8, foundation: u16, priority: u64) -> NewPair {
         let address = |last, port| SocketAddr::from(([192, 0, 2, last], port));
         NewPair {
-            local: address(1, 1),
-            remote: address(host, 2),
+            local: address(1, 1).into(),
+            remote: address(host, 2).into(),
             foundation: (0, foundation),
             priority: PairPriority(priority),
         }
@@ -370,7 +393,7 @@ mod tests {
         let mut ids = Vec::new();
         for (local, host, priority) in [(one, 8, 9_u16), (one, 9, 8), (other, 8, 7), (other, 9, 6)]
         {
-            let new = NewPair { local, ..pair(host, 0, priority.into()) };
+            let new = NewPair { local: local.into(), ..pair(host, 0, priority.into()) };
             ids.push(
                 list.insert(NewPair { foundation: (u16::from(host), priority), ..new }, 100)
                     .unwrap(),

@@ -20,6 +20,9 @@ pub struct Config {
     /// Who nominates. In offer/answer the offerer is controlling (RFC 8445 §6.1.1); if both sides think so,
     /// the agents settle it.
     pub role: Role,
+    /// Offers to open TCP connections to the peer's passive candidates (RFC 6544), with
+    /// [`Command::ConnectToPeer`](crate::Command::ConnectToPeer); no by default.
+    pub tcp: bool,
     /// A lite agent, for a machine that the peer can reach without help: it has host candidates only, checks nothing,
     /// and is controlled by a full peer whatever `role` says (RFC 8445 §2.5). Tell the peer
     /// ([`Agent::local_abilities`](crate::Agent::local_abilities)).
@@ -70,6 +73,7 @@ impl Config {
     pub fn new(role: Role) -> Self {
         Self {
             role,
+            tcp: false,
             lite: false,
             stun_servers: Vec::new(),
             turn_servers: Vec::new(),

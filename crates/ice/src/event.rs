@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use core::net::{IpAddr, SocketAddr};
 
-use pinhole_sansio::Transport;
+use pinhole_sansio::{FiveTuple, Transport};
 use pinhole_turn::client::Reason;
 
 use crate::agent::State;
@@ -129,6 +129,18 @@ pub enum Command {
     },
     /// Close a connection once what is to be sent is sent, or give up to open it.
     Disconnect(ServerConnection),
+    /// Open a TCP connection to the peer, and tell with [`Agent::peer_connected`](crate::Agent::peer_connected) how
+    /// that went. Each datagram is a frame on it (RFC 4571): two bytes of length, and the datagram.
+    ConnectToPeer {
+        /// For which pair.
+        pair: PairId,
+        /// The address to connect from, at any port.
+        local: IpAddr,
+        /// Where the peer listens.
+        remote: SocketAddr,
+    },
+    /// Close a connection to the peer, opened or accepted, once what is to be sent is sent.
+    DisconnectPeer(FiveTuple),
 }
 
 /// Names a connection to a server for the lifetime of its agent.

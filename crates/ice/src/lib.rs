@@ -13,7 +13,7 @@
 //! agent.poll_event()                     what happened, until None
 //! agent.poll_timeout()                   when to call handle_timeout
 //! agent.route(length, now)               where application data goes, once there is a path
-//! agent.poll_command()                   connections to open and close, where TURN servers are reached over TCP
+//! agent.poll_command()                   connections to open and close, to TURN servers and for TCP candidates
 //! ```
 //!
 //! # Quick start
@@ -87,6 +87,7 @@
 //!   go first, so that dead interfaces cost little. Pairs that are worse than a valid one are not checked unasked.
 //! - *Aggressive nomination* (RFC 5245 §8.1.1.2), even towards peers that know it: data flows on the best valid pair
 //!   before any is nominated, so it would gain nothing. A peer that nominates so is followed.
+//! - *Simultaneous-open* TCP candidates (RFC 6544 §4.1, optional): few NATs let them through, and few systems can.
 //! - *One checklist for all components of a stream* (§6.1.2): in a [`Session`] each component has its own, and they
 //!   take turns.
 //! - *Doubling the time between transmissions* of a check (RFC 8489 §6.2.1, SHOULD): a lossy path is tried every
@@ -97,9 +98,6 @@
 //! - *An answer to a check for no agent* of an [`Endpoint`] (RFC 8489 §9.1.3, MUST answer 401): a port that answers
 //!   strangers can be found and made to answer others.
 //! - *ICMP errors* (§7.2.5.2.2, MAY): they are easily forged.
-//!
-//! # Not here yet
-//! TCP candidates. A candidate of a kind that is not supported is left out, and nothing fails over it.
 
 #![forbid(unsafe_code)]
 #![no_std]

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant};
 
-use crate::candidate::Priority;
+use crate::candidate::{Priority, TransportAddress};
 use crate::consent::Consent;
 use crate::role::Role;
 use crate::stats::PairStats;
@@ -69,6 +69,9 @@ pub enum PairFailure {
     /// The TURN server has taken the relayed address away.
     #[error("the relayed address was lost")]
     RelayLost,
+    /// The TCP connection cannot be had, or has ended.
+    #[error("no connection")]
+    NotConnected,
     /// The application has taken the socket away.
     #[error("its socket was removed")]
     BaseRemoved,
@@ -104,8 +107,12 @@ impl PairPriority {
 #[derive(Debug)]
 pub(crate) struct Pair {
     pub(crate) id: PairId,
-    pub(crate) local: SocketAddr,
-    pub(crate) remote: SocketAddr,
+    pub(crate) local: TransportAddress,
+    pub(crate) remote: TransportAddress,
+    /// The connection that carries it, where it is one of TCP candidates and is open.
+    pub(crate) connection: Option<FiveTuple>,
+    /// How long it is waited for.
+    pub(crate) connecting_until: Option<Instant>,
     /// The numbers of the local and the remote foundation.
     pub(crate) foundation: (u16, u16),
     pub(crate) priority: PairPriority,
@@ -128,7 +135,7 @@ pub(crate) struct Pair {
 #[derive(Debug)]
 pub(crate) struct Valid {
     /// Our address as the peer sees it.
-    pub(crate) mapped: SocketAddr,
+    pub(crate) mapped: TransportAddress,
     /// Priority with the mapped candidate in place of the base.
     pub(crate) priority: PairPriority,
     /// `None` when only retransmitted checks were answered, which says nothing about time.
@@ -180,8 +187,19 @@ impl MeanRoundTrip {
 const ENOUGH: u32 = 3;
 
 impl Pair {
-    pub(crate) const fn five_tuple(&self) -> FiveTuple {
-        FiveTuple::udp(self.local, self.remote)
+    /// Notes the connection that a check has come on.
+    pub(crate) fn carried_by(&mut self, five_tuple: FiveTuple) {
+        if !self.local.is_udp() {
+            self.connection.get_or_insert(five_tuple);
+        }
+    }
+
+    /// What it is sent on; `None` while there is no connection.
+    pub(crate) fn five_tuple(&self) -> Option<FiveTuple> {
+        match self.local.is_udp() {
+            true => Some(FiveTuple::udp(self.local.address, self.remote.address)),
+            false => self.connection,
+        }
     }
 }
 

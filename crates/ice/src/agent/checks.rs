@@ -82,6 +82,10 @@ impl Agent {
             Next::Triggered(pair) => (pair, Purpose::Triggered),
             Next::Ordinary(pair) => (pair, Purpose::Connectivity),
         };
+        if self.is_unconnected(pair) {
+            self.connect_to_peer(pair, now);
+            return true;
+        }
         self.send_check(pair, purpose, now);
         // A pair that is valid, as that of a nomination, stays Succeeded until this check says otherwise.
         let is_valid = self.generation.checklist.get(pair).is_some_and(|pair| pair.valid.is_some());
@@ -94,7 +98,8 @@ impl Agent {
     pub(super) fn send_check(&mut self, pair: PairId, purpose: Purpose, now: Instant) {
         let id = self.fresh_transaction_id();
         let nominates = self.nominates(purpose);
-        let timing = self.check_timing(purpose, now);
+        let is_reliable = self.is_over_tcp(pair);
+        let timing = self.check_timing(purpose, is_reliable, now);
         let Some((session, pair)) =
             self.generation.remote.session.as_ref().zip(self.generation.checklist.get_mut(pair))
         else {
@@ -114,7 +119,7 @@ impl Agent {
         let Ok(request) = request.write(&session.key) else { return };
         pair.stats.asked(purpose == Purpose::Consent);
         pair.first_check.get_or_insert(now);
-        let five_tuple = pair.five_tuple();
+        let Some(five_tuple) = pair.five_tuple() else { return };
         let check = Check {
             id,
             pair: pair.id,
@@ -132,10 +137,20 @@ impl Agent {
         self.transmit(transmit, now);
     }
 
-    fn check_timing(&self, purpose: Purpose, now: Instant) -> Timing {
+    fn is_over_tcp(&self, id: PairId) -> bool {
+        self.generation.checklist.get(id).is_some_and(|pair| !pair.local.is_udp())
+    }
+
+    fn is_unconnected(&self, id: PairId) -> bool {
+        self.generation.checklist.get(id).is_some_and(|pair| pair.five_tuple().is_none())
+    }
+
+    fn check_timing(&self, purpose: Purpose, is_reliable: bool, now: Instant) -> Timing {
         match purpose {
             // RFC 7675 §5.1: a consent check is transmitted once only.
             Purpose::Consent => return Timing::Once { until: now + self.consent_config().expiry },
+            // TCP retransmits by itself (RFC 6544 §7.1).
+            _ if is_reliable => return Timing::Once { until: now + self.config.checks.ti },
             Purpose::Backup => return Timing::Retransmitted(Schedule::start(BACKUP, now)),
             Purpose::Nomination if self.generation.conclusion.selected.is_some() => {
                 return Timing::Retransmitted(Schedule::start(BACKUP, now));
@@ -175,6 +190,8 @@ impl Agent {
     pub(super) fn fail_pair(&mut self, id: PairId, failure: PairFailure) {
         let may_renominate = self.may_renominate();
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
+        let connection = pair.connection.take();
+        pair.connecting_until = None;
         pair.failure = Some(failure);
         pair.valid = None;
         pair.nominate_when_valid = None;
@@ -182,6 +199,7 @@ impl Agent {
             self.generation.conclusion.nominating = None;
             self.generation.conclusion.nomination_failed = !may_renominate;
         }
+        self.hang_up(connection);
         self.generation.in_flight.forget(id);
         self.generation.checklist.untrigger(id);
         self.generation.checklist.set_state(id, PairState::Failed, &mut self.events);

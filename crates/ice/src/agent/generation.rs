@@ -109,7 +109,7 @@ impl Generation {
             return None;
         }
         for gone in self.checklist.conclude() {
-            self.in_flight.forget(gone);
+            self.in_flight.forget(gone.id);
         }
         self.in_flight.keep_consent();
         let (selected, route) = (Some(route), Some(route));

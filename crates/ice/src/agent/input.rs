@@ -109,6 +109,7 @@ impl Agent {
         let happened = self.relays.handle_timeout(now);
         self.relays_changed(happened, now);
         self.trigger_overdue(now);
+        self.give_up_connecting(now);
         // First transmissions go before later ones, or else those of many dead pairs would leave the last pair no turn.
         if self.generation.checklist.has_next(self.valid_priority()) {
             self.start_transaction(now);
@@ -137,6 +138,7 @@ impl Agent {
             self.next_start(),
             self.backup_deadline(),
             self.generation.checklist.overdue_at(),
+            self.generation.checklist.unconnected_at(),
             self.generation.deadline(self.pacer.next()),
             self.previous.as_ref().and_then(|previous| previous.deadline(self.pacer.next())),
             self.retire_at,
@@ -220,9 +222,9 @@ impl Agent {
         kind: PacketKind,
         now: Instant,
     ) -> Received<'a> {
-        let Datagram { five_tuple: FiveTuple { local, remote, .. }, payload } = datagram;
+        let Datagram { five_tuple, payload } = datagram;
         let lists = [Some(&mut self.generation), self.previous.as_mut()].into_iter().flatten();
-        let mut found = lists.filter_map(|this| this.checklist.find_mut(local, remote));
+        let mut found = lists.filter_map(|this| this.checklist.of_five_tuple_mut(five_tuple));
         let Some(pair) = found.find(|pair| pair.valid.is_some()) else {
             return Received::Dropped(DropReason::NotValidated);
         };

@@ -126,7 +126,7 @@ impl Agent {
     /// RFC 8445 §11: "a Binding Indication ... MUST NOT utilize any authentication mechanism. It SHOULD contain the
     /// FINGERPRINT attribute".
     fn send_keepalive(&mut self, id: PairId, now: Instant) {
-        let Some(five_tuple) = self.generation.checklist.get(id).map(Pair::five_tuple) else {
+        let Some(five_tuple) = self.generation.checklist.get(id).and_then(Pair::five_tuple) else {
             return;
         };
         if let Ok(payload) = wire::keepalive(self.fresh_transaction_id()) {

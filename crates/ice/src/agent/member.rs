@@ -92,6 +92,7 @@ impl Agent {
 
     /// Whether it holds this connection to a server.
     pub(crate) fn has_connection(&self, five_tuple: FiveTuple) -> bool {
-        self.relays.has_connection(five_tuple)
+        let is_peers = self.generation.checklist.of_five_tuple(five_tuple).is_some();
+        is_peers || self.relays.has_connection(five_tuple)
     }
 }

@@ -13,6 +13,7 @@ mod relaying;
 mod requests;
 mod responses;
 mod restart;
+mod tcp;
 mod unchecked;
 mod view;
 
@@ -77,6 +78,7 @@ pub struct Agent {
     troubles: Troubles,
     events: Events,
     transmits: VecDeque<Transmit>,
+    commands: VecDeque<Command>,
 }
 
 /// What this side has gathered.
@@ -152,6 +154,7 @@ impl Agent {
             troubles: Troubles::default(),
             events: Events::default(),
             transmits: VecDeque::new(),
+            commands: VecDeque::new(),
             config,
             rng,
         }
@@ -173,7 +176,8 @@ impl Agent {
         if self.config.candidates != CandidatePolicy::Relay {
             self.local.candidates.add_host(address);
             self.offer_host(address);
-            self.pair_base(address);
+            self.pair_base(address.into());
+            self.add_active(address);
         }
         self.ask_servers(address);
         self.after_input(now);
@@ -245,10 +249,11 @@ impl Agent {
 
     /// Takes a candidate that the peer signalled, before or after its credentials.
     ///
-    /// Ignored, as the RFCs ask: names and TCP candidates (RFC 8839 §5.1), those of another component (RFC 8445
+    /// Ignored, as the RFCs ask: names, and TCP candidates that are not for this agent to connect to (RFC 8839 §5.1), those of another component (RFC 8445
     /// §6.1.2.2) or of another generation of credentials, those after the end of candidates (RFC 8838 §14), what exceeds the configured number.
     pub fn add_remote_candidate(&mut self, candidate: Candidate, now: Instant) {
-        let Some(address) = candidate.udp_address() else { return };
+        let address = candidate.transport_address();
+        let Some(address) = address.filter(|address| self.may_check(*address)) else { return };
         let is_ours = candidate.component == self.local.candidates.component()
             && !self.is_of_other_generation(&candidate);
         if self.generation.remote.ended || self.is_over() || !is_ours {
@@ -279,6 +284,9 @@ impl Agent {
         self.transmits.clear();
         self.gatherer.stop();
         self.transmits.extend(self.relays.close(now));
+        let connections = [Some(&self.generation), self.previous.as_ref()].into_iter().flatten();
+        let connections = connections.flat_map(|this| this.checklist.connections());
+        self.commands.extend(connections.map(Command::DisconnectPeer));
     }
 
     /// The next datagram to send, until `None`.
@@ -288,10 +296,10 @@ impl Agent {
     }
 
     /// What the application has to do, until `None`; after [`poll_transmit`](Self::poll_transmit). Only TURN
-    /// servers that are reached over TCP or TLS give rise to it.
+    /// servers that are reached over TCP or TLS, and TCP candidates, give rise to it.
     #[must_use]
     pub fn poll_command(&mut self) -> Option<Command> {
-        self.relays.poll_command()
+        self.commands.pop_front().or_else(|| self.relays.poll_command())
     }
 
     /// What happened, in order, until `None`.

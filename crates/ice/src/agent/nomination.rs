@@ -31,7 +31,7 @@ impl Agent {
         if let Some(pair) = self.find_pair_mut(pair) {
             pair.stats.sent(length, now);
         }
-        if !self.local.candidates.is_relayed(five_tuple.local) {
+        if !self.is_relayed(five_tuple) {
             return Some(Route { pair, five_tuple, header: None, padding: 0 });
         }
         let sent = self.relays.send(five_tuple.local, five_tuple.remote, length, now)?;
@@ -56,7 +56,7 @@ impl Agent {
         let mut lists = [Some(&self.generation.checklist), previous].into_iter().flatten();
         let pair = lists.find_map(|list| list.get(pair))?;
         let is_fresh = !self.is_over() && pair.valid.as_ref()?.consent.is_fresh(now);
-        is_fresh.then(|| pair.five_tuple())
+        pair.five_tuple().filter(|_| is_fresh)
     }
 
     /// The pair that data takes: after a restart the old one, until a new one is selected.
@@ -144,7 +144,7 @@ impl Agent {
     pub(super) fn select(&mut self, id: PairId, reason: SelectionReason, now: Instant) {
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
         pair.nominated = true;
-        let base = pair.local;
+        let base = pair.local.address;
         let conclusion = &mut self.generation.conclusion;
         (conclusion.nominating, conclusion.nominate_at) = (None, None);
         if conclusion.selected.replace(id) == Some(id) {
@@ -162,7 +162,8 @@ impl Agent {
     /// No other pair can be selected without a restart (§8.1.2, §8.3).
     fn end_checks(&mut self, base: SocketAddr, now: Instant) {
         for gone in self.generation.checklist.conclude() {
-            self.generation.in_flight.forget(gone);
+            self.generation.in_flight.forget(gone.id);
+            self.hang_up(gone.connection);
         }
         // What is left is valid already, and another answer would change nothing.
         self.generation.in_flight.cancel_all(now);

@@ -6,20 +6,20 @@ use pinhole_sansio::Instant;
 
 use super::Agent;
 use super::generation::Generation;
-use crate::candidate::{CandidateKind, LocalCandidate, RemoteCandidate, may_be_paired};
+use crate::candidate::{CandidateKind, LocalCandidate, RemoteCandidate, TransportAddress};
 use crate::checklist::NewPair;
 use crate::pair::{PairId, PairPriority};
 
 impl Agent {
     /// Pairs a new base with all remote candidates.
-    pub(super) fn pair_base(&mut self, base: SocketAddr) {
-        if self.config.lite {
-            return; // it checks nothing (§6.2)
+    pub(super) fn pair_base(&mut self, base: TransportAddress) {
+        if self.config.lite || base.waits_for_connections() {
+            return; // a lite agent checks nothing (§6.2)
         }
         let Self { local, generation, config, role, .. } = self;
         let Generation { remote, checklist, .. } = generation;
         let Some(host) = local.candidates.find(base, base) else { return };
-        for candidate in remote.candidates.iter().filter(|c| may_be_paired(base, c.address)) {
+        for candidate in remote.candidates.iter().filter(|c| base.may_be_paired_with(c.address)) {
             checklist.insert(new_pair(*role, host, candidate), config.max_pairs);
         }
         checklist.unfreeze(&mut self.events);
@@ -29,7 +29,7 @@ impl Agent {
     /// bases and then be redundant (§6.1.2.4), so they are not paired in the first place. Relayed ones are once
     /// their server lets the peer's address through, before which a check would be lost. Once a pair is selected for
     /// good, no more are formed (§8.1.2).
-    pub(super) fn pair_remote(&mut self, address: SocketAddr, now: Instant) {
+    pub(super) fn pair_remote(&mut self, address: TransportAddress, now: Instant) {
         let is_settled = self.generation.conclusion.selected.is_some() && !self.may_renominate();
         if is_settled || self.config.lite {
             return;
@@ -38,9 +38,10 @@ impl Agent {
         let Generation { remote, checklist, .. } = generation;
         let Some(candidate) = remote.candidates.find(address) else { return };
         let bases = local.candidates.iter().filter(|c| c.address == c.base);
-        for base in bases.filter(|base| may_be_paired(base.base, address)) {
+        let bases = bases.filter(|c| !c.base.waits_for_connections());
+        for base in bases.filter(|base| base.base.may_be_paired_with(address)) {
             let is_relayed = base.candidate.kind == CandidateKind::Relayed;
-            if !is_relayed || relays.permit(base.base, address.ip(), now) {
+            if !is_relayed || relays.permit(base.base.address, address.ip(), now) {
                 checklist.insert(new_pair(*role, base, candidate), config.max_pairs);
             }
         }
@@ -55,7 +56,8 @@ impl Agent {
         let Self { local, generation, config, role, .. } = self;
         let Generation { remote, checklist, .. } = generation;
         let Some(base) = local.candidates.find(relayed, relayed) else { return };
-        for candidate in remote.candidates.iter().filter(|c| c.address.ip() == peer) {
+        let at_peer = |c: &&RemoteCandidate| c.address.is_udp() && c.address.ip() == peer;
+        for candidate in remote.candidates.iter().filter(at_peer) {
             checklist.insert(new_pair(*role, base, candidate), config.max_pairs);
         }
         checklist.unfreeze(&mut self.events);
@@ -65,8 +67,8 @@ impl Agent {
     /// one of the two is unknown or the checklist has no room.
     pub(super) fn find_or_insert_pair(
         &mut self,
-        base: SocketAddr,
-        remote: SocketAddr,
+        base: TransportAddress,
+        remote: TransportAddress,
     ) -> Option<PairId> {
         if let Some(pair) = self.generation.checklist.find(base, remote) {
             return Some(pair.id);

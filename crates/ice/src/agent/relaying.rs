@@ -9,6 +9,7 @@ use pinhole_turn::Header;
 use pinhole_turn::client::ToServer;
 
 use super::Agent;
+use crate::candidate::TransportAddress;
 use crate::config::CandidatePolicy;
 use crate::event::{Event, ServerConnection};
 use crate::gather::GatheringError;
@@ -40,12 +41,17 @@ impl Agent {
     /// Sends a message from a base: from a relayed address through its server.
     pub(super) fn transmit(&mut self, transmit: Transmit, now: Instant) {
         let Transmit { five_tuple, payload } = &transmit;
-        if !self.local.candidates.is_relayed(five_tuple.local) {
+        if !self.is_relayed(*five_tuple) {
             return self.transmits.push_back(transmit);
         }
         let FiveTuple { local, remote, .. } = *five_tuple;
         let sent = self.relays.send(local, remote, payload.len(), now);
         self.transmits.extend(sent.and_then(|sent| wrap(&sent, payload)));
+    }
+
+    /// Whether what is sent so goes from a relayed address.
+    pub(super) fn is_relayed(&self, five_tuple: FiveTuple) -> bool {
+        five_tuple.transport == Transport::Udp && self.local.candidates.is_relayed(five_tuple.local)
     }
 
     pub(super) fn relays_changed(&mut self, happened: Vec<Happening>, now: Instant) {
@@ -117,8 +123,14 @@ impl Agent {
             return;
         }
         self.offer(relayed, relayed);
-        let remotes: Vec<SocketAddr> =
-            self.generation.remote.candidates.iter().map(|c| c.address).collect();
+        let remotes: Vec<SocketAddr> = self
+            .generation
+            .remote
+            .candidates
+            .iter()
+            .filter(|c| c.address.is_udp())
+            .map(|c| c.address.address)
+            .collect();
         for remote in remotes.into_iter().filter(|remote| remote.is_ipv4() == relayed.is_ipv4()) {
             self.relays.permit(relayed, remote.ip(), now);
         }
@@ -139,7 +151,12 @@ impl Agent {
     }
 
     /// Tells the application of a candidate, without what the policy wants hidden (RFC 8828 §5.2).
-    pub(super) fn offer(&mut self, address: SocketAddr, base: SocketAddr) {
+    pub(super) fn offer(
+        &mut self,
+        address: impl Into<TransportAddress>,
+        base: impl Into<TransportAddress>,
+    ) {
+        let (address, base) = (address.into(), base.into());
         let policy = self.config.candidates;
         let Some(found) = self.local.candidates.find(address, base) else { return };
         let mut candidate = found.candidate.clone();
@@ -153,13 +170,18 @@ impl Agent {
     }
 
     /// Ends what goes through a base, also of before a restart.
-    pub(super) fn end_all_pairs_from(&mut self, base: SocketAddr, failure: PairFailure) {
+    pub(super) fn end_all_pairs_from(
+        &mut self,
+        base: impl Into<TransportAddress>,
+        failure: PairFailure,
+    ) {
+        let base = base.into();
         self.end_pairs_from(base, failure);
         self.with_previous(|agent| agent.end_pairs_from(base, failure));
     }
 
     /// Fails the pairs that were checked, and forgets the others.
-    fn end_pairs_from(&mut self, base: SocketAddr, failure: PairFailure) {
+    fn end_pairs_from(&mut self, base: TransportAddress, failure: PairFailure) {
         self.generation.checklist.forget_unchecked(base);
         let ids =
             self.generation.checklist.iter().filter(|pair| pair.local == base).map(|pair| pair.id);

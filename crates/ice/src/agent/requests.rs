@@ -1,6 +1,5 @@
 //! The STUN server side of a check (RFC 8445 §7.3).
 
-use core::net::SocketAddr;
 use core::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant, Payload, Transmit};
@@ -18,8 +17,7 @@ use crate::wire::{self, ReceivedCheck};
 /// (RFC 8445 §7.3).
 #[derive(Debug)]
 pub(super) struct EarlyCheck {
-    base: SocketAddr,
-    source: SocketAddr,
+    five_tuple: FiveTuple,
     remote_ufrag: alloc::string::String,
     check: ReceivedCheck,
 }
@@ -46,8 +44,7 @@ impl Agent {
                     now,
                 );
                 self.process_check(check, remote_ufrag, five_tuple, now);
-                let FiveTuple { local, remote, .. } = five_tuple;
-                if let Some(pair) = self.generation.checklist.find_mut(local, remote) {
+                if let Some(pair) = self.generation.checklist.of_five_tuple_mut(five_tuple) {
                     pair.stats.was_asked_and_answers();
                 }
                 Ok(())
@@ -106,16 +103,14 @@ impl Agent {
         five_tuple: FiveTuple,
         now: Instant,
     ) {
-        let (base, source) = (five_tuple.local, five_tuple.remote);
         match &self.generation.remote.session {
             Some(session) if session.credentials.ufrag.as_str() == remote_ufrag => {
-                self.learn_from_check(base, source, check, now);
+                self.learn_from_check(five_tuple, check, now);
             }
             // Another generation's, or another peer's in a forked call.
             Some(_) => {}
             None => self.keep_early_check(EarlyCheck {
-                base,
-                source,
+                five_tuple,
                 remote_ufrag: remote_ufrag.into(),
                 check,
             }),
@@ -123,19 +118,14 @@ impl Agent {
     }
 
     /// Peer-reflexive candidates, triggered checks, nomination (§7.3.1.3 to §7.3.1.5).
-    fn learn_from_check(
-        &mut self,
-        base: SocketAddr,
-        source: SocketAddr,
-        check: ReceivedCheck,
-        now: Instant,
-    ) {
+    fn learn_from_check(&mut self, five_tuple: FiveTuple, check: ReceivedCheck, now: Instant) {
         let nominated = self.nomination_in(check);
+        let Some((base, source)) = self.ends_of(five_tuple) else { return };
         if self.generation.is_retired {
             return;
         }
         if self.config.lite {
-            return self.learn_as_lite((base, source), check.priority, nominated, now);
+            return self.learn_as_lite(five_tuple, check.priority, nominated, now);
         }
         // Once a pair is selected for good, only another nomination is worth a new check (§8.1.2).
         let is_settled = self.generation.conclusion.selected.is_some() && !self.may_renominate();
@@ -148,6 +138,7 @@ impl Agent {
         }
         let Some(id) = self.find_or_insert_pair(base, source) else { return };
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
+        pair.carried_by(five_tuple);
         pair.nominate_when_valid = nominated.or(pair.nominate_when_valid);
         let consents = pair.valid.as_ref().is_some_and(|valid| valid.consent.is_fresh(now));
         match (pair.state, nominated) {
@@ -221,7 +212,7 @@ impl Agent {
     /// Keeps a check for later, once for each path; the newest are dropped when there are too many.
     fn keep_early_check(&mut self, check: EarlyCheck) {
         let early = &mut self.generation.remote.early;
-        let is_same = |known: &EarlyCheck| (known.base, known.source) == (check.base, check.source);
+        let is_same = |known: &EarlyCheck| known.five_tuple == check.five_tuple;
         if let Some(known) = early.iter_mut().find(|known| is_same(known)) {
             known.check.use_candidate |= check.check.use_candidate;
             known.check.nomination = known.check.nomination.max(check.check.nomination);
@@ -236,7 +227,7 @@ impl Agent {
             if session
                 .is_some_and(|session| session.credentials.ufrag.as_str() == check.remote_ufrag)
             {
-                self.learn_from_check(check.base, check.source, check.check, now);
+                self.learn_from_check(check.five_tuple, check.check, now);
             }
         }
     }

@@ -8,6 +8,7 @@ use pinhole_stun::{Class, Message};
 
 use super::generation::Generation;
 use super::{Agent, DropReason};
+use crate::candidate::TransportAddress;
 use crate::check::{Check, Purpose};
 use crate::consent::Consent;
 use crate::event::Event;
@@ -56,6 +57,7 @@ impl Agent {
         if check.purpose == Purpose::Consent && !was_valid {
             return;
         }
+        let mapped = TransportAddress { transport: base.transport, address: mapped };
         let mapped_priority = self.local.candidates.mapped(mapped, base, check.priority);
         self.validate(check, mapped, mapped_priority, now);
         self.generation.conclusion.first_valid.get_or_insert(now);
@@ -79,7 +81,7 @@ impl Agent {
     fn validate(
         &mut self,
         check: &Check,
-        mapped: SocketAddr,
+        mapped: TransportAddress,
         mapped_priority: crate::Priority,
         now: Instant,
     ) {

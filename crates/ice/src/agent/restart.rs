@@ -3,13 +3,14 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use pinhole_sansio::Instant;
+use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::Message;
 use pinhole_stun::attribute::Username;
 
 use super::generation::Generation;
 use super::relaying::after_stun_servers;
 use super::{Agent, AgentError, State};
+use crate::candidate::TransportAddress;
 use crate::credentials::Credentials;
 use crate::pair::PairFailure;
 
@@ -43,9 +44,15 @@ impl Agent {
         let next = Generation::new(credentials, self.generation.checklist.next_id());
         let last = core::mem::replace(&mut self.generation, next);
         // Of several restarts in a row, the generation that has a path goes on.
-        if let Some(last) = last.retire(now) {
+        let connections: Vec<FiveTuple> = last.checklist.connections().collect();
+        let kept = last.retire(now);
+        let serves = |connection: &FiveTuple| {
+            kept.iter().any(|last| last.checklist.of_five_tuple(*connection).is_some())
+        };
+        self.hang_up(connections.into_iter().filter(|connection| !serves(connection)));
+        if let Some(last) = kept {
+            self.drop_previous();
             self.previous = Some(last);
-            self.retire_at = None;
         }
         self.gather_again(now);
         self.set_state(self.current_state(now));
@@ -53,7 +60,7 @@ impl Agent {
         Ok(())
     }
 
-    /// Takes a socket away, with all candidates that were gathered from it. What uses it fails; a restart finds
+    /// Takes a socket away, or a listener, with all candidates that were gathered from it. What uses it fails; a restart finds
     /// another way.
     pub fn remove_base(&mut self, address: SocketAddr, now: Instant) {
         let gone = self.local.candidates.remove_base(address);
@@ -63,6 +70,7 @@ impl Agent {
         if gone {
             self.end_all_pairs_from(address, PairFailure::BaseRemoved);
         }
+        self.remove_tcp(address);
         self.after_input(now);
     }
 
@@ -72,12 +80,13 @@ impl Agent {
         self.local.gathered = false;
         self.local.candidates.forget_reflexive();
         let sockets: Vec<SocketAddr> = self.local.candidates.sockets().collect();
-        let known: Vec<SocketAddr> = self.local.candidates.iter().map(|c| c.base).collect();
+        let known: Vec<TransportAddress> = self.local.candidates.iter().map(|c| c.base).collect();
         for base in known {
             match self.local.candidates.is_relayed(base) {
-                true if self.relays.is_live(base) => self.offer(base, base),
+                true if self.relays.is_live(base.address) => self.offer(base, base),
                 true => {}
-                false => self.offer_host(base),
+                false if base.is_udp() => self.offer_host(base.address),
+                false => self.offer(base, base),
             }
         }
         self.gatherer.stop();
@@ -111,13 +120,19 @@ impl Agent {
         is_request || previous.in_flight.find(message.transaction_id()).is_some()
     }
 
+    fn drop_previous(&mut self) {
+        self.retire_at = None;
+        if let Some(previous) = self.previous.take() {
+            self.hang_up(previous.checklist.connections().collect::<Vec<_>>());
+        }
+    }
+
     /// The generation before the restart goes once the peer has had time to change over, or its path is lost.
     pub(super) fn let_previous_go(&mut self, now: Instant) {
         let is_due = self.retire_at.is_some_and(|at| at <= now);
         let is_lost = self.previous.as_ref().is_some_and(|last| last.fresh_route(now).is_none());
         if is_due || is_lost {
-            self.previous = None;
-            self.retire_at = None;
+            self.drop_previous();
         }
     }
 }

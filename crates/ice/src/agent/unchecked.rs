@@ -2,10 +2,13 @@
 
 use core::net::SocketAddr;
 
-use pinhole_sansio::Instant;
+use pinhole_sansio::{FiveTuple, Instant};
 
 use super::{Agent, AgentError};
-use crate::candidate::{Candidate, CandidateKind, Foundation, LocalPreference, Priority};
+use crate::candidate::{
+    Candidate, CandidateKind, Foundation, LocalPreference, Priority, RemoteCandidate,
+    TransportAddress,
+};
 use crate::consent::Consent;
 use crate::event::SelectionReason;
 use crate::pair::{MeanRoundTrip, Nominated, PairId, PairState, Valid};
@@ -34,7 +37,7 @@ impl Agent {
         let limit = self.config.max_remote_candidates;
         self.generation.remote.candidates.add(address, candidate, limit);
         let base = self.local.candidates.sockets().find(|base| may_send(*base, address));
-        let pair = base.and_then(|base| self.find_or_insert_pair(base, address));
+        let pair = base.and_then(|base| self.find_or_insert_pair(base.into(), address.into()));
         let pair = pair.ok_or(AgentError::Unreachable(address))?;
         self.use_unchecked(pair, now);
         self.select(pair, SelectionReason::Best, now);
@@ -45,12 +48,13 @@ impl Agent {
     /// Learns from a check as a lite agent: what is nominated is valid (RFC 8445 §7.3.2).
     pub(super) fn learn_as_lite(
         &mut self,
-        (base, source): (SocketAddr, SocketAddr),
+        five_tuple: FiveTuple,
         priority: Priority,
         nominated: Option<Nominated>,
         now: Instant,
     ) {
         let limit = self.config.max_remote_candidates;
+        let Some((base, source)) = self.ends_of(five_tuple) else { return };
         let known = self.generation.checklist.find(base, source).map(|pair| pair.id);
         match (known, nominated) {
             (Some(pair), None) => self.expect_more_checks(pair, now),
@@ -59,6 +63,9 @@ impl Agent {
                 if self.generation.remote.candidates.learn(source, priority, limit)
                     && let Some(pair) = known.or_else(|| self.find_or_insert_pair(base, source))
                 {
+                    if let Some(pair) = self.generation.checklist.get_mut(pair) {
+                        pair.carried_by(five_tuple);
+                    }
                     self.use_unchecked(pair, now);
                     self.nominated(pair, nominated, now);
                 }
@@ -82,11 +89,13 @@ impl Agent {
     }
 
     /// The base and the remote address whose lesser priority is the highest.
-    fn best_unchecked(&self) -> Option<(SocketAddr, SocketAddr)> {
+    fn best_unchecked(&self) -> Option<(TransportAddress, TransportAddress)> {
         let locals = self.local.candidates.iter();
         let pairs = locals.flat_map(|local| {
             let remotes = self.generation.remote.candidates.iter();
-            remotes.filter(|remote| may_send(local.base, remote.address)).map(move |remote| {
+            let remotes = remotes.filter(|remote| remote.address.is_udp());
+            let fits = |remote: &&RemoteCandidate| local.base.may_be_paired_with(remote.address);
+            remotes.filter(fits).map(move |remote| {
                 let priorities = (local.candidate.priority, remote.candidate.priority);
                 (priorities.0.min(priorities.1), (local.base, remote.address))
             })

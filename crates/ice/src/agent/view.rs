@@ -81,7 +81,7 @@ impl Agent {
         Some(PairInfo {
             id: pair.id,
             local: &mapped.or_else(|| candidates.find(pair.local, pair.local))?.candidate,
-            base: pair.local,
+            base: pair.local.address,
             remote: &generation.remote.candidates.find(pair.remote)?.candidate,
             priority: pair.priority,
             state: pair.state,

@@ -1,15 +1,15 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use pinhole_sansio::Transport;
-
-use super::{Candidate, CandidateKind, Component, Foundations, LocalPreference, Priority};
+use super::{
+    Candidate, CandidateKind, Component, Foundations, LocalPreference, Priority, TransportAddress,
+};
 
 /// What candidates are sent from (RFC 8445 §4, "base"): a socket of the application's, or a relayed address,
 /// which is its own base (§5.1.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
-    pub(crate) address: SocketAddr,
+    pub(crate) address: TransportAddress,
     /// The rank of the socket among the application's, the first the best.
     rank: u8,
     /// The rank of the TURN server, where it is a relayed address.
@@ -21,7 +21,8 @@ impl Base {
     /// (RFC 8445 §7.1.1).
     pub(crate) fn check_priority(self, component: Component) -> Priority {
         let preference = LocalPreference::ranked(self.rank, self.server);
-        Priority::recommended(CandidateKind::PeerReflexive, preference, component)
+        let kind = CandidateKind::PeerReflexive;
+        Priority::of_transport(self.address.transport, kind, preference, component)
     }
 }
 
@@ -29,8 +30,8 @@ impl Base {
 #[derive(Clone, Debug)]
 pub(crate) struct LocalCandidate {
     pub(crate) candidate: Candidate,
-    pub(crate) address: SocketAddr,
-    pub(crate) base: SocketAddr,
+    pub(crate) address: TransportAddress,
+    pub(crate) base: TransportAddress,
     /// Equal for equal foundations.
     pub(crate) foundation: u16,
 }
@@ -68,7 +69,8 @@ impl LocalCandidates {
     }
 
     /// Adds a socket of the application's. `false` when it is there already, or when there are too many.
-    pub(crate) fn add_base(&mut self, address: SocketAddr) -> bool {
+    pub(crate) fn add_base(&mut self, address: impl Into<TransportAddress>) -> bool {
+        let address = address.into();
         let Ok(rank) = u8::try_from(self.bases.len()) else { return false };
         let is_new = self.base(address).is_none() && self.bases.len() < MAX_BASES;
         if is_new {
@@ -78,7 +80,11 @@ impl LocalCandidates {
     }
 
     /// Adds the host candidate of a base.
-    pub(crate) fn add_host(&mut self, address: SocketAddr) -> Option<&LocalCandidate> {
+    pub(crate) fn add_host(
+        &mut self,
+        address: impl Into<TransportAddress>,
+    ) -> Option<&LocalCandidate> {
+        let address = address.into();
         let base = *self.base(address)?;
         self.add(CandidateKind::Host, address, base, None)
     }
@@ -86,7 +92,7 @@ impl LocalCandidates {
     /// Adds the host candidate of a base behind a 1:1 NAT, as a lite agent tells it.
     pub(crate) fn add_public_host(&mut self, public: SocketAddr, base: SocketAddr) {
         if let Some(base) = self.base(base).copied() {
-            self.add(CandidateKind::Host, public, base, None);
+            self.add(CandidateKind::Host, public.into(), base, None);
         }
     }
 
@@ -103,6 +109,7 @@ impl LocalCandidates {
         if self.base(relayed).is_some() || self.bases.len() >= MAX_BASES {
             return None;
         }
+        let relayed = relayed.into();
         let base = Base { address: relayed, rank, server: server.0 };
         self.bases.push(base);
         self.add(CandidateKind::Relayed, relayed, base, Some(server))?;
@@ -119,11 +126,12 @@ impl LocalCandidates {
         server: (u8, SocketAddr),
     ) -> Option<&LocalCandidate> {
         let base = *self.base(base)?;
-        self.add(CandidateKind::ServerReflexive, mapped, base, Some(server))
+        self.add(CandidateKind::ServerReflexive, mapped.into(), base, Some(server))
     }
 
     /// Forgets a socket, and the candidates that were learned from it; whether it was there.
-    pub(crate) fn remove_base(&mut self, address: SocketAddr) -> bool {
+    pub(crate) fn remove_base(&mut self, address: impl Into<TransportAddress>) -> bool {
+        let address = address.into();
         let before = self.bases.len();
         self.bases.retain(|base| base.address != address);
         self.candidates.retain(|candidate| candidate.base != address);
@@ -138,8 +146,8 @@ impl LocalCandidates {
     /// Finds the candidate at `mapped`, or adds it as a peer-reflexive one (RFC 8445 §7.2.5.3.1).
     pub(crate) fn mapped(
         &mut self,
-        mapped: SocketAddr,
-        base: SocketAddr,
+        mapped: TransportAddress,
+        base: TransportAddress,
         priority: Priority,
     ) -> Priority {
         let known = self
@@ -157,22 +165,29 @@ impl LocalCandidates {
         priority
     }
 
-    pub(crate) fn find(&self, address: SocketAddr, base: SocketAddr) -> Option<&LocalCandidate> {
+    pub(crate) fn find(
+        &self,
+        address: impl Into<TransportAddress>,
+        base: impl Into<TransportAddress>,
+    ) -> Option<&LocalCandidate> {
+        let (address, base) = (address.into(), base.into());
         self.candidates.iter().find(|c| c.address == address && c.base == base)
     }
 
-    /// The application's sockets.
+    /// The application's UDP sockets.
     pub(crate) fn sockets(&self) -> impl Iterator<Item = SocketAddr> {
-        let is_socket = |base: &&Base| !self.is_relayed(base.address);
-        self.bases.iter().filter(is_socket).map(|base| base.address)
+        let is_socket = |base: &&Base| base.address.is_udp() && !self.is_relayed(base.address);
+        self.bases.iter().filter(is_socket).map(|base| base.address.address)
     }
 
-    pub(crate) fn base(&self, address: SocketAddr) -> Option<&Base> {
+    pub(crate) fn base(&self, address: impl Into<TransportAddress>) -> Option<&Base> {
+        let address = address.into();
         self.bases.iter().find(|base| base.address == address)
     }
 
     /// Whether this is a relayed address, or was until its server took it away.
-    pub(crate) fn is_relayed(&self, address: SocketAddr) -> bool {
+    pub(crate) fn is_relayed(&self, address: impl Into<TransportAddress>) -> bool {
+        let address = address.into();
         self.find(address, address)
             .is_some_and(|found| found.candidate.kind == CandidateKind::Relayed)
     }
@@ -184,7 +199,7 @@ impl LocalCandidates {
     fn add(
         &mut self,
         kind: CandidateKind,
-        address: SocketAddr,
+        address: TransportAddress,
         base: Base,
         server: Option<(u8, SocketAddr)>,
     ) -> Option<&LocalCandidate> {
@@ -193,14 +208,15 @@ impl LocalCandidates {
         }
         let server_ip = server.map(|(_, address)| address.ip());
         let (number, foundation) =
-            self.foundations.of(kind, base.address.ip(), server_ip, Transport::Udp);
+            self.foundations.of(kind, base.address.ip(), server_ip, address.carrier());
         let preference =
             LocalPreference::ranked(base.rank, server.map_or(base.server, |(rank, _)| rank));
-        let mut candidate = Candidate::udp(kind, address, foundation, preference);
+        let mut candidate = Candidate::new(kind, address, foundation, preference);
         candidate.component = self.component;
-        candidate.priority = Priority::recommended(kind, preference, self.component);
+        candidate.priority =
+            Priority::of_transport(address.transport, kind, preference, self.component);
         if kind != CandidateKind::Host {
-            candidate.related = Some(base.address);
+            candidate.related = Some(base.address.address);
         }
         self.candidates.push(LocalCandidate {
             candidate,

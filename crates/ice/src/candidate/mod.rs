@@ -6,11 +6,12 @@ mod local;
 mod priority;
 mod remote;
 mod text;
+mod transport_address;
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 pub use foundation::Foundation;
 pub use kind::CandidateKind;
@@ -20,6 +21,7 @@ pub use text::CandidateTextError;
 pub(crate) use foundation::Foundations;
 pub(crate) use local::{LocalCandidate, LocalCandidates};
 pub(crate) use remote::{AddRemote, RemoteCandidate, RemoteCandidates};
+pub(crate) use transport_address::TransportAddress;
 
 /// A candidate as it is signalled to the peer; [`FromStr`](core::str::FromStr) and [`Display`](fmt::Display)
 /// are its text form, `candidate:…` (RFC 8839 §5.1).
@@ -45,6 +47,19 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// A candidate of the first component, with the recommended priority and no extensions.
+    pub(crate) fn new(
+        kind: CandidateKind,
+        at: TransportAddress,
+        foundation: Foundation,
+        preference: LocalPreference,
+    ) -> Self {
+        let TransportAddress { transport, address } = at;
+        let component = Component::FIRST;
+        let priority = Priority::of_transport(transport, kind, preference, component);
+        Self { transport, priority, ..Self::udp(kind, address, foundation, preference) }
+    }
+
     /// A UDP candidate with the recommended priority and no extensions.
     #[must_use]
     pub fn udp(
@@ -71,7 +86,15 @@ impl Candidate {
         self.extensions.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The address to send checks to, when it is one that this crate checks: UDP, by number, with a port.
+    /// Where checks go: an address by number, with a port unless it is the one that opens connections.
+    pub(crate) fn transport_address(&self) -> Option<TransportAddress> {
+        let CandidateAddress::Ip(address) = self.address else { return None };
+        let needs_port = self.transport != CandidateTransport::Tcp(TcpType::Active);
+        let transport = self.transport;
+        (address.port() != 0 || !needs_port).then_some(TransportAddress { transport, address })
+    }
+
+    /// The address to send checks to over UDP, when it is given by number and with a port.
     #[must_use]
     pub fn udp_address(&self) -> Option<SocketAddr> {
         match (&self.address, self.transport) {
@@ -103,6 +126,17 @@ pub enum TcpType {
     SimultaneousOpen,
 }
 
+impl TcpType {
+    /// What the other side of the connection is (RFC 6544 §6.2).
+    pub(crate) const fn counterpart(self) -> Self {
+        match self {
+            Self::Active => Self::Passive,
+            Self::Passive => Self::Active,
+            Self::SimultaneousOpen => Self::SimultaneousOpen,
+        }
+    }
+}
+
 /// Where a candidate leads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CandidateAddress {
@@ -123,17 +157,5 @@ impl fmt::Display for CandidateAddress {
             Self::Ip(address) => fmt::Display::fmt(address, f),
             Self::Name { host, port } => write!(f, "{host}:{port}"),
         }
-    }
-}
-
-/// Whether checks may go between two addresses: one family, and link-local IPv6 only with its like
-/// (RFC 8445 §6.1.2.2).
-pub(crate) fn may_be_paired(local: SocketAddr, remote: SocketAddr) -> bool {
-    match (local.ip(), remote.ip()) {
-        (IpAddr::V4(_), IpAddr::V4(_)) => true,
-        (IpAddr::V6(local), IpAddr::V6(remote)) => {
-            local.is_unicast_link_local() == remote.is_unicast_link_local()
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
     }
 }

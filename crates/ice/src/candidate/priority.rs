@@ -1,6 +1,6 @@
 use core::fmt;
 
-use super::CandidateKind;
+use super::{CandidateKind, CandidateTransport, TcpType};
 
 /// How much an agent prefers a candidate; higher is better (RFC 8445 §5.1.2).
 ///
@@ -21,6 +21,40 @@ impl Priority {
                 + (u32::from(preference.0) << 8)
                 + (256 - u32::from(component.get())),
         )
+    }
+
+    /// The same for a candidate of any transport: any direct path over UDP is better than one over TCP, which is better
+    /// than a relay (RFC 6544 §4.2).
+    pub(crate) fn of_transport(
+        transport: CandidateTransport,
+        kind: CandidateKind,
+        preference: LocalPreference,
+        component: Component,
+    ) -> Self {
+        let CandidateTransport::Tcp(tcp_type) = transport else {
+            return Self::recommended(kind, preference, component);
+        };
+        let type_preference = match kind {
+            CandidateKind::Host => 90,
+            CandidateKind::PeerReflexive => 80,
+            CandidateKind::ServerReflexive => 70,
+            CandidateKind::Relayed => 0,
+        };
+        let local =
+            u32::from(tcp_type.direction_preference(kind)) << 13 | u32::from(preference.0 >> 3);
+        Self((type_preference << 24) + (local << 8) + (256 - u32::from(component.get())))
+    }
+}
+
+impl TcpType {
+    /// RFC 6544 §4.2.
+    const fn direction_preference(self, kind: CandidateKind) -> u8 {
+        let is_reflexive = matches!(kind, CandidateKind::ServerReflexive);
+        match (self, is_reflexive) {
+            (Self::Active, false) | (Self::SimultaneousOpen, true) => 6,
+            (Self::Passive, false) | (Self::Active, true) => 4,
+            (Self::SimultaneousOpen, false) | (Self::Passive, true) => 2,
+        }
     }
 }
 

@@ -1,13 +1,12 @@
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 
-use super::{Candidate, CandidateKind, Foundation, LocalPreference, Priority};
+use super::{Candidate, CandidateKind, Foundation, LocalPreference, Priority, TransportAddress};
 
 /// A candidate of the peer's that can be checked.
 #[derive(Debug)]
 pub(crate) struct RemoteCandidate {
     pub(crate) candidate: Candidate,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: TransportAddress,
     /// Equal for equal foundations.
     pub(crate) foundation: u16,
 }
@@ -37,10 +36,11 @@ impl RemoteCandidates {
     /// check gets the values that were signalled (RFC 8445 §7.3.1.3), and the higher priority wins.
     pub(crate) fn add(
         &mut self,
-        address: SocketAddr,
+        address: impl Into<TransportAddress>,
         candidate: Candidate,
         limit: usize,
     ) -> AddRemote {
+        let address = address.into();
         let known = self.candidates.iter().position(|known| known.address == address);
         match known.and_then(|index| self.candidates.get(index)) {
             Some(RemoteCandidate { candidate: known, .. })
@@ -68,7 +68,12 @@ impl RemoteCandidates {
 
     /// Makes sure that there is a candidate for the source of an authentic check (RFC 8445 §7.3.1.3).
     /// `false` when it is unknown and the table is full.
-    pub(crate) fn learn(&mut self, source: SocketAddr, priority: Priority, limit: usize) -> bool {
+    pub(crate) fn learn(
+        &mut self,
+        source: TransportAddress,
+        priority: Priority,
+        limit: usize,
+    ) -> bool {
         if self.find(source).is_some() {
             return true;
         }
@@ -78,7 +83,7 @@ impl RemoteCandidates {
         let foundation = Foundation::unlike(self.foundations.iter());
         let number = self.foundation_number(&foundation);
         let kind = CandidateKind::PeerReflexive;
-        let candidate = Candidate::udp(kind, source, foundation, LocalPreference::ranked(0, 0));
+        let candidate = Candidate::new(kind, source, foundation, LocalPreference::ranked(0, 0));
         let candidate = Candidate { priority, ..candidate };
         self.candidates.push(RemoteCandidate { candidate, address: source, foundation: number });
         true
@@ -88,7 +93,8 @@ impl RemoteCandidates {
         &mut self.foundations
     }
 
-    pub(crate) fn find(&self, address: SocketAddr) -> Option<&RemoteCandidate> {
+    pub(crate) fn find(&self, address: impl Into<TransportAddress>) -> Option<&RemoteCandidate> {
+        let address = address.into();
         self.candidates.iter().find(|known| known.address == address)
     }
 

@@ -1,0 +1,158 @@
+//! TCP candidates and the connections between them (RFC 6544).
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use pinhole_sansio::{FiveTuple, Instant, Transport};
+
+use super::{Agent, AgentError};
+use crate::candidate::{TcpType, TransportAddress};
+use crate::check::Purpose;
+use crate::config::CandidatePolicy;
+use crate::event::Command;
+use crate::pair::{PairFailure, PairId, PairState};
+
+impl Agent {
+    /// Gives the agent a TCP socket that listens at `address`: a passive candidate. Hand in what comes over the
+    /// connections that it accepts, frame by frame (RFC 4571), each with the connection's five-tuple.
+    ///
+    /// # Errors
+    /// [`AgentError::UnusableBase`], [`AgentError::Over`].
+    pub fn add_tcp_listener(
+        &mut self,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        self.ensure_open()?;
+        if address.port() == 0 || address.ip().is_unspecified() {
+            return Err(AgentError::UnusableBase(address));
+        }
+        let base = TransportAddress::tcp(TcpType::Passive, address);
+        if !self.local.candidates.add_base(base) {
+            return Err(AgentError::UnusableBase(address));
+        }
+        self.add_tcp_host(base);
+        self.after_input(now);
+        Ok(())
+    }
+
+    /// Offers to open connections from an address, once for all of its sockets.
+    pub(super) fn add_active(&mut self, socket: SocketAddr) {
+        let base = TransportAddress::active(socket.ip());
+        if self.config.tcp && self.local.candidates.add_base(base) {
+            self.add_tcp_host(base);
+        }
+    }
+
+    fn add_tcp_host(&mut self, base: TransportAddress) {
+        if self.config.candidates != CandidatePolicy::Relay {
+            self.local.candidates.add_host(base);
+            self.offer(base, base);
+            self.pair_base(base);
+        }
+    }
+
+    /// Tells that the connection of a [`Command::ConnectToPeer`] is there, with its five-tuple, or, with `None`, that it
+    /// cannot be had.
+    pub fn peer_connected(&mut self, pair: PairId, connection: Option<FiveTuple>, now: Instant) {
+        let waiting = self.generation.checklist.get_mut(pair);
+        let is_waited_for = waiting.is_some_and(|pair| {
+            let is_waited_for = pair.connecting_until.take().is_some();
+            if is_waited_for {
+                pair.connection = connection;
+            }
+            is_waited_for
+        });
+        match (is_waited_for, connection) {
+            (true, Some(_)) => {
+                let nominates = self.generation.conclusion.nominating == Some(pair);
+                let purpose = if nominates { Purpose::Nomination } else { Purpose::Connectivity };
+                self.send_check(pair, purpose, now);
+            }
+            (true, None) => self.fail_pair(pair, PairFailure::NotConnected),
+            (false, late) => self.hang_up(late),
+        }
+        self.after_input(now);
+    }
+
+    /// Tells that a connection to the peer, opened or accepted, has ended.
+    pub fn peer_disconnected(&mut self, connection: FiveTuple, now: Instant) {
+        if connection.transport == Transport::Udp {
+            return;
+        }
+        let ended = |agent: &mut Self| {
+            let pair = agent.generation.checklist.of_five_tuple_mut(connection)?;
+            pair.connection = None;
+            let id = pair.id;
+            agent.fail_pair(id, PairFailure::NotConnected);
+            Some(id)
+        };
+        if ended(self).is_none() {
+            self.with_previous(ended);
+        }
+        self.after_input(now);
+    }
+
+    /// Forgets a listener, and to open connections from an address that is gone.
+    pub(super) fn remove_tcp(&mut self, address: SocketAddr) {
+        let is_last = self.local.candidates.sockets().all(|other| other.ip() != address.ip());
+        let active = is_last.then(|| TransportAddress::active(address.ip()));
+        let passive = TransportAddress::tcp(TcpType::Passive, address);
+        for base in active.into_iter().chain([passive]) {
+            if self.local.candidates.remove_base(base) {
+                self.end_all_pairs_from(base, PairFailure::BaseRemoved);
+            }
+        }
+    }
+
+    /// Whether there may be a pair with a candidate at this address. One that opens connections itself is known when
+    /// its connection comes.
+    pub(super) fn may_check(&self, remote: TransportAddress) -> bool {
+        remote.is_udp() || self.config.tcp && remote.waits_for_connections()
+    }
+
+    /// Has a connection opened for a pair, as its first check needs one (§7.1).
+    pub(super) fn connect_to_peer(&mut self, id: PairId, now: Instant) {
+        let Some(pair) = self.generation.checklist.get_mut(id) else { return };
+        if pair.connecting_until.is_none() {
+            pair.first_check.get_or_insert(now);
+            pair.connecting_until = Some(now + CONNECT);
+            let (local, remote) = (pair.local.ip(), pair.remote.address);
+            self.commands.push_back(Command::ConnectToPeer { pair: id, local, remote });
+        }
+        self.generation.checklist.set_state(id, PairState::InProgress, &mut self.events);
+    }
+
+    /// Gives up connections that nobody has told about.
+    pub(super) fn give_up_connecting(&mut self, now: Instant) {
+        while let Some(id) = self.generation.checklist.next_unconnected(now) {
+            self.fail_pair(id, PairFailure::NotConnected);
+        }
+    }
+
+    /// Closes connections that are of no more use.
+    pub(super) fn hang_up(&mut self, connections: impl IntoIterator<Item = FiveTuple>) {
+        self.commands.extend(connections.into_iter().map(Command::DisconnectPeer));
+    }
+
+    /// The candidates that a five-tuple lies between, as far as we can tell: over TCP those of its pair, or a listener's
+    /// and one that connects to it (§7.2).
+    pub(super) fn ends_of(
+        &self,
+        five_tuple: FiveTuple,
+    ) -> Option<(TransportAddress, TransportAddress)> {
+        let FiveTuple { transport, local, remote } = five_tuple;
+        if transport == Transport::Udp {
+            return Some((local.into(), remote.into()));
+        }
+        let known = self.generation.checklist.of_five_tuple(five_tuple);
+        known.map(|pair| (pair.local, pair.remote)).or_else(|| {
+            let base = TransportAddress::tcp(TcpType::Passive, local);
+            let source = TransportAddress::tcp(TcpType::Active, remote);
+            self.local.candidates.base(base).map(|_| (base, source))
+        })
+    }
+}
+
+/// How long a connection may take to come about: longer than a few lost SYNs.
+const CONNECT: Duration = Duration::from_secs(10);
