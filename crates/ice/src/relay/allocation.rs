@@ -21,6 +21,8 @@ pub(super) struct Relay {
     pub(super) connection: Option<ServerConnection>,
     /// When it was begun, or its connection was there.
     pub(super) begun: Instant,
+    /// Since when a sign of life is waited for on a connection that may be dead.
+    pub(super) doubted: Option<Instant>,
     pub(super) failures: u8,
     pub(super) stage: Stage,
 }
@@ -80,20 +82,27 @@ impl Relay {
         }
     }
 
-    /// When a connection that has brought no allocation yet is given up.
+    /// When a connection is given up that has brought no allocation yet, or no sign of life.
     pub(super) fn late_at(&self) -> Option<Instant> {
-        let is_waited_for = matches!(self.stage, Stage::Connecting | Stage::Allocating(_));
-        (self.connection.is_some() && is_waited_for).then(|| self.begun + SILENCE)
+        self.connection?;
+        let since = match self.stage {
+            Stage::Connecting | Stage::Allocating(_) => Some(self.begun),
+            Stage::Live { .. } => self.doubted,
+            Stage::Closing(_) => None,
+        };
+        since.map(|since| since + SILENCE)
     }
 
-    /// What it has failed of, if it is late.
-    pub(super) const fn lateness(&self) -> GatheringError {
-        match self.stage {
+    /// What it means that it is late.
+    pub(super) fn lateness(&self) -> Happening {
+        let (base, (_, server), relayed) = (self.base, self.server, self.addresses());
+        let reason = Reason::Transaction(Failure::TimedOut);
+        let error = match self.stage {
+            Stage::Live { .. } => return Happening::Lost { server, relayed, reason },
             Stage::Connecting => GatheringError::NotConnected,
-            Stage::Allocating(_) | Stage::Live { .. } | Stage::Closing(_) => {
-                GatheringError::NoAllocation(Reason::Transaction(Failure::TimedOut))
-            }
-        }
+            Stage::Allocating(_) | Stage::Closing(_) => GatheringError::NoAllocation(reason),
+        };
+        Happening::Failed { base, server, error }
     }
 
     pub(super) fn addresses(&self) -> [Option<SocketAddr>; 2] {

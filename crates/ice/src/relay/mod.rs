@@ -151,6 +151,7 @@ impl Relays {
                 received @ (Received::Data { .. } | Received::Handled) => Some((index, received)),
             }
         })?;
+        self.relays.get_mut(index)?.doubted = None;
         let happened = self.collect(index);
         let Received::Data { peer, payload } = received else {
             return Some((FromServer::Handled, happened));
@@ -253,13 +254,15 @@ impl Relays {
         self.position(relayed).is_some()
     }
 
-    /// After a restart all allocations are of use again, if they are still there: each server is asked.
+    /// After a restart all allocations are of use again, if they are still there: each server is asked, and one that is
+    /// silent on a connection gets another one soon. A stream that has stalled for long is slow to begin again.
     pub(crate) fn keep_all(&mut self, now: Instant) {
         self.release = None;
         for index in 0..self.relays.len() {
             let Some(relay) = self.relays.get_mut(index) else { continue };
             if let Stage::Live { link, .. } = &mut relay.stage {
                 link.client.refresh(now);
+                relay.doubted.get_or_insert(now);
                 self.collect(index);
             }
         }
@@ -369,8 +372,9 @@ fn keepalive(path: FiveTuple, id: TransactionId) -> Option<Transmit> {
     Some(Transmit { five_tuple: path, payload: Payload::from(writer.finish()) })
 }
 
-/// How long a connection may take to open, and a server on it to make an allocation. What is asked later is awaited for
-/// as long as RFC 8489 §6.2.2 has it: a stream that stalls brings the answer yet.
+/// How long a connection may take to open, and a server on it to make an allocation, or to give a sign of life after a
+/// restart. What is asked otherwise is awaited for as long as RFC 8489 §6.2.2 has it: a stream that stalls brings the
+/// answer yet.
 const SILENCE: Duration = Duration::from_secs(6);
 /// Tr (RFC 8445 §11): NATs forget a silent path after half a minute.
 const KEEPALIVE: Duration = Duration::from_secs(15);

@@ -81,7 +81,15 @@ impl Relays {
             }
         };
         let server = (rank, address);
-        self.relays.push(Relay { base, server, connection, begun: now, failures, stage });
+        self.relays.push(Relay {
+            base,
+            server,
+            connection,
+            begun: now,
+            doubted: None,
+            failures,
+            stage,
+        });
         self.collect(self.relays.len() - 1);
         Some(())
     }
@@ -156,13 +164,13 @@ impl Relays {
         Some(Happening::Failed { base, server, error })
     }
 
-    /// Gives up connections that do not come about, and servers on them that do not answer.
+    /// Gives up connections that do not come about, and those on which the server has fallen silent.
     pub(super) fn give_up_silent(&mut self, now: Instant) -> Vec<Happening> {
         let is_late = |relay: &Relay| relay.late_at().is_some_and(|at| at <= now);
         let late: Vec<Relay> = self.relays.extract_if(.., |relay| is_late(relay)).collect();
         self.commands.extend(late.iter().filter_map(|r| r.connection).map(Command::Disconnect));
-        let failed = late.iter().filter_map(|relay| self.failed(relay, relay.lateness()));
-        failed.collect()
+        let over = late.iter().flat_map(|relay| self.over(relay, alloc::vec![relay.lateness()]));
+        over.collect()
     }
 }
 

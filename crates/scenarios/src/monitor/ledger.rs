@@ -35,15 +35,21 @@ impl Ledger {
         self.note_nomination(to, message);
     }
 
-    pub(super) fn received(&mut self, from: SocketAddr, message: &Message<'_>) {
+    /// Whether it is the first answer to one of our checks, from where it went.
+    pub(super) fn received(&mut self, from: SocketAddr, message: &Message<'_>) -> bool {
         if is_check(message) {
             self.claimed.entry(from).or_default().extend(priority_of(message));
             self.note_nomination(from, message);
-        } else if message.class() == Class::SuccessResponse
-            && self.asked.get(&message.transaction_id()) == Some(&from)
-        {
-            self.answered.insert(from);
+            return false;
         }
+        let id = message.transaction_id();
+        let answers =
+            message.class() == Class::SuccessResponse && self.asked.get(&id) == Some(&from);
+        if answers {
+            self.answered.insert(from);
+            self.asked.remove(&id);
+        }
+        answers
     }
 
     fn note_nomination(&mut self, address: SocketAddr, message: &Message<'_>) {

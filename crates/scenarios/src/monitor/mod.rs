@@ -31,6 +31,8 @@ pub struct Monitor {
     unanswered: BTreeMap<Hop, usize>,
     /// When a success response last came from there.
     consented: BTreeMap<Hop, Instant>,
+    /// When a check was last answered from there that had not been answered before.
+    heard: BTreeMap<Hop, Instant>,
     tunnels: Tunnels,
     ledger: Ledger,
     foundations: Foundations,
@@ -114,7 +116,9 @@ impl Monitor {
         let (hop, payload) = self.tunnels.open(datagram);
         self.unanswered.insert(hop, 0);
         let Ok(message) = Message::parse(payload) else { return };
-        self.ledger.received(hop.remote, &message);
+        if self.ledger.received(hop.remote, &message) {
+            self.heard.insert(hop, now);
+        }
         if message.class() == Class::SuccessResponse {
             self.consented.insert(hop, now);
         }

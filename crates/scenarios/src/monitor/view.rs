@@ -127,8 +127,9 @@ impl Monitor {
         let remote = selected.remote.udp_address();
         let is_tunneled = selected.local.kind == CandidateKind::Relayed;
         let is_on = |hop: &Hop| Some(hop.remote) == remote && hop.via.is_some() == is_tunneled;
-        let heard = self.consented.iter().filter(|(hop, _)| is_on(hop));
-        if let Some(at) = heard.map(|(_, at)| *at).max().filter(|at| now - *at < DOUBT) {
+        let heard = self.heard.iter().filter(|(hop, _)| is_on(hop));
+        // Of several allocations on the way, it is not told which one it is.
+        if let Some(at) = heard.map(|(_, at)| *at).min().filter(|at| now - *at < DOUBT) {
             self.violated("doubt", now, &format!("disconnected, with an answer of {at}"));
         }
     }

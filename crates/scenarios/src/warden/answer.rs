@@ -10,7 +10,7 @@ use pinhole_turn::attribute::{Lifetime, MobilityTicket, XorRelayedAddress};
 
 use super::Warden;
 use super::model::Allocation;
-use super::request::Asked;
+use super::request::{Asked, nonce_of};
 use crate::mutation::Mutation;
 
 impl Warden {
@@ -39,6 +39,7 @@ impl Warden {
         } else {
             self.challenged(&asked, transmit.payload.len(), now);
         }
+        self.nonces.extend(nonce_of(&message).map(|nonce| (asked.client.remote, nonce)));
         asked.is_granted = message.class() == Class::SuccessResponse;
         if asked.is_granted && asked.method != Method::BINDING {
             self.repeated(&asked, &transmit.payload, now);

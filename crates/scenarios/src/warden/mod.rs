@@ -48,6 +48,8 @@ pub struct Warden {
     /// How many allocations a user may have.
     quota: usize,
     password: &'static str,
+    /// The nonce that each source was told last.
+    nonces: BTreeMap<SocketAddr, String>,
     mutation: Option<Mutation>,
     violations: Vec<String>,
 }
@@ -74,6 +76,7 @@ impl Warden {
             ports: start.free_ports,
             quota,
             password,
+            nonces: BTreeMap::new(),
             mutation,
             violations: Vec::new(),
         }
@@ -85,9 +88,10 @@ impl Warden {
         &self.violations
     }
 
-    /// The server has lost all that it knew.
+    /// The server has lost all that it knew, its nonces included.
     pub(crate) fn forgotten(&mut self) {
         self.model = Model::default();
+        self.nonces.clear();
         self.last.clear();
         self.grants.clear();
     }
@@ -113,7 +117,10 @@ impl Warden {
         let asked = self.asked.take();
         let (is_granted, is_data) = (asked.as_ref().is_some_and(|a| a.is_granted), asked.is_none());
         if let Some(asked) = &asked {
-            let is_answered = asked.answers > 0 || !asked.is_signed || !asked.is_honest;
+            // With another nonce it is a stranger's, who gets few answers, and others may use them up.
+            let told = self.nonces.get(&asked.client.remote);
+            let is_due = asked.is_honest && asked.nonce.is_some() && asked.nonce.as_ref() == told;
+            let is_answered = asked.answers > 0 || !is_due;
             self.demand("T18", is_answered, now, format_args!("an honest request has no answer"));
         }
         if !is_granted && !before.is_due(now) {

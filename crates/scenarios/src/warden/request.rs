@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pinhole_sansio::{Datagram, FiveTuple};
-use pinhole_stun::attribute::{Attribute, Family, Username};
+use pinhole_stun::attribute::{Attribute, Family, Nonce, Username};
 use pinhole_stun::{Class, Message, Method, TransactionId};
 use pinhole_turn::attribute::{
     Channel, Lifetime, MobilityTicket, RequestedAddressFamily, XorPeerAddress,
@@ -18,8 +18,8 @@ pub(super) struct Asked {
     pub(super) method: Method,
     /// Nobody but its sender has written it.
     pub(super) is_honest: bool,
-    /// It carries an integrity value.
-    pub(super) is_signed: bool,
+    /// What it was signed with, besides the password.
+    pub(super) nonce: Option<String>,
     pub(super) user: String,
     pub(super) lifetime: Option<Duration>,
     pub(super) family: Option<Family>,
@@ -55,7 +55,7 @@ impl Asked {
             id,
             method: message.method(),
             is_honest,
-            is_signed: message.has_integrity() || message.has_integrity_sha256(),
+            nonce: nonce_of(&message),
             user: user.map_or_else(String::new, |Username(user)| user.to_owned()),
             lifetime: message.get().ok().flatten().map(|Lifetime(lifetime)| lifetime),
             family: family.map(|RequestedAddressFamily(family)| family),
@@ -75,6 +75,12 @@ impl Asked {
             asked => asked.unwrap_or_default().clamp(DEFAULT_LIFETIME, MAX_LIFETIME),
         }
     }
+}
+
+/// The nonce in a request or in an answer.
+pub(super) fn nonce_of(message: &Message<'_>) -> Option<String> {
+    let nonce = message.get::<Nonce<'_>>().ok().flatten();
+    nonce.map(|Nonce(nonce)| nonce.to_owned())
 }
 
 /// An IPv4 address in its own form, also where it was written in the form of IPv6.
