@@ -93,7 +93,7 @@
 //!   external addresses for a host whose paired one has no port left ("soft" pooling, RFC 7857 §4).
 //! - Shorter lifetimes for well-known ports (RFC 4787 REQ-5a, an option).
 //! - NAT64, multicast, broadcast, link-local addresses, routing protocols.
-//! - TCP options but timestamps, flow control and TIME-WAIT. A host answers what it does not know with a reset, which
+//! - TCP options but timestamps and SACK, flow control and TIME-WAIT. A host answers what it does not know with a reset, which
 //!   ends a connection that waits for its last acknowledgment as well as the acknowledgment would.
 //! - TLS and DTLS. Their bytes travel as TCP and UDP.
 //! - Clocks that drift or step back: a node's clock runs at the world's rate, and jumps ahead only.

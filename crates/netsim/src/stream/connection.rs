@@ -3,7 +3,7 @@ use pinhole_sansio::Instant;
 use super::CloseReason;
 use super::receiver::Receiver;
 use super::segment::{Flags, Segment};
-use super::sender::{Sender, segment};
+use super::sender::{Acknowledgment, Sender, segment};
 use crate::icmp::IcmpKind;
 
 /// One TCP connection as one host sees it (RFC 9293, without urgent data and TIME-WAIT).
@@ -75,8 +75,12 @@ impl Connection {
             return self.handle_reset(segment);
         }
         if segment.flags.has(Flags::ACK) {
-            let bare = segment.sequence == segment.end();
-            if !self.sender.acknowledge(segment.acknowledgment, bare, segment.echo, now) {
+            let news = Acknowledgment {
+                number: segment.acknowledgment,
+                early: segment.early.map(|(from, _)| from),
+                echo: segment.echo,
+            };
+            if !self.sender.acknowledge(&news, now) {
                 // The peer remembers an earlier connection (RFC 9293 §3.5.1, figure 9).
                 self.owed_reset = self.receiver.is_none().then(|| segment.refusal_of());
                 return Outcome::default();
@@ -128,7 +132,8 @@ impl Connection {
             self.owes_acknowledgment = false;
         }
         let echo = self.receiver.as_ref().map(Receiver::recent);
-        polled.map(|segment| Segment { stamp: now, echo, ..segment })
+        let early = self.receiver.as_ref().and_then(Receiver::early);
+        polled.map(|segment| Segment { stamp: now, echo, early, ..segment })
     }
 
     /// A reset counts when its sender knows the connection (RFC 9293 §3.10.7.3 and §3.10.7.4).

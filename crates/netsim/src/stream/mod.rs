@@ -1,5 +1,6 @@
 //! TCP: reliable, ordered byte streams, as much of them as TURN over TCP and ICE-TCP need.
 
+mod congestion;
 mod connection;
 mod receiver;
 mod segment;

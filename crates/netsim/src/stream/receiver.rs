@@ -32,6 +32,12 @@ impl Receiver {
         self.next
     }
 
+    /// Where the first bytes begin and end that have arrived early.
+    pub(super) fn early(&self) -> Option<(u64, u64)> {
+        let (sequence, payload) = self.early.first_key_value()?;
+        Some((*sequence, sequence + payload.len() as u64))
+    }
+
     /// Whether everything has arrived, up to and with the FIN.
     pub(super) fn is_finished(&self) -> bool {
         self.fin.is_some_and(|fin| self.next > fin)
@@ -73,14 +79,15 @@ mod tests {
     use super::*;
 
     fn segment(sequence: u64, bytes: &[u8], flags: Flags) -> Segment {
-        let (stamp, echo) = (Instant::from_millis(sequence), None);
-        Segment { flags, sequence, acknowledgment: 0, stamp, echo, payload: bytes.into() }
+        let (stamp, echo, early) = (Instant::from_millis(sequence), None, None);
+        Segment { flags, sequence, acknowledgment: 0, stamp, echo, early, payload: bytes.into() }
     }
 
     #[test]
     fn bytes_come_out_in_order_and_once() {
         let mut receiver = Receiver::new(99, Instant::ZERO);
         assert_eq!(receiver.accept(&segment(103, b"def", Flags::ACK | Flags::FIN)), b"");
+        assert_eq!(receiver.early(), Some((103, 106)));
         assert_eq!(receiver.accept(&segment(100, b"ab", Flags::ACK)), b"ab");
         assert_eq!(receiver.accept(&segment(100, b"ab", Flags::ACK)), b"");
         assert_eq!(receiver.next(), 102);

@@ -14,14 +14,16 @@ pub(crate) struct Segment {
     pub(crate) stamp: Instant,
     /// The latest of the peer's stamps in order.
     pub(crate) echo: Option<Instant>,
+    /// The first of the peer's bytes that have arrived early: where they begin and end (RFC 2018 §3).
+    pub(crate) early: Option<(u64, u64)>,
     pub(crate) payload: Arc<[u8]>,
 }
 
 impl Segment {
     pub(crate) fn reset(sequence: u64, acknowledgment: u64) -> Self {
         let flags = Flags::RST | Flags::ACK;
-        let (stamp, echo) = (Instant::ZERO, None);
-        Self { flags, sequence, acknowledgment, stamp, echo, payload: [].into() }
+        let (stamp, echo, early) = (Instant::ZERO, None, None);
+        Self { flags, sequence, acknowledgment, stamp, echo, early, payload: [].into() }
     }
 
     /// The answer to a segment that belongs to no connection (RFC 9293 §3.10.7.1).
@@ -30,9 +32,13 @@ impl Segment {
         Self::reset(sequence, self.end())
     }
 
-    /// How many bytes of options its header has: a timestamp, but in a reset.
+    /// How many bytes of options its header has: a timestamp, but in a reset, and what has arrived early.
     pub(crate) const fn options(&self) -> usize {
-        if self.flags.has(Flags::RST) { 0 } else { 12 }
+        match (self.flags.has(Flags::RST), self.early) {
+            (true, _) => 0,
+            (false, None) => 12,
+            (false, Some(_)) => 24,
+        }
     }
 
     /// The sequence number after the segment: SYN and FIN count as one byte each.

@@ -1,7 +1,9 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 use pinhole_sansio::Instant;
 
+use super::congestion::Congestion;
 use super::segment::{Flags, Segment};
 use super::timer::{Alarm, Timer};
 
@@ -24,18 +26,26 @@ pub(super) struct Sender {
     congestion: Congestion,
     timer: Timer,
     largest_segment: usize,
-    /// Acknowledgments in a row that brought nothing new.
-    repeats: u32,
+    /// When each segment was sent last, by where it begins.
+    sent: BTreeMap<u64, Instant>,
     /// Where the last segment begins.
     last: u64,
-    /// What was sent before the latest loss; until it is acknowledged, repeats say nothing new.
+    /// Up to where later segments have overtaken what is not acknowledged (RFC 2018).
+    overtaken: u64,
+    /// What is lost of that, and goes out next.
+    repair: Range<u64>,
+    /// What was sent before the latest loss; until it is acknowledged, other losses are part of it.
     recovers_until: u64,
 }
 
-/// Slow start and congestion avoidance (RFC 5681).
-struct Congestion {
-    window: u64,
-    threshold: u64,
+/// What an acknowledgment says.
+pub(super) struct Acknowledgment {
+    /// Everything before has arrived.
+    pub(super) number: u64,
+    /// Where the first bytes begin that have arrived although others before them have not.
+    pub(super) early: Option<u64>,
+    /// When what the peer has heard last was sent.
+    pub(super) echo: Option<Instant>,
 }
 
 impl Sender {
@@ -48,11 +58,13 @@ impl Sender {
             bytes: VecDeque::new(),
             first: syn + 1,
             closes: false,
-            congestion: Congestion { window: INITIAL_WINDOW, threshold: MAX_WINDOW },
+            congestion: Congestion::new(),
             timer: Timer::new(),
             largest_segment: LARGEST_SEGMENT,
-            repeats: 0,
+            sent: BTreeMap::new(),
             last: syn,
+            overtaken: syn,
+            repair: syn..syn,
             recovers_until: syn,
         }
     }
@@ -105,38 +117,40 @@ impl Sender {
         self.next = self.unacknowledged;
     }
 
-    /// The peer has everything before `acknowledged`, and tells when what it has heard last was sent. `false` when that
-    /// is not of this connection.
-    pub(super) fn acknowledge(
-        &mut self,
-        acknowledged: u64,
-        bare: bool,
-        echo: Option<Instant>,
-        now: Instant,
-    ) -> bool {
+    /// The peer has everything before that, and perhaps more. `false` when that is not of this connection.
+    pub(super) fn acknowledge(&mut self, news: &Acknowledgment, now: Instant) -> bool {
+        let acknowledged = news.number;
         let is_old = !self.is_open() && acknowledged <= self.syn;
         if is_old || acknowledged > self.highest {
             return false;
         }
-        if acknowledged <= self.unacknowledged {
-            let repeated = bare && acknowledged == self.unacknowledged && self.is_waiting();
-            self.repeats = if repeated { self.repeats + 1 } else { 0 };
-            if self.repeats == FAST_RETRANSMIT {
-                self.retransmit_fast();
-            } else if self.repeats == 1 && self.unacknowledged >= self.recovers_until {
-                self.timer.expect_reordered(now);
-            }
-            return true;
+        if acknowledged > self.unacknowledged {
+            let count = acknowledged.saturating_sub(self.first).min(self.bytes.len() as u64);
+            self.bytes.drain(..usize::try_from(count).unwrap_or(self.bytes.len()));
+            self.first += count;
+            self.congestion.grow(acknowledged - self.unacknowledged);
+            self.unacknowledged = acknowledged;
+            self.next = self.next.max(acknowledged);
+            self.forget_sent();
+            self.timer.acknowledged(news.echo, self.is_waiting().then_some(self.is_single()), now);
         }
-        let count = acknowledged.saturating_sub(self.first).min(self.bytes.len() as u64);
-        self.bytes.drain(..usize::try_from(count).unwrap_or(self.bytes.len()));
-        self.first += count;
-        self.congestion.grow(acknowledged - self.unacknowledged);
-        self.unacknowledged = acknowledged;
-        self.next = self.next.max(acknowledged);
-        self.repeats = 0;
-        self.timer.acknowledged(echo, self.is_waiting().then_some(self.is_single()), now);
+        if let Some(early) = news.early.filter(|early| *early > self.unacknowledged) {
+            self.overtaken = early.min(self.highest);
+            self.await_overtaken(now);
+        }
         true
+    }
+
+    /// A later segment has arrived. The first one is lost if it does not come within a quarter of a round trip; it may
+    /// have been lost before, and be on its way once more (RFC 8985 §6.2).
+    fn await_overtaken(&mut self, now: Instant) {
+        let sent_at = self.sent.first_key_value().map_or(now, |(_, at)| *at);
+        let Some(lost_at) = self.timer.lost_at(sent_at) else { return };
+        if lost_at <= now {
+            self.begin_repair();
+        } else {
+            self.timer.expect_overtaken(lost_at);
+        }
     }
 
     /// The timer has expired: what may be lost is sent again. `false` when it was tried too often.
@@ -144,55 +158,75 @@ impl Sender {
         let limit = if self.is_open() { MAX_EXPIRIES } else { MAX_OPENINGS };
         match self.timer.expire(now) {
             Alarm::Probe => self.next = self.last.max(self.unacknowledged),
-            Alarm::Reordered => self.retransmit_fast(),
+            Alarm::Overtaken => self.begin_repair(),
             Alarm::Retransmission => {
                 self.congestion.collapse(self.highest - self.unacknowledged);
-                self.begin_recovery();
+                self.next = self.unacknowledged;
+                self.recovers_until = self.highest;
             }
         }
         self.timer.expiries() <= limit
     }
 
-    fn retransmit_fast(&mut self) {
-        self.congestion.halve(self.highest - self.unacknowledged);
-        self.begin_recovery();
-    }
-
-    const fn begin_recovery(&mut self) {
-        self.next = self.unacknowledged;
-        self.recovers_until = self.highest;
+    /// What was overtaken goes out again; the window is halved once for all that was on its way.
+    fn begin_repair(&mut self) {
+        if self.unacknowledged >= self.recovers_until {
+            self.congestion.halve(self.highest - self.unacknowledged);
+            self.recovers_until = self.highest;
+        }
+        self.repair = self.unacknowledged..self.overtaken;
     }
 
     /// The next segment that the window allows, with `acknowledgment` if there is one to give.
     pub(super) fn poll(&mut self, acknowledgment: Option<u64>, now: Instant) -> Option<Segment> {
-        let window_end = self.unacknowledged + self.congestion.window;
-        let (flags, payload) = if self.next == self.syn {
+        let window_end = self.unacknowledged + self.congestion.window();
+        let from = self.repair.start.max(self.unacknowledged);
+        let is_repair = self.is_open() && from < self.repair.end;
+        let sequence = if is_repair { from } else { self.next };
+        let until = if is_repair { self.repair.end } else { window_end };
+        let (flags, payload) = if sequence == self.syn {
             (Some(Flags::SYN), Vec::new())
-        } else if self.is_open() && self.next < window_end {
-            self.slice(usize::try_from(window_end - self.next).unwrap_or(usize::MAX))
+        } else if self.is_open() && sequence < until {
+            self.slice(sequence, usize::try_from(until - sequence).unwrap_or(usize::MAX))
         } else {
             return None;
         };
-        if flags.is_none() && payload.is_empty() {
+        let end = sequence + payload.len() as u64 + u64::from(flags.is_some());
+        if end == sequence {
             return None;
         }
-        let sequence = self.next;
-        self.next += payload.len() as u64 + u64::from(flags.is_some());
-        if self.next > self.highest {
-            (self.last, self.highest) = (sequence, self.next);
+        if is_repair {
+            self.repair.start = end;
+        } else {
+            self.next = end;
         }
+        if end > self.highest {
+            (self.last, self.highest) = (sequence, end);
+        }
+        self.sent.insert(sequence, now);
         self.timer.sent(self.is_single(), now);
         Some(segment(flags, sequence, acknowledgment, &payload))
     }
 
-    /// Up to `room` bytes from `next` on, and the FIN if they reach it.
-    fn slice(&self, room: usize) -> (Option<Flags>, Vec<u8>) {
-        let start = usize::try_from(self.next - self.first).unwrap_or(usize::MAX);
+    /// Up to `room` bytes from this number on, and the FIN if they reach it.
+    fn slice(&self, from: u64, room: usize) -> (Option<Flags>, Vec<u8>) {
+        let start = usize::try_from(from - self.first).unwrap_or(usize::MAX);
         let start = start.min(self.bytes.len());
         let count = room.min(self.largest_segment).min(self.bytes.len() - start);
         let payload = self.bytes.range(start..start + count).copied().collect();
-        let reaches_fin = self.next + count as u64 == self.fin();
+        let reaches_fin = from + count as u64 == self.fin();
         ((self.closes && reaches_fin).then_some(Flags::FIN), payload)
+    }
+
+    /// Forgets when segments were sent that have arrived. Of one that has arrived in part, the rest is as old.
+    fn forget_sent(&mut self) {
+        let rest = self.sent.split_off(&self.unacknowledged);
+        let before = std::mem::replace(&mut self.sent, rest);
+        if self.is_waiting()
+            && let Some((_, at)) = before.last_key_value()
+        {
+            self.sent.entry(self.unacknowledged).or_insert(*at);
+        }
     }
 
     /// The sequence number that a FIN has.
@@ -223,45 +257,18 @@ pub(super) fn segment(
         (flags, ack) => flags.or(ack).unwrap_or(Flags::ACK),
     };
     let acknowledgment = acknowledgment.unwrap_or(0);
-    let (stamp, echo) = (Instant::ZERO, None);
-    Segment { flags, sequence, acknowledgment, stamp, echo, payload: payload.into() }
-}
-
-impl Congestion {
-    fn grow(&mut self, acknowledged: u64) {
-        let growth = if self.window < self.threshold {
-            acknowledged
-        } else {
-            (acknowledged * LARGEST_SEGMENT as u64 / self.window).max(1)
-        };
-        self.window = (self.window + growth).min(MAX_WINDOW);
-    }
-
-    fn halve(&mut self, in_flight: u64) {
-        self.threshold = (in_flight / 2).max(MIN_WINDOW);
-        self.window = self.threshold;
-    }
-
-    fn collapse(&mut self, in_flight: u64) {
-        self.halve(in_flight);
-        self.window = MIN_WINDOW;
-    }
+    let (stamp, echo, early) = (Instant::ZERO, None, None);
+    Segment { flags, sequence, acknowledgment, stamp, echo, early, payload: payload.into() }
 }
 
 /// A connection whose segment was sent this often again, in vain, is given up: what Linux does by default.
 const MAX_EXPIRIES: u32 = 15;
 /// The same for a SYN: four times a second apart, and six times with a growing timeout.
 const MAX_OPENINGS: u32 = 10;
-/// RFC 5681 §3.2.
-const FAST_RETRANSMIT: u32 = 3;
 /// Fits an Ethernet packet with room for tunnels.
-const LARGEST_SEGMENT: usize = 1400;
-/// IPv6 and TCP with a timestamp, the larger of both families.
-const HEADERS: usize = 72;
-/// RFC 6928: ten segments.
-const INITIAL_WINDOW: u64 = 14_000;
-const MIN_WINDOW: u64 = 2_800;
-const MAX_WINDOW: u64 = 262_144;
+pub(super) const LARGEST_SEGMENT: usize = 1400;
+/// IPv6, the larger of both families, and TCP with its options.
+const HEADERS: usize = 84;
 
 #[cfg(test)]
 mod tests {
@@ -274,9 +281,13 @@ mod tests {
     fn opened(bytes: usize) -> Sender {
         let mut sender = Sender::new(99);
         assert_eq!(numbers(&mut sender, Instant::ZERO), [99]);
-        assert!(sender.acknowledge(100, false, Some(Instant::ZERO), Instant::ZERO + RTT));
+        assert!(acknowledge(&mut sender, 100, Some(Instant::ZERO), Instant::ZERO + RTT));
         sender.write(&vec![0; bytes]);
         sender
+    }
+
+    fn acknowledge(sender: &mut Sender, number: u64, echo: Option<Instant>, now: Instant) -> bool {
+        sender.acknowledge(&Acknowledgment { number, early: None, echo }, now)
     }
 
     fn numbers(sender: &mut Sender, now: Instant) -> Vec<u64> {
@@ -290,21 +301,9 @@ mod tests {
         // The acknowledged SYN has let it grow by one byte.
         let first = numbers(&mut sender, now);
         assert_eq!(first.len(), 11);
-        assert!(sender.acknowledge(sender.next(), true, Some(now), now + RTT));
+        let end = sender.next();
+        assert!(acknowledge(&mut sender, end, Some(now), now + RTT));
         assert_eq!(numbers(&mut sender, now + RTT).len(), 21);
-    }
-
-    #[test]
-    fn three_repeated_acknowledgments_bring_the_lost_segment_at_half_the_window() {
-        let mut sender = opened(14_000);
-        let now = Instant::ZERO + RTT;
-        assert_eq!(numbers(&mut sender, now).len(), 10);
-        for _ in 0..2 {
-            assert!(sender.acknowledge(100, true, Some(now), now));
-            assert_eq!(numbers(&mut sender, now), []);
-        }
-        assert!(sender.acknowledge(100, true, Some(now), now));
-        assert_eq!(numbers(&mut sender, now), [100, 1_500, 2_900, 4_300, 5_700]);
     }
 
     #[test]
@@ -338,21 +337,30 @@ mod tests {
         }
         assert!(sender.deadline().unwrap() - now >= RTT * 24, "doubled thrice");
         sender.write(&[0; 100]);
-        assert!(sender.acknowledge(200, true, Some(now), now + RTT));
+        assert!(acknowledge(&mut sender, 200, Some(now), now + RTT));
         numbers(&mut sender, now + RTT);
         assert!(sender.deadline().unwrap() - (now + RTT) <= RTT * 3);
     }
 
     #[test]
-    fn what_a_later_segment_has_overtaken_is_soon_sent_again() {
-        let mut sender = opened(2_800);
-        let now = Instant::ZERO + RTT;
-        assert_eq!(numbers(&mut sender, now), [100, 1_500]);
-        assert!(sender.acknowledge(100, true, Some(Instant::ZERO), now + RTT));
-        let soon = now + RTT + RTT / 4;
+    fn what_a_later_segment_has_overtaken_is_soon_sent_again_and_nothing_else() {
+        let mut sender = opened(14_000);
+        let sent_at = Instant::ZERO + RTT;
+        assert_eq!(numbers(&mut sender, sent_at).len(), 10);
+        let overtaken = |number| Acknowledgment { number, early: Some(2_900), echo: None };
+        assert!(sender.acknowledge(&overtaken(100), sent_at + RTT));
+        assert_eq!(numbers(&mut sender, sent_at + RTT), []);
+        let soon = sent_at + RTT + RTT / 4;
         assert_eq!(sender.deadline(), Some(soon), "RFC 8985 §6.2");
         assert!(sender.expire(soon));
         assert_eq!(numbers(&mut sender, soon), [100, 1_500]);
+        // The first of both is lost once more.
+        assert!(sender.acknowledge(&overtaken(100), soon + RTT));
+        assert_eq!(numbers(&mut sender, soon + RTT), []);
+        let again = soon + RTT + RTT / 4;
+        assert_eq!(sender.deadline(), Some(again));
+        assert!(sender.expire(again));
+        assert_eq!(numbers(&mut sender, again), [100, 1_500]);
     }
 
     #[test]
@@ -363,10 +371,10 @@ mod tests {
         assert_eq!(numbers(&mut sender, Instant::ZERO), [100, 1_500]);
         assert_eq!(sender.next(), 1_601);
         assert!(!sender.is_finished());
-        assert!(sender.acknowledge(1_601, true, None, Instant::ZERO));
+        assert!(acknowledge(&mut sender, 1_601, None, Instant::ZERO));
         assert!(sender.is_finished());
         assert_eq!(numbers(&mut sender, Instant::ZERO), []);
         assert_eq!(sender.deadline(), None);
-        assert!(!sender.acknowledge(1_602, true, None, Instant::ZERO), "was never sent");
+        assert!(!acknowledge(&mut sender, 1_602, None, Instant::ZERO), "was never sent");
     }
 }

@@ -21,7 +21,7 @@ pub(super) enum Alarm {
     /// The last segment may be lost (RFC 8985 §7).
     Probe,
     /// A later segment has arrived, so that the first one is lost if it is not just late (RFC 8985 §6.2).
-    Reordered,
+    Overtaken,
     /// Everything is lost (RFC 6298 §5).
     Retransmission,
 }
@@ -64,10 +64,16 @@ impl Timer {
         self.alarm = waiting.map(|is_single| self.next_alarm(is_single, now));
     }
 
-    /// A later segment has arrived before the first one.
-    pub(super) fn expect_reordered(&mut self, now: Instant) {
-        let Some((smoothed, _)) = self.smoothed else { return };
-        self.alarm = Some((now + smoothed / 4, Alarm::Reordered));
+    /// When a segment is lost that was sent then, if later ones have arrived; `None` until a round-trip time is known.
+    pub(super) fn lost_at(&self, sent_at: Instant) -> Option<Instant> {
+        self.smoothed.map(|(smoothed, _)| sent_at + smoothed * 5 / 4)
+    }
+
+    /// What was overtaken may still come until then.
+    pub(super) fn expect_overtaken(&mut self, until: Instant) {
+        if self.alarm.is_none_or(|(at, _)| until < at) {
+            self.alarm = Some((until, Alarm::Overtaken));
+        }
     }
 
     /// The deadline has passed; what it was for.
@@ -75,7 +81,7 @@ impl Timer {
         let alarm = self.alarm.map_or(Alarm::Retransmission, |(_, alarm)| alarm);
         match alarm {
             Alarm::Probe => self.probed = true,
-            Alarm::Reordered => {}
+            Alarm::Overtaken => {}
             Alarm::Retransmission => {
                 self.expiries += 1;
                 // The first SYNs follow one another at the same pace.

@@ -6,7 +6,7 @@ use pinhole_sansio::Instant;
 
 use crate::icmp::{IcmpError, IcmpKind};
 use crate::packet::{Body, Packet, Protocol};
-use crate::stream::Segment;
+use crate::stream::{Flags, Segment};
 
 /// The packet from its IP header on.
 pub(super) fn encode(packet: &Packet) -> Vec<u8> {
@@ -77,13 +77,18 @@ fn tcp(source: SocketAddr, destination: SocketAddr, segment: &Segment) -> Vec<u8
     bytes.extend(destination.port().to_be_bytes());
     bytes.extend(long(segment.sequence));
     bytes.extend(long(segment.acknowledgment));
-    let offset = if segment.options() > 0 { 0x80 } else { 0x50 };
-    bytes.extend([offset, segment.flags.bits(), 0xff, 0xff, 0, 0, 0, 0]);
+    let words = u8::try_from(5 + segment.options() / 4).unwrap_or(5);
+    bytes.extend([words << 4, segment.flags.bits(), 0xff, 0xff, 0, 0, 0, 0]);
     if segment.options() > 0 {
-        // RFC 7323 §3.2, after two bytes of padding (appendix A).
-        bytes.extend([1, 1, 8, 10]);
+        // RFC 7323 §3.2; before it, in a SYN, that SACK is understood (RFC 2018 §2), or two bytes of padding.
+        bytes.extend(if segment.flags.has(Flags::SYN) { [4, 2, 8, 10] } else { [1, 1, 8, 10] });
         bytes.extend(stamp(segment.stamp));
         bytes.extend(stamp(segment.echo.unwrap_or_default()));
+    }
+    if let Some((from, to)) = segment.early {
+        bytes.extend([1, 1, 5, 10]);
+        bytes.extend(long(from));
+        bytes.extend(long(to));
     }
     bytes.extend(&*segment.payload);
     bytes
