@@ -106,6 +106,8 @@ pub(crate) struct InFlight(Vec<Check>);
 pub(crate) enum Due {
     /// Send the same bytes again.
     Retransmit(Transmit),
+    /// Ask again, in another role.
+    Reask(PairId, Purpose),
     /// Nobody answered.
     TimedOut(Check),
 }
@@ -171,12 +173,17 @@ impl InFlight {
         self.0.iter().any(|check| check.deadline() <= now && check.sends_next(now))
     }
 
-    /// Handles one deadline that has passed, if any has. A retransmission waits until `may_send`, the pacer's word.
-    pub(crate) fn next_due(&mut self, may_send: bool, now: Instant) -> Option<Due> {
+    /// Handles one deadline that has passed, if any has. A retransmission waits until `may_send`, the pacer's word. One
+    /// that claims another role than `role` would bring a 487 (RFC 8445 §7.3.1.1), and is not sent.
+    pub(crate) fn next_due(&mut self, may_send: bool, role: Role, now: Instant) -> Option<Due> {
         let is_due =
             |check: &Check| check.deadline() <= now && (may_send || !check.sends_next(now));
         let index = self.0.iter().position(is_due)?;
         let check = self.0.get_mut(index)?;
+        if check.role != role && check.sends_next(now) {
+            check.cancel(now);
+            return Some(Due::Reask(check.pair, check.purpose));
+        }
         if let Timing::Retransmitted(schedule) = &mut check.timing
             && schedule.advance(now) == Step::Retransmit
         {

@@ -172,8 +172,16 @@ impl Agent {
         loop {
             let retransmits = self.generation.in_flight.retransmits(now);
             let may_send = retransmits && self.pacer.is_open(now);
-            let Some(due) = self.generation.in_flight.next_due(may_send, now) else { return };
+            let role = self.role;
+            let Some(due) = self.generation.in_flight.next_due(may_send, role, now) else { return };
             match due {
+                Due::Reask(pair, purpose) => {
+                    // To nominate is the other side's business now.
+                    let nominates = purpose == Purpose::Nomination;
+                    let purpose = if nominates { Purpose::Connectivity } else { purpose };
+                    self.send_check(pair, purpose, now);
+                    self.pacer.started(now);
+                }
                 Due::Retransmit(transmit) => {
                     self.transmit(transmit, now);
                     self.pacer.started(now);
