@@ -16,9 +16,6 @@ use crate::mutation::Mutation;
 impl Warden {
     /// The server answers.
     pub(crate) fn answered(&mut self, transmit: &Transmit, now: Instant) {
-        if self.is_lied_to(Mutation::Silence) {
-            return;
-        }
         self.keeps_secrets(&transmit.payload, now);
         let Ok(message) = Message::parse(&transmit.payload) else {
             return self.violated("T4", now, format_args!("an answer that is none"));

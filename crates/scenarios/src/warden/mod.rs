@@ -120,7 +120,8 @@ impl Warden {
             // With another nonce it is a stranger's, who gets few answers, and others may use them up.
             let told = self.nonces.get(&asked.client.remote);
             let is_due = asked.is_honest && asked.nonce.is_some() && asked.nonce.as_ref() == told;
-            let is_answered = asked.answers > 0 || !is_due;
+            let is_heard = asked.answers > 0 && !self.is_lied_to(Mutation::Silence);
+            let is_answered = is_heard || !is_due;
             self.demand("T18", is_answered, now, format_args!("an honest request has no answer"));
         }
         if !is_granted && !before.is_due(now) {
