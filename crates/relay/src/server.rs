@@ -67,18 +67,22 @@ impl Server {
             let poll = Poll::new()?;
             let waker = Waker::new(poll.registry(), Source::Control.token())?;
             let (messages, receiver) = sync_channel(QUEUE);
-            neighbours.push(Neighbour::new(messages, waker));
-            ends.push((poll, receiver));
+            let mail = Arc::default();
+            neighbours.push(Neighbour::new(messages, waker, Arc::clone(&mail)));
+            ends.push((poll, receiver, mail));
         }
         let neighbours: Arc<[Neighbour]> = neighbours.into();
         let mut listeners = Listeners::of(config);
         let mut workers = vec![];
-        for (number, ((poll, messages), counters)) in (0..).zip(ends.into_iter().zip(&counters)) {
+        for (number, ((poll, messages, mail), counters)) in
+            (0..).zip(ends.into_iter().zip(&counters))
+        {
             let mut worker = Worker::new(Parts {
                 poll,
                 number,
                 neighbours: Arc::clone(&neighbours),
                 messages,
+                mail,
                 clock: shared.clock,
                 machine: shared.machine(config, number),
                 seed: seed()?,
@@ -197,7 +201,7 @@ impl Shared {
         let quota =
             LocalQuota::new(config.limits, u64::from_ne_bytes([q0, q1, q2, q3, q4, q5, q6, q7]));
         Ok(Self {
-            clock: Clock::start(),
+            clock: Clock,
             nonce_seed: NonceSeed(seed()?),
             hosts: relay_hosts(config)?,
             users: Directory::new(users, secrets),

@@ -24,6 +24,7 @@ pub enum PacketKind {
 /// assert_eq!(classify(0x00), PacketKind::Stun); // the type of a Binding request begins with 00
 /// assert_eq!(classify(0x80), PacketKind::Rtp); // RTP version 2
 /// ```
+#[inline]
 #[must_use]
 pub const fn classify(first_byte: u8) -> PacketKind {
     match first_byte {

@@ -25,6 +25,7 @@ impl Header {
     pub const MAX: usize = 52;
 
     /// In front of `length` bytes for or from a channel; `None` for more than ChannelData can carry.
+    #[inline]
     #[must_use]
     pub fn channel(number: ChannelNumber, length: usize) -> Option<Self> {
         let header = channel_header(number, length)?;
@@ -83,6 +84,7 @@ const DATA_HEADER_LENGTH: usize = 4;
 impl Deref for Header {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.bytes.get(..self.length.into()).unwrap_or(&self.bytes)
     }
@@ -106,8 +108,12 @@ pub(crate) fn range_of(whole: &[u8], part: &[u8]) -> Range<usize> {
 }
 
 /// An IPv4 address is an IPv4 address, also where a socket of both families shows it mapped.
+#[inline]
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
+    match address {
+        SocketAddr::V4(_) => address,
+        SocketAddr::V6(v6) => SocketAddr::new(v6.ip().to_canonical(), v6.port()),
+    }
 }
 
 #[cfg(test)]

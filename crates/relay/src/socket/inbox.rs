@@ -1,45 +1,48 @@
-use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use pinhole_turn::Header;
-use quinn_udp::{BATCH_SIZE, EcnCodepoint, RecvMeta, UdpSockRef};
 
 use super::Udp;
+use super::control::Told;
+use super::system::{LARGE, Rooms};
 
 /// The buffer that all sockets of a worker receive into: nothing is kept for each of them.
 ///
-/// In front of what a call has received, there is room for a [`Header`].
+/// It has [`LARGE`] rooms, each for a datagram or a train, and in front of it for a [`Header`]. What a call
+/// has received may wait to be sent on while others receive into the rooms behind it.
 pub(crate) struct Inbox {
-    memory: Box<[u8]>,
-    metas: [RecvMeta; LARGE],
+    rooms: Rooms,
+    /// The rooms in front of this one hold what was received before the last call.
+    first: usize,
+    /// The rooms from this one on are free.
+    free: usize,
 }
 
 /// Datagrams of the same length, but for the last, that came one after the other from one source.
 #[derive(Clone, Copy)]
 pub(crate) struct Train {
     pub(crate) source: SocketAddr,
-    /// The address that they were sent to.
+    /// The address that they were sent to, if the socket does not tell.
     pub(crate) destination: Option<IpAddr>,
-    pub(crate) ecn: Option<EcnCodepoint>,
+    /// Type of Service, or Traffic Class: DSCP and ECN.
+    pub(crate) tos: u8,
     start: usize,
-    length: usize,
+    end: usize,
+    /// The length of each but the last.
     stride: usize,
 }
 
 impl Train {
-    /// Where its datagrams lie.
+    /// The datagrams, one after the other, of which there is one at least.
     #[inline]
-    pub(crate) fn datagrams(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        cut(self.start, self.length, self.stride)
+    pub(crate) fn split_first(&mut self) -> (Range<usize>, bool) {
+        let end = self.end.min(self.start + self.stride);
+        let first = self.start..end;
+        self.start = end;
+        (first, end < self.end)
     }
 }
-
-/// Datagrams of one call from a socket that is not busy: more than it is expected to have, since a call
-/// tells by what it returns that the socket is drained.
-pub(crate) const SMALL: usize = 4;
-/// Datagrams of one call from a busy socket.
-pub(crate) const LARGE: usize = BATCH_SIZE;
 
 /// The longest datagram, and the longest train of them that the kernel hands over as one.
 const ROOM: usize = 65_536;
@@ -47,61 +50,62 @@ const STRIDE: usize = Header::MAX + ROOM;
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        Self {
-            memory: vec![0; STRIDE * LARGE].into_boxed_slice(),
-            metas: [RecvMeta::default(); LARGE],
-        }
+        Self { rooms: Rooms::new(STRIDE, Header::MAX), first: 0, free: 0 }
     }
 
-    /// Receives up to `N` datagrams, or trains of them; how many.
+    /// Whether a call can receive so many datagrams.
     #[inline]
-    pub(crate) fn receive<const N: usize>(&mut self, udp: &Udp) -> io::Result<usize> {
-        let mut rooms = self.memory.chunks_exact_mut(STRIDE);
-        let mut buffers: [IoSliceMut<'_>; N] = std::array::from_fn(|_| {
-            let room = rooms.next().unwrap_or_default();
-            IoSliceMut::new(room.get_mut(Header::MAX..).unwrap_or_default())
-        });
-        udp.state().recv(UdpSockRef::from(&udp.io), &mut buffers, &mut self.metas)
+    pub(crate) const fn has_room(&self, count: usize) -> bool {
+        self.free + count <= LARGE
     }
 
-    /// The train with this number, if so many were received.
+    /// Nothing that was received is needed any more.
     #[inline]
+    pub(crate) const fn clear(&mut self) {
+        (self.first, self.free) = (0, 0);
+    }
+
+    /// Receives up to so many datagrams, or trains of them; how many.
+    #[inline]
+    pub(crate) fn receive(&mut self, udp: &Udp, count: usize) -> usize {
+        // An error is that of an earlier datagram, and ICMP has told it already.
+        let received = self.rooms.receive(&udp.io, self.free..self.free + count).unwrap_or(0);
+        self.first = self.free;
+        self.free += received;
+        received
+    }
+
+    /// The train with this number of those that the last call has received.
+    #[inline(always)]
     pub(crate) fn train(&self, number: usize) -> Option<Train> {
-        let meta = self.metas.get(number)?;
+        let room = self.first + number;
+        let (length, name, told) = self.rooms.received(room)?;
+        let told = Told::read(told);
+        let start = room * STRIDE + Header::MAX;
         Some(Train {
-            source: meta.addr,
-            destination: meta.dst_ip,
-            ecn: meta.ecn,
-            start: number * STRIDE + Header::MAX,
-            length: meta.len,
-            stride: meta.stride,
+            source: name.address()?,
+            destination: told.destination,
+            tos: told.tos,
+            start,
+            end: start + length,
+            stride: told.segment.unwrap_or(length).max(1),
         })
     }
 
     #[inline]
     pub(crate) fn bytes(&self, range: Range<usize>) -> &[u8] {
-        self.memory.get(range).unwrap_or_default()
+        self.rooms.memory().get(range).unwrap_or_default()
     }
 
     /// Puts a header in front of what lies in a range, over whatever is there; where both are then.
     #[inline]
     pub(crate) fn prepend(&mut self, header: &[u8], payload: Range<usize>) -> Range<usize> {
         let start = payload.start.saturating_sub(header.len());
-        if let Some(front) = self.memory.get_mut(start..payload.start) {
+        if let Some(front) = self.rooms.memory_mut().get_mut(start..payload.start) {
             front.copy_from_slice(header);
         }
         start..payload.end
     }
-}
-
-/// Cuts a train of `length` bytes into datagrams of `stride` bytes, of which the last may be shorter.
-#[inline]
-fn cut(start: usize, length: usize, stride: usize) -> impl Iterator<Item = Range<usize>> {
-    let step = stride.max(1);
-    // Most trains are one datagram, which may be empty.
-    let count = if length <= step { 1 } else { length.div_ceil(step) };
-    let offsets = (0..count).map(move |number| number * step);
-    offsets.map(move |offset| start + offset..start + (offset + step).min(length))
 }
 
 #[cfg(test)]
@@ -109,7 +113,16 @@ mod tests {
     use super::*;
 
     fn datagrams(length: usize, stride: usize) -> Vec<Range<usize>> {
-        cut(0, length, stride).collect()
+        let source = "192.0.2.1:7".parse().unwrap();
+        let mut train = Train { source, destination: None, tos: 0, start: 0, end: length, stride };
+        let mut datagrams = vec![];
+        loop {
+            let (datagram, is_more) = train.split_first();
+            datagrams.push(datagram);
+            if !is_more {
+                return datagrams;
+            }
+        }
     }
 
     #[test]
@@ -121,14 +134,13 @@ mod tests {
 
     #[test]
     fn an_empty_datagram_is_a_datagram() {
-        assert_eq!(datagrams(0, 0), std::slice::from_ref(&(0..0)));
+        assert_eq!(datagrams(0, 1), std::slice::from_ref(&(0..0)));
     }
 
     #[test]
     fn a_header_stands_right_in_front() {
         let mut inbox = Inbox::new();
-        let payload = cut(Header::MAX, 4, 4).last().unwrap();
-        let whole = inbox.prepend(&[0xa5; 4], payload);
+        let whole = inbox.prepend(&[0xa5; 4], Header::MAX..Header::MAX + 4);
         assert_eq!(inbox.bytes(whole), [0xa5, 0xa5, 0xa5, 0xa5, 0, 0, 0, 0]);
     }
 }

@@ -1,12 +1,18 @@
 //! Sockets, and batches in and out of them.
 
+mod address;
+mod control;
 mod error_queue;
 mod inbox;
 mod open;
 pub(crate) mod option;
 mod outbox;
+mod send;
+mod system;
 
 pub(crate) use error_queue::next_icmp;
-pub(crate) use inbox::{Inbox, LARGE, SMALL, Train};
+pub(crate) use inbox::Inbox;
 pub(crate) use open::{Buffers, Udp, connect_from, is_exhausted, listen_tcp};
-pub(crate) use outbox::{Flow, Origin, Outbox, Packet, Sockets};
+pub(crate) use outbox::{Origin, Outbox, Packet, Sockets};
+pub(crate) use send::Flow;
+pub(crate) use system::LARGE;

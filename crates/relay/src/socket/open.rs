@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
-use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::option::{self, Fragmentation};
@@ -14,7 +13,6 @@ use super::option::{self, Fragmentation};
 #[derive(Debug)]
 pub(crate) struct Udp {
     pub(crate) io: UdpSocket,
-    state: UdpSocketState,
     /// What it is bound to.
     pub(crate) local: SocketAddr,
 }
@@ -34,46 +32,19 @@ impl Udp {
     /// A relayed transport address; what ICMP says of its datagrams is queued.
     pub(crate) fn relay(address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
         let udp = Self::bind(open(address, Type::DGRAM, Protocol::UDP)?, address, buffers)?;
-        udp.state.enable_transport_errors(UdpSockRef::from(&udp.io))?;
+        option::queue_errors(&udp.io, address.ip())?;
         Ok(udp)
     }
 
+    /// Each call counts here: an allocation is little more than its socket.
     fn bind(socket: Socket, address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
         socket.bind(&address.into())?;
         buffers.set(&socket)?;
-        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        option::set_told(&socket, address)?;
         option::set_fragmentation(&socket, address.ip(), Fragmentation::Allowed)?;
-        option::clear_timestamps(&socket)?;
-        if !address.ip().is_unspecified() {
-            // Where datagrams were sent to is known.
-            if address.is_ipv4() {
-                setsockopt(&socket, sockopt::Ipv4PacketInfo, &false)?;
-            } else {
-                setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &false)?;
-            }
-        }
         let io = UdpSocket::from_std(socket.into());
-        let local = io.local_addr()?;
-        Ok(Self { io, state, local })
-    }
-
-    #[inline]
-    pub(crate) const fn state(&self) -> &UdpSocketState {
-        &self.state
-    }
-
-    /// Sends one datagram, or several with one call.
-    ///
-    /// An error that an earlier datagram has met and that the kernel reports now is no reason to drop
-    /// this one.
-    #[inline]
-    pub(crate) fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        match self.state.try_send(UdpSockRef::from(&self.io), transmit) {
-            Err(error) if is_belated(&error) => {
-                self.state.try_send(UdpSockRef::from(&self.io), transmit)
-            }
-            result => result,
-        }
+        let local = if address.port() == 0 { io.local_addr()? } else { address };
+        Ok(Self { io, local })
     }
 
     /// Sets or clears DF for what follows.
@@ -130,8 +101,7 @@ fn shared_tcp(address: SocketAddr) -> io::Result<Socket> {
 const BACKLOG: i32 = 1_024;
 
 fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
-    socket.set_nonblocking(true)?;
+    let socket = Socket::new(Domain::for_address(address), kind.nonblocking(), Some(protocol))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -139,7 +109,7 @@ fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socke
 }
 
 /// Whether this is about a datagram that was sent before: ICMP has answered it.
-fn is_belated(error: &io::Error) -> bool {
+pub(super) fn is_belated(error: &io::Error) -> bool {
     matches!(
         errno(error),
         Errno::ECONNREFUSED

@@ -1,10 +1,10 @@
-//! The socket options that no library offers, and with them the only unsafe code of the crate.
+//! Socket options of the data path.
 
 use std::io;
-use std::net::IpAddr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 
-use libc::c_int;
+use super::system::set;
 
 /// Whether datagrams leave with the bit DF set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,19 +40,27 @@ pub(crate) fn set_fragmentation(
     }
 }
 
-/// Spares the kernel a time stamp on every datagram.
-pub(crate) fn clear_timestamps(socket: &impl AsFd) -> io::Result<()> {
-    set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 0)
+/// Has datagrams of one source handed over as trains (GRO), and their DSCP and ECN told; where they were
+/// sent to is told if the address does not.
+pub(crate) fn set_told(socket: &impl AsFd, local: SocketAddr) -> io::Result<()> {
+    // Kernels before 5.0 know no trains.
+    set(socket, libc::SOL_UDP, libc::UDP_GRO, 1).unwrap_or_default();
+    if local.is_ipv4() {
+        set(socket, libc::IPPROTO_IP, libc::IP_RECVTOS, 1)?;
+    } else {
+        set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, 1)?;
+    }
+    match local.ip() {
+        ip if !ip.is_unspecified() => Ok(()),
+        IpAddr::V4(_) => set(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
+        IpAddr::V6(_) => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+    }
 }
 
-#[expect(unsafe_code, reason = "setsockopt has no safe form for these options")]
-fn set(socket: &impl AsFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
-    let length = size_of::<c_int>() as libc::socklen_t;
-    // SAFETY: the descriptor is open for as long as it is borrowed; `value` lives until the call
-    // returns, and `length` is its size.
-    let result = unsafe {
-        let fd = socket.as_fd().as_raw_fd();
-        libc::setsockopt(fd, level, name, (&raw const value).cast(), length)
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+/// Has the kernel queue what ICMP says of a socket's datagrams.
+pub(crate) fn queue_errors(socket: &impl AsFd, local: IpAddr) -> io::Result<()> {
+    match local {
+        IpAddr::V4(_) => set(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1),
+        IpAddr::V6(_) => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1),
+    }
 }

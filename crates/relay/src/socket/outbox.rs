@@ -1,27 +1,33 @@
-use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use pinhole_turn::Header;
-use quinn_udp::{EcnCodepoint, Transmit};
+use pinhole_turn::server::RelayId;
 
 use super::option::Fragmentation;
+use super::send::{Dispatch, Flow};
+use super::system::{LARGE, Letters};
 use super::{Inbox, Udp};
 
-/// What stands between a datagram that has come and the call that sends it on.
+/// What stands between datagrams that have come and the call that sends them on.
 ///
-/// A datagram alone is sent from where it was received, with its header written in front of it. The
-/// ones that follow it to the same place are laid out one behind the other, and leave in one call that
-/// the kernel cuts up again (GSO).
+/// What leaves by the same socket waits for one call. A datagram alone is sent from where it was received,
+/// with its header written in front of it. The ones that follow it to the same place are laid out one
+/// behind the other, as a train that the kernel cuts up again (GSO).
 pub(crate) struct Outbox {
-    batch: Option<Batch>,
+    /// The socket that all of them leave by.
+    origin: Origin,
+    trains: Vec<Train>,
+    letters: Letters,
     memory: Box<[u8]>,
+    /// How much of the memory is taken.
+    used: usize,
     /// How many datagrams could not be sent since the last question.
     failed: u64,
 }
 
 /// A datagram to send, whose payload lies in the inbox.
 pub(crate) struct Packet<'a> {
+    pub(crate) origin: Origin,
     pub(crate) flow: Flow,
     /// What stands in front.
     pub(crate) header: &'a [u8],
@@ -30,23 +36,13 @@ pub(crate) struct Packet<'a> {
     pub(crate) padding: u8,
 }
 
-/// What datagrams have in common that leave in one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Flow {
-    pub(crate) origin: Origin,
-    pub(crate) destination: SocketAddr,
-    /// "Preferred Behavior: Copy" for the ECN field (RFC 8656 §13.1).
-    pub(crate) ecn: Option<EcnCodepoint>,
-    pub(crate) fragmentation: Fragmentation,
-}
-
 /// The socket to send from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// A listener, by its number, and the source address where it is bound to all of them.
-    Listener(usize, Option<IpAddr>),
-    /// A relayed address, by its key.
-    Relay(usize),
+    /// A listener, by its number.
+    Listener(usize),
+    /// A relayed address.
+    Relay(RelayId),
 }
 
 /// Where the sockets are.
@@ -54,170 +50,194 @@ pub(crate) trait Sockets {
     fn udp(&self, origin: Origin) -> Option<&Udp>;
 }
 
-struct Batch {
+struct Train {
     flow: Flow,
-    place: Place,
+    /// Where it lies: in the inbox, or in the memory of the outbox.
+    range: Range<usize>,
+    is_in_inbox: bool,
     /// The length of each datagram; the last one may be shorter.
     segment: usize,
     count: usize,
     is_closed: bool,
 }
 
-enum Place {
-    Inbox(Range<usize>),
-    Outbox(usize),
-}
-
 impl Outbox {
     pub(crate) fn new() -> Self {
-        Self { batch: None, memory: vec![0; ROOM].into_boxed_slice(), failed: 0 }
-    }
-
-    /// Takes a datagram to send. It leaves before the inbox is used again: see [`Outbox::flush`].
-    #[inline]
-    pub(crate) fn push(&mut self, packet: Packet<'_>, inbox: &mut Inbox, sockets: &impl Sockets) {
-        let header = packet.header;
-        let length = header.len() + packet.payload.len() + usize::from(packet.padding);
-        let joins = self.batch.as_ref().is_some_and(|batch| batch.admits(&packet.flow, length));
-        if joins {
-            return self.join(&packet, length, inbox);
+        Self {
+            origin: Origin::Listener(0),
+            trains: Vec::with_capacity(LARGE),
+            letters: Letters::new(),
+            memory: vec![0; ROOM].into_boxed_slice(),
+            used: 0,
+            failed: 0,
         }
-        self.flush(inbox, sockets);
-        let place = if packet.padding == 0 {
-            Place::Inbox(inbox.prepend(header, packet.payload))
-        } else {
-            let end =
-                write(&mut self.memory, 0, header, inbox.bytes(packet.payload), packet.padding);
-            Place::Outbox(end)
-        };
-        let flow = packet.flow;
-        self.batch = Some(Batch { flow, place, segment: length, count: 1, is_closed: false });
     }
 
-    fn join(&mut self, packet: &Packet<'_>, length: usize, inbox: &Inbox) {
-        let Some(batch) = &mut self.batch else { return };
-        let start = match &batch.place {
-            Place::Inbox(range) => write(&mut self.memory, 0, &[], inbox.bytes(range.clone()), 0),
-            Place::Outbox(end) => *end,
+    /// Takes a datagram to send. It leaves before its place in the inbox is used again, and before its
+    /// socket is closed: see [`Outbox::flush`].
+    #[inline(always)]
+    pub(crate) fn push(&mut self, packet: Packet<'_>, inbox: &mut Inbox, sockets: &impl Sockets) {
+        let length = packet.header.len() + packet.payload.len() + usize::from(packet.padding);
+        if self.origin != packet.origin {
+            self.flush(inbox, sockets);
+            self.origin = packet.origin;
+        } else if self.trains.last().is_some_and(|last| last.admits(&packet.flow, length))
+            && self.join(&packet, length, inbox)
+        {
+            return;
+        }
+        let start = packet.payload.start.saturating_sub(packet.header.len());
+        let is_covered = self.trains.last().is_some_and(|last| last.reaches(start));
+        if is_covered || self.trains.len() == LARGE || self.used + length > ROOM {
+            self.flush(inbox, sockets);
+        }
+        let is_in_inbox = packet.padding == 0;
+        let range = if is_in_inbox {
+            inbox.prepend(packet.header, packet.payload)
+        } else {
+            let (start, payload) = (self.used, inbox.bytes(packet.payload));
+            append(&mut self.memory, &mut self.used, [packet.header, payload], packet.padding);
+            start..self.used
         };
+        let (flow, segment) = (packet.flow, length);
+        self.trains.push(Train { flow, range, is_in_inbox, segment, count: 1, is_closed: false });
+    }
+
+    /// Puts a datagram behind the last one, if there is room for the longest train.
+    #[inline(always)]
+    fn join(&mut self, packet: &Packet<'_>, length: usize, inbox: &Inbox) -> bool {
+        let Self { trains, memory, used, .. } = self;
+        let Some(train) = trains.last_mut() else { return false };
+        let start = if train.is_in_inbox { *used } else { train.range.start };
+        if start + LONGEST > ROOM {
+            return false;
+        }
+        if train.is_in_inbox {
+            append(memory, used, [&[], inbox.bytes(train.range.clone())], 0);
+        }
         let payload = inbox.bytes(packet.payload.clone());
-        let end = write(&mut self.memory, start, packet.header, payload, packet.padding);
-        batch.place = Place::Outbox(end);
-        batch.count += 1;
-        batch.is_closed = length < batch.segment;
+        append(memory, used, [packet.header, payload], packet.padding);
+        (train.range, train.is_in_inbox) = (start..*used, false);
+        train.count += 1;
+        train.is_closed = length < train.segment;
+        true
+    }
+
+    /// Whether nothing waits.
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.trains.is_empty()
     }
 
     /// Sends what waits.
     #[inline]
     pub(crate) fn flush(&mut self, inbox: &Inbox, sockets: &impl Sockets) {
-        let Some(batch) = &self.batch else { return };
-        let contents = match &batch.place {
-            Place::Inbox(range) => inbox.bytes(range.clone()),
-            Place::Outbox(end) => self.memory.get(..*end).unwrap_or_default(),
-        };
-        if let Some(udp) = sockets.udp(batch.flow.origin) {
-            self.failed += send(udp, &batch.flow, contents, batch.segment, batch.count);
+        if self.trains.is_empty() {
+            return;
         }
-        self.batch = None;
+        if let Some(udp) = sockets.udp(self.origin) {
+            let is_sent = match self.trains.as_slice() {
+                [train] => {
+                    train.flow.send_plain(udp, train.contents(inbox, &self.memory), train.segment)
+                }
+                _ => false,
+            };
+            if !is_sent {
+                self.failed += self.send_all(udp, inbox);
+            }
+        }
+        self.trains.clear();
+        self.used = 0;
     }
 
     /// How many datagrams could not be sent since this was asked last.
+    #[inline]
     pub(crate) const fn take_failed(&mut self) -> u64 {
         std::mem::replace(&mut self.failed, 0)
     }
+
+    /// Sends a datagram that lies elsewhere, before those that wait; whether the kernel took it.
+    pub(crate) fn send_one(&mut self, udp: &Udp, flow: &Flow, contents: &[u8]) -> bool {
+        let length = contents.len();
+        flow.send_plain(udp, contents, length)
+            || Dispatch { udp, letters: &mut self.letters, flow }.send(contents, length) == 0
+    }
+
+    /// Sends all trains; how many datagrams could not be sent.
+    fn send_all(&mut self, udp: &Udp, inbox: &Inbox) -> u64 {
+        let Self { trains, letters, memory, .. } = self;
+        let contents = |train: &Train| train.contents(inbox, memory);
+        let mut rest = trains.as_slice();
+        let mut failed = 0;
+        while let [first, others @ ..] = rest {
+            let mut sent = 0;
+            if !others.is_empty() {
+                let can_join = |train: &&Train| train.flow.fragmentation == Fragmentation::Allowed;
+                let together = rest.iter().take_while(can_join);
+                let parts = together.map(|train| train.flow.letter(contents(train), train.segment));
+                sent = letters.send(&udp.io, parts).unwrap_or(0);
+            }
+            // What is alone, special, or has failed, is its own affair.
+            rest = if sent > 0 {
+                rest.get(sent..).unwrap_or_default()
+            } else {
+                let mut dispatch = Dispatch { udp, letters, flow: &first.flow };
+                failed += dispatch.send(contents(first), first.segment);
+                others
+            };
+        }
+        failed
+    }
 }
 
-impl Batch {
+impl Train {
+    /// Whether a header from here on would be written over what waits, as it may in front of all but the
+    /// first datagram of a train that was received.
+    #[inline]
+    fn reaches(&self, start: usize) -> bool {
+        self.is_in_inbox && self.range.contains(&start)
+    }
+
+    /// Its bytes.
+    #[inline]
+    fn contents<'a>(&self, inbox: &'a Inbox, memory: &'a [u8]) -> &'a [u8] {
+        let range = self.range.clone();
+        if self.is_in_inbox { inbox.bytes(range) } else { memory.get(range).unwrap_or_default() }
+    }
+
     /// Whether a datagram of this length can leave with those that wait.
     #[inline]
     fn admits(&self, flow: &Flow, length: usize) -> bool {
-        let total = self.segment * self.count;
         !self.is_closed
             && self.flow == *flow
             && self.segment <= LONGEST_SEGMENT
             && (1..=self.segment).contains(&length)
             && self.count < SEGMENTS
-            && total + length <= LONGEST
+            && self.segment * self.count + length <= LONGEST
     }
 }
 
-impl Udp {
-    /// Sends one datagram; whether the kernel took it.
-    pub(crate) fn send_one(&self, flow: &Flow, contents: &[u8]) -> bool {
-        send(self, flow, contents, contents.len(), 1) == 0
-    }
-}
-
-/// The most datagrams that Linux takes in one call (`UDP_MAX_SEGMENTS` before 6.9).
+/// The most datagrams that Linux takes as one (`UDP_MAX_SEGMENTS` before 6.9).
 const SEGMENTS: usize = 64;
 /// What an Ethernet frame carries over IPv6. The kernel refuses trains of datagrams that it would have to
-/// fragment, and whoever sends such datagrams must not put an end to all trains of the socket.
+/// fragment.
 const LONGEST_SEGMENT: usize = 1_452;
 /// The most bytes: what an IPv4 datagram carries.
 const LONGEST: usize = 65_507;
-/// Room for a whole train, or for the longest datagram with header and padding.
-const ROOM: usize = 65_536 + Header::MAX + 4;
+/// Room for some trains, or for the longest datagram with header and padding.
+const ROOM: usize = 4 * 65_536 + Header::MAX + 4;
 
-/// Writes header, payload and padding; where they end.
-fn write(memory: &mut [u8], start: usize, header: &[u8], payload: &[u8], padding: u8) -> usize {
-    const ZEROS: [u8; 3] = [0; 3];
-    let zeros = ZEROS.get(..usize::from(padding)).unwrap_or(&ZEROS);
-    let mut end = start;
-    for part in [header, payload, zeros] {
-        if let Some(room) = memory.get_mut(end..end + part.len()) {
-            room.copy_from_slice(part);
-            end += part.len();
-        }
-    }
-    end
-}
-
-/// Sends datagrams; how many could not be sent.
+/// Writes header, payload and padding behind what is used of the memory.
 #[inline]
-fn send(udp: &Udp, flow: &Flow, contents: &[u8], segment: usize, count: usize) -> u64 {
-    if flow.fragmentation == Fragmentation::Forbidden {
-        return send_unfragmented(udp, flow, contents, segment);
-    }
-    if count > 1 && udp.state().max_gso_segments() < count {
-        return send_each(udp, flow, contents, segment);
-    }
-    let segment_size = (count > 1).then_some(segment);
-    match udp.send(&transmit(flow, contents, segment_size)) {
-        Ok(()) => 0,
-        Err(error) if count > 1 && error.kind() != io::ErrorKind::WouldBlock => {
-            send_each(udp, flow, contents, segment)
+fn append(memory: &mut [u8], used: &mut usize, parts: [&[u8]; 2], padding: u8) {
+    for part in parts {
+        if let Some(room) = memory.get_mut(*used..*used + part.len()) {
+            room.copy_from_slice(part);
+            *used += part.len();
         }
-        Err(_) => count as u64,
     }
-}
-
-/// One call for each datagram: where the kernel cannot cut them up, or not these ones.
-fn send_each(udp: &Udp, flow: &Flow, contents: &[u8], segment: usize) -> u64 {
-    let each = contents.chunks(segment.max(1));
-    each.filter(|datagram| udp.send(&transmit(flow, datagram, None)).is_err()).count() as u64
-}
-
-/// DF is a property of the socket, and few datagrams ask for it: it is set for the time of the call.
-fn send_unfragmented(udp: &Udp, flow: &Flow, contents: &[u8], segment: usize) -> u64 {
-    if udp.set_fragmentation(Fragmentation::Forbidden).is_err() {
-        return 1;
+    if let Some(room) = memory.get_mut(*used..*used + usize::from(padding)) {
+        room.fill(0);
+        *used += room.len();
     }
-    let failed = match contents {
-        [] => u64::from(udp.send(&transmit(flow, contents, None)).is_err()),
-        _ => send_each(udp, flow, contents, segment),
-    };
-    // What cannot be reset costs the peer a fragment, and nobody a datagram.
-    udp.set_fragmentation(Fragmentation::Allowed).map_or(failed + 1, |()| failed)
-}
-
-const fn transmit<'a>(
-    flow: &Flow,
-    contents: &'a [u8],
-    segment_size: Option<usize>,
-) -> Transmit<'a> {
-    let src_ip = match flow.origin {
-        Origin::Listener(_, source) => source,
-        Origin::Relay(_) => None,
-    };
-    Transmit { destination: flow.destination, ecn: flow.ecn, contents, segment_size, src_ip }
 }

@@ -39,8 +39,8 @@ impl Worker {
     ) {
         match self.server.handle_client_datagram(Datagram { five_tuple, payload }, now) {
             Received::ToPeer(route) => {
-                let payload = payload.get(route.payload).unwrap_or_default();
-                let sent = self.udp.send(route.relay, route.peer, payload, route.dont_fragment);
+                let payload = payload.get(route.payload.clone()).unwrap_or_default();
+                let sent = self.udp.send(&mut self.outbox, &route, payload);
                 self.counters.sent_to_peer(payload.len(), sent);
             }
             Received::Handled => {

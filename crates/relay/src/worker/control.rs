@@ -10,12 +10,13 @@ use tracing::debug;
 use super::Worker;
 use super::client::is_welcome;
 use crate::report;
-use crate::socket::option::Fragmentation;
 use crate::socket::{Flow, Sockets, Udp, is_exhausted, listen_tcp};
 
 impl Worker {
     /// Does what the machine asks for after an input.
     pub(super) fn obey(&mut self, now: Instant) {
+        // What waits is for sockets that may be closed now.
+        self.flush();
         loop {
             // Messages come before the commands that follow them: ConnectionBind's answer goes first.
             while let Some(transmit) = self.server.poll_transmit() {
@@ -89,12 +90,12 @@ impl Worker {
         self.counters.answered(transmit.payload.len(), is_sent);
     }
 
-    fn send_answer(&self, transmit: &Transmit) -> bool {
-        let Some(origin) = self.udp.origin(&transmit.five_tuple.local) else { return false };
-        let destination = transmit.five_tuple.remote;
-        let fragmentation = Fragmentation::Allowed;
-        let flow = Flow { origin, destination, ecn: None, fragmentation };
-        self.udp.udp(origin).is_some_and(|udp| udp.send_one(&flow, &transmit.payload))
+    fn send_answer(&mut self, transmit: &Transmit) -> bool {
+        let five_tuple = transmit.five_tuple;
+        let Some((origin, source)) = self.udp.origin(&five_tuple.local) else { return false };
+        let flow = Flow::to_client(&five_tuple.remote, source, 0);
+        let udp = self.udp.udp(origin);
+        udp.is_some_and(|udp| self.outbox.send_one(udp, &flow, &transmit.payload))
     }
 
     fn note(&mut self, event: &Event, now: Instant) {

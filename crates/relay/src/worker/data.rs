@@ -1,17 +1,19 @@
 //! The data path: from a socket through the machine to another socket.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant};
 use pinhole_turn::server::{Received, RelayId, ToClient, ToPeer};
-use quinn_udp::EcnCodepoint;
 
 use super::Worker;
-use crate::socket::option::Fragmentation;
-use crate::socket::{Flow, LARGE, Origin, Packet, SMALL, Train, next_icmp};
+use crate::socket::{Flow, LARGE, Origin, Packet, next_icmp};
 
 /// How many calls a socket gets before it is another one's turn.
 const CALLS: usize = 4;
+/// Datagrams of one call from a socket that is not busy: one more than it is expected to have, since a call
+/// tells by what it returns that the socket is drained.
+const SMALL: usize = 2;
 /// How many ICMP messages of a socket are read in one turn.
 const ERRORS: usize = 16;
 
@@ -19,26 +21,19 @@ impl Worker {
     /// Reads what clients have sent; whether that was all.
     pub(super) fn read_listener(&mut self, number: usize, now: Instant) -> bool {
         for _ in 0..CALLS {
-            let Some(listener) = self.udp.listeners.get_mut(number) else { return true };
-            let (room, received) = if listener.is_busy {
-                (LARGE, self.inbox.receive::<LARGE>(&listener.udp))
-            } else {
-                (SMALL, self.inbox.receive::<SMALL>(&listener.udp))
+            let Some(room) = self.udp.listeners.get(number).map(|this| this.room) else {
+                return true;
             };
-            // An error is that of an earlier datagram, and ICMP has told it already.
-            let Ok(count) = received else { return true };
+            self.make_way(room);
+            let Some(listener) = self.udp.listeners.get_mut(number) else { return true };
             let local = listener.udp.local;
-            listener.is_busy = count == room || room == LARGE && count > SMALL;
+            let count = self.inbox.receive(&listener.udp, room);
+            // Twice as many as there were: to prepare for many takes time, and to call once more, too.
+            listener.room = (2 * count).clamp(SMALL, LARGE);
             self.read_mail(now);
             for number in 0..count {
-                let Some(train) = self.inbox.train(number) else { break };
-                let mut five_tuple = FiveTuple::udp(local, train.source);
-                if let Some(ip) = train.destination.filter(|_| local.ip().is_unspecified()) {
-                    five_tuple.local.set_ip(ip);
-                }
-                self.relay_to_peers(&train, five_tuple, now);
+                self.relay_to_peers(number, local, now);
             }
-            self.flush(now);
             if count < room {
                 return true;
             }
@@ -50,103 +45,116 @@ impl Worker {
     pub(super) fn read_relay(&mut self, key: usize, now: Instant) -> bool {
         let mut room = SMALL;
         for _ in 0..CALLS {
+            self.make_way(room);
             let Some(relay) = self.udp.relay(key) else { return true };
             let id = relay.id;
-            let received = if room == SMALL {
-                self.inbox.receive::<SMALL>(&relay.udp)
-            } else {
-                self.inbox.receive::<LARGE>(&relay.udp)
-            };
-            // An error is that of an earlier datagram, and ICMP has told it already.
-            let Ok(count) = received else { return true };
+            let count = self.inbox.receive(&relay.udp, room);
             for number in 0..count {
-                let Some(train) = self.inbox.train(number) else { break };
-                self.relay_to_client(id, &train, now);
+                self.relay_to_client(id, number, now);
             }
-            self.flush(now);
+            if !self.streams.dirty.is_empty() {
+                self.flush_dirty(now);
+            }
             if count < room {
                 return true;
             }
-            room = LARGE;
+            room = (4 * room).min(LARGE);
         }
         false
     }
 
-    fn relay_to_peers(&mut self, train: &Train, five_tuple: FiveTuple, now: Instant) {
+    /// Makes room for so many datagrams, behind those that wait to be sent on.
+    #[inline]
+    fn make_way(&mut self, room: usize) {
+        if !self.outbox.is_empty() && !self.inbox.has_room(room) {
+            self.flush();
+        }
+        if self.outbox.is_empty() {
+            self.inbox.clear();
+        }
+    }
+
+    /// Relays a train that a client has sent to this address of a listener.
+    #[inline]
+    fn relay_to_peers(&mut self, number: usize, local: SocketAddr, now: Instant) {
+        let Some(mut train) = self.inbox.train(number) else { return };
+        let mut five_tuple = FiveTuple::udp(local, train.source);
+        if let Some(ip) = train.destination {
+            five_tuple.local.set_ip(ip);
+        }
         let abroad = self.abroad.home(&five_tuple);
-        for range in train.datagrams() {
-            let payload = self.inbox.bytes(range.clone());
+        loop {
+            let (range, is_more) = train.split_first();
+            let start = range.start;
+            let payload = self.inbox.bytes(range);
             let length = payload.len();
             if let Some(home) = abroad.or_else(|| self.other_home(payload)) {
                 self.forward(home, five_tuple, payload);
-                continue;
+            } else {
+                match self.server.handle_client_datagram(Datagram { five_tuple, payload }, now) {
+                    Received::ToPeer(route) => self.push_to_peer(&route, start, train.tos),
+                    Received::Handled => {
+                        self.counters.control(length);
+                        self.obey(now);
+                    }
+                    Received::Dropped(reason) => self.counters.dropped(reason),
+                }
             }
-            match self.server.handle_client_datagram(Datagram { five_tuple, payload }, now) {
-                Received::ToPeer(mut route) => {
-                    route.payload.start += range.start;
-                    route.payload.end += range.start;
-                    self.push_to_peer(route, train.ecn);
-                }
-                Received::Handled => {
-                    self.counters.control(length);
-                    // What waits is for sockets that may be closed now.
-                    self.flush(now);
-                    self.obey(now);
-                }
-                Received::Dropped(reason) => self.counters.dropped(reason),
+            if !is_more {
+                return;
             }
         }
     }
 
-    /// Sends a payload that lies in the inbox.
-    pub(super) fn push_to_peer(&mut self, route: ToPeer, ecn: Option<EcnCodepoint>) {
-        let Some(key) = self.udp.key(route.relay) else { return };
-        self.counters.to_peer(route.payload.len());
-        let fragmentation =
-            if route.dont_fragment { Fragmentation::Forbidden } else { Fragmentation::Allowed };
-        let flow = Flow { origin: Origin::Relay(key), destination: route.peer, ecn, fragmentation };
-        let packet = Packet { flow, header: &[], payload: route.payload, padding: 0 };
+    /// Sends a payload out of the client's datagram that begins here in the inbox.
+    #[inline]
+    fn push_to_peer(&mut self, route: &ToPeer, start: usize, tos: u8) {
+        let payload = start + route.payload.start..start + route.payload.end;
+        self.counters.to_peer(payload.len());
+        let (origin, flow) = (Origin::Relay(route.relay), Flow::to_peer(route, tos));
+        let packet = Packet { origin, flow, header: &[], payload, padding: 0 };
         self.outbox.push(packet, &mut self.inbox, &self.udp);
     }
 
-    fn relay_to_client(&mut self, id: RelayId, train: &Train, now: Instant) {
-        for payload in train.datagrams() {
+    /// Relays a train that a peer has sent to this relayed address.
+    #[inline]
+    fn relay_to_client(&mut self, id: RelayId, number: usize, now: Instant) {
+        let Some(mut train) = self.inbox.train(number) else { return };
+        loop {
+            let (payload, is_more) = train.split_first();
             let length = payload.len();
             match self.server.handle_peer_datagram(id, train.source, length, now) {
                 Ok(route) => {
                     self.counters.to_client(length);
-                    self.push_to_client(&route, payload, train.ecn);
+                    self.push_to_client(&route, payload, train.tos);
                 }
                 Err(reason) => self.counters.dropped(reason),
+            }
+            if !is_more {
+                return;
             }
         }
     }
 
-    fn push_to_client(
-        &mut self,
-        route: &ToClient,
-        payload: Range<usize>,
-        ecn: Option<EcnCodepoint>,
-    ) {
+    #[inline]
+    fn push_to_client(&mut self, route: &ToClient, payload: Range<usize>, tos: u8) {
         if route.five_tuple.transport.is_reliable() {
             return self.queue_to_client(route, payload);
         }
-        let Some(origin) = self.udp.origin(&route.five_tuple.local) else { return };
-        let (destination, padding) = (route.five_tuple.remote, route.padding);
-        let flow = Flow { origin, destination, ecn, fragmentation: Fragmentation::Allowed };
-        let packet = Packet { flow, header: &route.header, payload, padding };
+        let Some((origin, source)) = self.udp.origin(&route.five_tuple.local) else { return };
+        let flow = Flow::to_client(&route.five_tuple.remote, source, tos);
+        let padding = route.padding;
+        let packet = Packet { origin, flow, header: &route.header, payload, padding };
         self.outbox.push(packet, &mut self.inbox, &self.udp);
     }
 
-    /// Sends what waits, before the inbox is used again.
-    pub(super) fn flush(&mut self, now: Instant) {
+    /// Sends what waits: before its sockets may be closed, and before the worker sleeps.
+    #[inline]
+    pub(super) fn flush(&mut self) {
         self.outbox.flush(&self.inbox, &self.udp);
         match self.outbox.take_failed() {
             0 => {}
             failed => self.counters.not_sent(failed),
-        }
-        if !self.streams.dirty.is_empty() {
-            self.flush_dirty(now);
         }
     }
 

@@ -16,9 +16,11 @@ pub(crate) use token::Source;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use mio::event::Event;
 use mio::net::TcpListener;
 use mio::{Events, Poll};
 use pinhole_sansio::{FiveTuple, Instant};
@@ -43,6 +45,8 @@ pub(crate) struct Parts {
     pub(crate) number: u8,
     pub(crate) neighbours: Arc<[Neighbour]>,
     pub(crate) messages: Receiver<Message>,
+    /// Whether there are any, as [`Neighbour::new`] was told.
+    pub(crate) mail: Arc<AtomicBool>,
     pub(crate) clock: Clock,
     pub(crate) machine: server::Config,
     pub(crate) seed: [u8; 32],
@@ -58,6 +62,8 @@ pub(crate) struct Worker {
     number: u8,
     neighbours: Arc<[Neighbour]>,
     messages: Receiver<Message>,
+    /// Whether there are messages that the poll has not told of yet.
+    mail: Arc<AtomicBool>,
     is_over: bool,
     clock: Clock,
     server: Server<Directory>,
@@ -92,6 +98,7 @@ impl Worker {
         Self {
             poll: parts.poll,
             number: parts.number,
+            mail: parts.mail,
             neighbours: parts.neighbours,
             messages: parts.messages,
             is_over: false,
@@ -150,13 +157,23 @@ impl Worker {
 
     /// Serves each source once that something has happened to, or that was not finished with.
     fn turn(&mut self, events: &Events, now: Instant) {
+        if self.unfinished.is_empty() {
+            for event in events {
+                self.handle_event(event, now);
+                self.serve(Source::of(event.token()), now);
+            }
+        } else {
+            self.turn_with_rest(events, now);
+        }
+        self.flush();
+    }
+
+    /// The same when some of them are left over from the turn before.
+    fn turn_with_rest(&mut self, events: &Events, now: Instant) {
         let mut sources = std::mem::replace(&mut self.unfinished, std::mem::take(&mut self.spare));
         for event in events {
-            let source = Source::of(event.token());
-            if event.is_error() {
-                self.handle_error(source, now);
-            }
-            sources.push(source);
+            self.handle_event(event, now);
+            sources.push(Source::of(event.token()));
         }
         sources.sort_unstable();
         sources.dedup();
@@ -164,6 +181,13 @@ impl Worker {
             self.serve(source, now);
         }
         self.spare = sources;
+    }
+
+    #[inline]
+    fn handle_event(&mut self, event: &Event, now: Instant) {
+        if event.is_error() {
+            self.handle_error(Source::of(event.token()), now);
+        }
     }
 
     fn handle_error(&mut self, source: Source, now: Instant) {
@@ -197,16 +221,14 @@ impl Worker {
     /// client afterwards comes after the mail, if it is looked for whenever something has come.
     #[inline]
     fn read_mail(&mut self, now: Instant) {
-        let own = self.neighbours.get(usize::from(self.number));
-        if own.is_some_and(Neighbour::has_mail) {
+        if self.mail.load(Ordering::Acquire) {
             self.handle_mail(now);
         }
     }
 
+    #[cold]
     fn handle_mail(&mut self, now: Instant) {
-        if let Some(own) = self.neighbours.get(usize::from(self.number)) {
-            own.reads_mail();
-        }
+        self.mail.store(false, Ordering::Release);
         while let Ok(message) = self.messages.try_recv() {
             match message {
                 Message::Stop => self.is_over = true,

@@ -47,23 +47,16 @@ pub(crate) struct Neighbour {
     pub(crate) messages: SyncSender<Message>,
     pub(crate) waker: Waker,
     /// Whether there are messages, for a worker that is busy with something else.
-    mail: AtomicBool,
+    mail: Arc<AtomicBool>,
 }
 
 impl Neighbour {
-    pub(crate) const fn new(messages: SyncSender<Message>, waker: Waker) -> Self {
-        Self { messages, waker, mail: AtomicBool::new(false) }
-    }
-
-    /// For the worker itself: whether there are messages that it has not been told of.
-    #[inline]
-    pub(super) fn has_mail(&self) -> bool {
-        self.mail.load(Ordering::Acquire)
-    }
-
-    /// The worker is about to read its messages.
-    pub(super) fn reads_mail(&self) {
-        self.mail.store(false, Ordering::Release);
+    pub(crate) const fn new(
+        messages: SyncSender<Message>,
+        waker: Waker,
+        mail: Arc<AtomicBool>,
+    ) -> Self {
+        Self { messages, waker, mail }
     }
 
     /// Tells it, unless it has too much to do: then the message is lost, as a datagram would be.

@@ -1,30 +1,29 @@
-use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use foldhash::fast::RandomState;
 use mio::{Interest, Registry};
-use pinhole_turn::server::RelayId;
-use slab::Slab;
+use pinhole_stun::attribute::Family;
+use pinhole_turn::server::{RelayId, ToPeer};
 
 use super::token::Source;
-use crate::socket::option::Fragmentation;
-use crate::socket::{Flow, Origin, Sockets, Udp};
+use crate::socket::{Flow, LARGE, Origin, Outbox, Sockets, Udp};
 
 /// The UDP sockets of a worker: its listeners, and the relayed transport addresses.
 #[derive(Debug, Default)]
 pub(super) struct UdpSockets {
     pub(super) listeners: Vec<Listener>,
-    relays: Slab<Relay>,
-    by_id: HashMap<RelayId, usize, RandomState>,
+    /// By family, and then by the machine's number of the allocation.
+    relays: [Vec<Option<Relay>>; 2],
+    /// How many of them there are.
+    count: usize,
 }
 
 /// A socket that clients send to.
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) udp: Udp,
-    /// Whether the last call filled the buffers.
-    pub(super) is_busy: bool,
+    /// How many datagrams the next call is to receive.
+    pub(super) room: usize,
 }
 
 /// A socket that peers send to.
@@ -38,79 +37,89 @@ impl UdpSockets {
     pub(super) fn listen(&mut self, mut udp: Udp, registry: &Registry) -> io::Result<()> {
         let token = Source::Listener(self.listeners.len()).token();
         registry.register(&mut udp.io, token, Interest::READABLE)?;
-        self.listeners.push(Listener { udp, is_busy: false });
+        self.listeners.push(Listener { udp, room: LARGE });
         Ok(())
     }
 
     pub(super) fn open(&mut self, id: RelayId, udp: Udp, registry: &Registry) -> io::Result<()> {
-        let entry = self.relays.vacant_entry();
-        let (key, token) = (entry.key(), Source::Relay(entry.key()).token());
-        let relay = entry.insert(Relay { id, udp });
-        let registered = registry.register(&mut relay.udp.io, token, Interest::READABLE);
-        if registered.is_ok() {
-            self.by_id.insert(id, key);
-        } else {
-            self.relays.remove(key);
+        let key = key(id);
+        let mut relay = Relay { id, udp };
+        let token = Source::Relay(key).token();
+        registry.register(&mut relay.udp.io, token, Interest::READABLE)?;
+        let relays = &mut self.relays[key % 2];
+        if relays.len() <= key / 2 {
+            relays.resize_with(key / 2 + 1, || None);
         }
-        registered
+        if let Some(place) = relays.get_mut(key / 2) {
+            *place = Some(relay);
+            self.count += 1;
+        }
+        Ok(())
     }
 
     /// Closes a socket, if it is one of these.
     pub(super) fn close(&mut self, id: RelayId) {
+        let key = key(id);
+        let place = self.relays[key % 2].get_mut(key / 2);
         // The descriptor goes, and its registration with it.
-        self.by_id.remove(&id).map(|key| self.relays.remove(key));
+        if place.is_some_and(|place| place.take_if(|relay| relay.id == id).is_some()) {
+            self.count -= 1;
+        }
     }
 
     /// Sends a payload that does not lie in the inbox; whether the kernel took it.
-    pub(super) fn send(
-        &self,
-        relay: RelayId,
-        peer: SocketAddr,
-        payload: &[u8],
-        dont_fragment: bool,
-    ) -> bool {
-        let Some(key) = self.key(relay) else { return false };
-        let fragmentation =
-            if dont_fragment { Fragmentation::Forbidden } else { Fragmentation::Allowed };
-        let origin = Origin::Relay(key);
-        let flow = Flow { origin, destination: peer, ecn: None, fragmentation };
-        self.udp(origin).is_some_and(|udp| udp.send_one(&flow, payload))
-    }
-
-    #[inline]
-    pub(super) fn key(&self, id: RelayId) -> Option<usize> {
-        self.by_id.get(&id).copied()
+    pub(super) fn send(&self, outbox: &mut Outbox, route: &ToPeer, payload: &[u8]) -> bool {
+        let udp = self.udp(Origin::Relay(route.relay));
+        udp.is_some_and(|udp| outbox.send_one(udp, &Flow::to_peer(route, 0), payload))
     }
 
     #[inline]
     pub(super) fn relay(&self, key: usize) -> Option<&Relay> {
-        self.relays.get(key)
+        self.relays[key % 2].get(key / 2)?.as_ref()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.relays.len()
+    pub(super) const fn len(&self) -> usize {
+        self.count
     }
 
     /// The listener at this address, and the source address to give it.
     #[inline]
-    pub(super) fn origin(&self, local: &SocketAddr) -> Option<Origin> {
+    pub(super) fn origin(&self, local: &SocketAddr) -> Option<(Origin, Option<IpAddr>)> {
+        for (number, listener) in self.listeners.iter().enumerate() {
+            if listener.udp.local == *local {
+                return Some((Origin::Listener(number), None));
+            }
+        }
+        self.any_origin(local)
+    }
+
+    /// The listener at all addresses, this one among them.
+    fn any_origin(&self, local: &SocketAddr) -> Option<(Origin, Option<IpAddr>)> {
         let number = self.listeners.iter().position(|listener| {
             let bound = listener.udp.local;
             bound.port() == local.port()
-                && (bound.ip() == local.ip()
-                    || bound.ip().is_unspecified() && bound.is_ipv4() == local.is_ipv4())
+                && bound.ip().is_unspecified()
+                && bound.is_ipv4() == local.is_ipv4()
         })?;
-        let is_any = self.listeners.get(number)?.udp.local.ip().is_unspecified();
-        Some(Origin::Listener(number, is_any.then_some(local.ip())))
+        Some((Origin::Listener(number), Some(local.ip())))
     }
+}
+
+/// Each relayed address has its own place, whichever family it is of.
+#[inline]
+const fn key(id: RelayId) -> usize {
+    id.index() * 2 + matches!(id.family(), Family::Ipv6) as usize
 }
 
 impl Sockets for UdpSockets {
     #[inline]
     fn udp(&self, origin: Origin) -> Option<&Udp> {
         match origin {
-            Origin::Listener(number, _) => self.listeners.get(number).map(|this| &this.udp),
-            Origin::Relay(key) => self.relays.get(key).map(|relay| &relay.udp),
+            Origin::Listener(number) => self.listeners.get(number).map(|this| &this.udp),
+            Origin::Relay(id) => {
+                let relay = self.relay(key(id)).filter(|relay| relay.id == id);
+                relay.map(|relay| &relay.udp)
+            }
         }
     }
 }

@@ -101,12 +101,20 @@ impl Allocation {
         Ok(())
     }
 
+    /// Whether the client has sent from another path than the one it is known by, as it may with a ticket.
+    #[inline]
+    pub(super) fn is_elsewhere(&self, path: &FiveTuple) -> bool {
+        self.mobility.is_some() && self.client != *path
+    }
+
     /// Whether there is a path to the client.
+    #[inline]
     pub(super) fn is_reachable(&self) -> bool {
         self.mobility.as_ref().is_none_or(|mobility| !mobility.is_suspended())
     }
 
     /// Whether the allocation answers requests and carries data at this instant.
+    #[inline]
     pub(super) fn is_live(&self, now: Instant) -> bool {
         self.opening.is_none() && now < self.expires
     }

@@ -21,13 +21,6 @@ pub(super) struct AddressKey {
     port: u16,
 }
 
-/// The five-tuple of a client: both addresses in a word, or in one each; both ports and the transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PathKey {
-    V4(u128),
-    V6([u128; 2], u64),
-}
-
 /// What stands before an IPv4 address that is mapped (RFC 4291 §2.5.5.2).
 const MAPPED: u128 = 0xffff << 32;
 
@@ -67,29 +60,10 @@ impl From<AddressKey> for SocketAddr {
     }
 }
 
-impl From<&FiveTuple> for PathKey {
-    #[inline]
-    fn from(path: &FiveTuple) -> Self {
-        let FiveTuple { transport, local, remote } = path;
-        let ports = u64::from(remote.port()) << 16 | u64::from(local.port());
-        let rest = ports << 8 | *transport as u64;
-        match (remote.ip(), local.ip()) {
-            (IpAddr::V4(remote), IpAddr::V4(local)) => {
-                let addresses = u64::from(remote.to_bits()) << 32 | u64::from(local.to_bits());
-                Self::V4(u128::from(addresses) << 64 | u128::from(rest))
-            }
-            (remote, local) => {
-                let (IpKey(remote), IpKey(local)) = (remote.into(), local.into());
-                Self::V6([remote, local], rest)
-            }
-        }
-    }
-}
-
 /// Which allocation the client on a five-tuple has.
 #[derive(Debug)]
 pub(super) struct Paths {
-    v4: HashMap<u128, Key, SeedableRandomState>,
+    v4: HashMap<(u64, u64), Key, SeedableRandomState>,
     v6: HashMap<([u128; 2], u64), Key, SeedableRandomState>,
 }
 
@@ -101,25 +75,47 @@ impl Paths {
 
     #[inline]
     pub(super) fn get(&self, path: &FiveTuple) -> Option<Key> {
-        match path.into() {
-            PathKey::V4(key) => self.v4.get(&key).copied(),
-            PathKey::V6(addresses, rest) => self.v6.get(&(addresses, rest)).copied(),
+        match short(path) {
+            Some(path) => self.v4.get(&path).copied(),
+            None => self.v6.get(&long(path)).copied(),
         }
     }
 
     pub(super) fn insert(&mut self, path: FiveTuple, key: Key) {
-        match (&path).into() {
-            PathKey::V4(path) => self.v4.insert(path, key),
-            PathKey::V6(addresses, rest) => self.v6.insert((addresses, rest), key),
+        match short(&path) {
+            Some(path) => self.v4.insert(path, key),
+            None => self.v6.insert(long(&path), key),
         };
     }
 
     pub(super) fn remove(&mut self, path: FiveTuple) {
-        match (&path).into() {
-            PathKey::V4(path) => self.v4.remove(&path),
-            PathKey::V6(addresses, rest) => self.v6.remove(&(addresses, rest)),
+        match short(&path) {
+            Some(path) => self.v4.remove(&path),
+            None => self.v6.remove(&long(&path)),
         };
     }
+}
+
+/// A five-tuple over IPv4 in two words: the addresses; the ports and the transport.
+#[inline]
+fn short(path: &FiveTuple) -> Option<(u64, u64)> {
+    let (SocketAddr::V4(remote), SocketAddr::V4(local)) = (path.remote, path.local) else {
+        return None;
+    };
+    let (remote, local) = (remote.ip().to_bits(), local.ip().to_bits());
+    Some((u64::from(remote) << 32 | u64::from(local), ends(path)))
+}
+
+/// Any other five-tuple: the addresses; the ports and the transport.
+fn long(path: &FiveTuple) -> ([u128; 2], u64) {
+    let (IpKey(remote), IpKey(local)) = (path.remote.ip().into(), path.local.ip().into());
+    ([remote, local], ends(path))
+}
+
+#[inline]
+const fn ends(path: &FiveTuple) -> u64 {
+    let ports = (path.remote.port() as u64) << 16 | path.local.port() as u64;
+    ports << 8 | path.transport as u64
 }
 
 #[cfg(test)]

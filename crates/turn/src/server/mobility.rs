@@ -182,15 +182,6 @@ impl<U> Server<U> {
         Some(self.tickets.make(key, mobility.serial))
     }
 
-    /// Data has come on this five-tuple: if it is the new one of an allocation, it is the only one now.
-    #[inline]
-    pub(super) fn arrived(&mut self, key: Key, client: &FiveTuple) {
-        let Some(allocation) = self.allocations.get(key) else { return };
-        if allocation.mobility.is_some() && allocation.client != *client {
-            self.take_over(key);
-        }
-    }
-
     /// The client's connection is closed. A client with a ticket may come back on another one, and its
     /// allocation waits for it as long as it lives; false for any other client.
     pub(super) fn suspend(&mut self, key: Key, closed: FiveTuple) -> bool {
@@ -209,7 +200,8 @@ impl<U> Server<U> {
         true
     }
 
-    fn take_over(&mut self, key: Key) {
+    /// Data has come on the new path of an allocation: it is the only one now.
+    pub(super) fn take_over(&mut self, key: Key) {
         let Some(allocation) = self.allocations.get_mut(key) else { return };
         let Some(mobility) = &mut allocation.mobility else { return };
         let Some(next) = mobility.next.take() else { return };

@@ -186,12 +186,15 @@ impl<U: Users> Server<U> {
     }
 
     /// What becomes of a datagram, or of a frame of a stream, that a client has sent.
+    #[inline]
     pub fn handle_client_datagram(&mut self, datagram: Datagram<'_>, now: Instant) -> Received {
         let Some(&first) = datagram.payload.first() else {
             return Received::Dropped(DropReason::Malformed);
         };
         match classify(first) {
-            PacketKind::Channel => self.handle_channel_data(datagram, now).into(),
+            PacketKind::Channel => {
+                self.handle_channel_data(&datagram.five_tuple, datagram.payload, now)
+            }
             PacketKind::Stun => self.handle_stun(datagram, now),
             PacketKind::Zrtp
             | PacketKind::Dtls
@@ -206,7 +209,7 @@ impl<U: Users> Server<U> {
             return Received::Dropped(DropReason::Malformed);
         };
         match (message.class(), message.method()) {
-            (Class::Indication, Method::SEND) => self.handle_send(&message, datagram, now).into(),
+            (Class::Indication, Method::SEND) => self.handle_send(&message, datagram, now),
             (Class::Request, Method::BINDING) => self.handle_binding(datagram, now),
             (Class::Request, _) => {
                 self.handle_timeout(now);

@@ -90,7 +90,7 @@ impl Peers {
         let (key, expires) = (AddressKey::from(peer), now + CHANNEL_LIFETIME);
         let (at, place) = (self.find_channel(number), self.find_number(key));
         let is_bound = self.peer_of(number, now).is_some_and(|bound| bound != key);
-        let is_numbered = self.number_of(peer, now).is_some_and(|bound| bound != number);
+        let is_numbered = self.number_of(key, now).is_some_and(|bound| bound != number);
         if is_bound || is_numbered {
             return Err(BindError::Conflict);
         }
@@ -120,8 +120,8 @@ impl Peers {
 
     /// The channel number of a peer.
     #[inline]
-    pub(super) fn number_of(&self, peer: SocketAddr, now: Instant) -> Option<ChannelNumber> {
-        let channel = self.numbers.get(self.find_number(peer.into()).ok()?)?;
+    pub(super) fn number_of(&self, peer: AddressKey, now: Instant) -> Option<ChannelNumber> {
+        let channel = self.numbers.get(self.find_number(peer).ok()?)?;
         (now < channel.expires).then_some(channel.number)
     }
 
@@ -210,7 +210,7 @@ mod tests {
             }
             let bound = peers.peer_of(number, now).map(SocketAddr::from);
             assert_eq!(bound, model.get(&number).map(|(bound, _)| *bound));
-            let back = peers.number_of(peer, now).map(|number| peers.peer_of(number, now));
+            let back = peers.number_of(peer.into(), now).map(|number| peers.peer_of(number, now));
             assert!(back.is_none_or(|back| back == Some(peer.into())), "step {step}");
         }
     }

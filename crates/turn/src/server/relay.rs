@@ -1,13 +1,13 @@
 //! The data path: a look-up, a check, a route (RFC 8656 §11, §12.5 to §12.7).
 
 use core::net::SocketAddr;
+use core::ops::Range;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant};
-use pinhole_stun::attribute::Family;
 use pinhole_stun::{AttributeType, Message, Method, TransactionId};
 
 use super::allocation::{Allocation, Key};
-use super::key::IpKey;
+use super::key::AddressKey;
 use super::{Bandwidth, DropReason, Received, RelayId, Server, ToClient, ToPeer};
 use crate::attribute::{Data, DontFragment, Icmp, XorPeerAddress};
 use crate::indication::{Header, canonical, padding, range_of};
@@ -22,6 +22,7 @@ impl<U> Server<U> {
     ///
     /// # Errors
     /// [`DropReason`]: nothing is to be sent. The peer is told nothing, either.
+    #[inline]
     pub fn handle_peer_datagram(
         &mut self,
         relay: RelayId,
@@ -29,7 +30,8 @@ impl<U> Server<U> {
         length: usize,
         now: Instant,
     ) -> Result<ToClient, DropReason> {
-        let peer = canonical(peer);
+        // IPv4 and IPv4 mapped into IPv6 have one key.
+        let key = AddressKey::from(peer);
         let allocation =
             self.allocations.get_mut(Key::from(relay)).ok_or(DropReason::NoAllocation)?;
         // What the driver had received before it closed a relayed address of a dual allocation.
@@ -39,26 +41,26 @@ impl<U> Server<U> {
         if !allocation.is_reachable() {
             return Err(DropReason::Suspended);
         }
-        if !allocation.peers.is_permitted(peer.ip().into(), now) {
+        if !allocation.peers.is_permitted(key.ip, now) {
             return Err(DropReason::NoPermission);
         }
-        let five_tuple = allocation.client;
-        let (header, padding) = match allocation.peers.number_of(peer, now) {
+        allocation.take(length, self.config.limits.bandwidth, now)?;
+        let (header, padding) = match allocation.peers.number_of(key, now) {
             Some(number) => {
                 // "Over TCP and TLS-over-TCP, the ChannelData message MUST be padded" (§12.5).
-                let is_stream = five_tuple.transport.is_reliable();
+                let is_stream = allocation.client.transport.is_reliable();
                 (Header::channel(number, length), if is_stream { padding(length) } else { 0 })
             }
             None => {
                 let id = TransactionId::random(&mut self.rng);
-                (Header::indication(Method::DATA, id, peer, length), padding(length))
+                let header = Header::indication(Method::DATA, id, canonical(peer), length);
+                (header, padding(length))
             }
         };
         let header = header.ok_or(DropReason::TooLong)?;
-        allocation.take(length, self.config.limits.bandwidth, now)?;
         allocation.traffic.datagrams_to_client += 1;
         allocation.traffic.bytes_to_client += length as u64;
-        Ok(ToClient { five_tuple, header, padding })
+        Ok(ToClient { five_tuple: allocation.client, header, padding })
     }
 
     /// An ICMP message has answered a datagram from a relayed address to `peer`. It is passed on if its
@@ -89,18 +91,18 @@ impl<U> Server<U> {
     #[inline]
     pub(super) fn handle_channel_data(
         &mut self,
-        datagram: Datagram<'_>,
+        client: &FiveTuple,
+        message: &[u8],
         now: Instant,
-    ) -> Result<ToPeer, DropReason> {
-        let ChannelData { number, data } =
-            ChannelData::parse(datagram.payload).ok_or(DropReason::Malformed)?;
-        let key = self.sender(&datagram.five_tuple)?;
-        let allocation = self.allocations.get_mut(key).ok_or(DropReason::NoAllocation)?;
-        let peer = allocation.peers.peer_of(number, now).ok_or(DropReason::NoChannel)?;
-        let relay = key.relay(peer.ip.family());
-        admit(allocation, relay, peer.ip, data.len(), self.config.limits.bandwidth, now)?;
-        let payload = CHANNEL_HEADER_LENGTH..CHANNEL_HEADER_LENGTH + data.len();
-        Ok(ToPeer { relay, peer: peer.into(), payload, dont_fragment: false })
+    ) -> Received {
+        let Some(ChannelData { number, data }) = ChannelData::parse(message) else {
+            return Received::Dropped(DropReason::Malformed);
+        };
+        self.route(client, now, |allocation| {
+            let peer = allocation.peers.peer_of(number, now).ok_or(DropReason::NoChannel)?;
+            let payload = CHANNEL_HEADER_LENGTH..CHANNEL_HEADER_LENGTH + data.len();
+            Ok(Wish { peer, payload, dont_fragment: false })
+        })
     }
 
     /// A Send indication (RFC 8656 §11.2). It installs and refreshes nothing.
@@ -109,65 +111,83 @@ impl<U> Server<U> {
         message: &Message<'_>,
         datagram: Datagram<'_>,
         now: Instant,
-    ) -> Result<ToPeer, DropReason> {
+    ) -> Received {
         if message.unknown_required(KNOWN).next().is_some() {
-            return Err(DropReason::Unexpected);
+            return Received::Dropped(DropReason::Unexpected);
         }
-        let key = self.sender(&datagram.five_tuple)?;
-        let allocation = self.allocations.get_mut(key).ok_or(DropReason::NoAllocation)?;
-        let malformed = |_| DropReason::Malformed;
-        let peer =
-            message.get::<XorPeerAddress>().map_err(malformed)?.ok_or(DropReason::Malformed)?;
-        let data = message.get::<Data<'_>>().map_err(malformed)?.ok_or(DropReason::Malformed)?;
-        let dont_fragment = message.get::<DontFragment>().map_err(malformed)?.is_some();
-        if dont_fragment && !self.config.dont_fragment {
-            return Err(DropReason::Unexpected);
-        }
-        let peer = canonical(peer.0);
-        let relay = key.relay(Family::of(peer.ip()));
-        let limit = self.config.limits.bandwidth;
-        admit(allocation, relay, peer.ip().into(), data.0.len(), limit, now)?;
-        Ok(ToPeer { relay, peer, payload: range_of(datagram.payload, data.0), dont_fragment })
+        let may_ask = self.config.dont_fragment;
+        self.route(&datagram.five_tuple, now, |_| {
+            let malformed = |_| DropReason::Malformed;
+            let peer = message.get::<XorPeerAddress>().map_err(malformed)?;
+            let XorPeerAddress(peer) = peer.ok_or(DropReason::Malformed)?;
+            let data = message.get::<Data<'_>>().map_err(malformed)?;
+            let Data(data) = data.ok_or(DropReason::Malformed)?;
+            let dont_fragment = message.get::<DontFragment>().map_err(malformed)?.is_some();
+            if dont_fragment && !may_ask {
+                return Err(DropReason::Unexpected);
+            }
+            let payload = range_of(datagram.payload, data);
+            Ok(Wish { peer: peer.into(), payload, dont_fragment })
+        })
     }
 
-    /// The allocation that data from this client is for.
+    /// Routes what a client wants, if it may.
     #[inline]
-    fn sender(&mut self, client: &FiveTuple) -> Result<Key, DropReason> {
-        let key = self.by_client.get(client).ok_or(DropReason::NoAllocation)?;
-        self.arrived(key, client);
-        Ok(key)
+    fn route(
+        &mut self,
+        client: &FiveTuple,
+        now: Instant,
+        wish: impl FnOnce(&Allocation) -> Result<Wish, DropReason>,
+    ) -> Received {
+        let key = self.by_client.get(client);
+        let Some((key, allocation)) =
+            key.and_then(|key| Some((key, self.allocations.get_mut(key)?)))
+        else {
+            return Received::Dropped(DropReason::NoAllocation);
+        };
+        let has_moved = allocation.is_elsewhere(client);
+        let limit = self.config.limits.bandwidth;
+        let received = match wish(allocation) {
+            Ok(wish) => admit(key, allocation, wish, limit, now),
+            Err(reason) => Received::Dropped(reason),
+        };
+        if has_moved {
+            self.take_over(key);
+        }
+        received
     }
 }
 
-impl From<Result<ToPeer, DropReason>> for Received {
-    #[inline]
-    fn from(result: Result<ToPeer, DropReason>) -> Self {
-        match result {
-            Ok(route) => Self::ToPeer(route),
-            Err(reason) => Self::Dropped(reason),
-        }
-    }
+/// What a client wants to be sent to a peer.
+struct Wish {
+    peer: AddressKey,
+    payload: Range<usize>,
+    dont_fragment: bool,
 }
 
 /// Checks what every datagram to a peer has to pass, and counts it.
 #[inline]
 fn admit(
+    key: Key,
     allocation: &mut Allocation,
-    relay: RelayId,
-    peer: IpKey,
-    length: usize,
+    wish: Wish,
     limit: Option<Bandwidth>,
     now: Instant,
-) -> Result<(), DropReason> {
+) -> Received {
+    let Wish { peer, payload, dont_fragment } = wish;
     if !allocation.is_live(now) || allocation.is_tcp {
-        return Err(DropReason::NoAllocation);
+        return Received::Dropped(DropReason::NoAllocation);
     }
     // Without a relayed address of its family, a peer has no permission, either.
-    if !allocation.peers.is_permitted(peer, now) || allocation.port(relay.family).is_none() {
-        return Err(DropReason::NoPermission);
+    let family = peer.ip.family();
+    if !allocation.peers.is_permitted(peer.ip, now) || allocation.port(family).is_none() {
+        return Received::Dropped(DropReason::NoPermission);
     }
-    allocation.take(length, limit, now)?;
+    if let Err(reason) = allocation.take(payload.len(), limit, now) {
+        return Received::Dropped(reason);
+    }
     allocation.traffic.datagrams_to_peers += 1;
-    allocation.traffic.bytes_to_peers += length as u64;
-    Ok(())
+    allocation.traffic.bytes_to_peers += payload.len() as u64;
+    let relay = key.relay(family);
+    Received::ToPeer(ToPeer { relay, peer: peer.into(), payload, dont_fragment })
 }

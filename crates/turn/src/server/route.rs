@@ -16,6 +16,22 @@ pub struct RelayId {
     pub(super) family: Family,
 }
 
+impl RelayId {
+    /// A small number that no other open relayed address of its family has: a place in the driver's table.
+    #[inline]
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.slot as usize
+    }
+
+    /// The family of the relayed address.
+    #[inline]
+    #[must_use]
+    pub const fn family(self) -> Family {
+        self.family
+    }
+}
+
 impl fmt::Debug for RelayId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}/{:?}", self.slot, self.generation, self.family)
