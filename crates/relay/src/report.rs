@@ -31,8 +31,8 @@ pub(crate) fn event(event: &Event) {
             bytes_to_client = traffic.bytes_to_client,
             "ended",
         ),
-        Event::PeerPermitted { client, peer } => {
-            info!(client = %client.remote, by = %client.transport, %peer, "peer permitted");
+        Event::PeerPermitted { client, user, peer } => {
+            info!(%user, client = %client.remote, by = %client.transport, %peer, "peer permitted");
         }
         Event::PeerRefused { .. } | _ => {}
     }
@@ -69,9 +69,15 @@ impl Reporter {
     }
 
     /// The policy forbids a peer.
-    pub(crate) fn peer_refused(&mut self, client: SocketAddr, decision: &Decision, now: Instant) {
+    pub(crate) fn peer_refused(
+        &mut self,
+        client: SocketAddr,
+        user: &str,
+        decision: &Decision,
+        now: Instant,
+    ) {
         if let Some(silent) = self.may_tell(Cause::PeerRefused, Some(client.ip()), now) {
-            info!(%client, %decision, silent, "peer refused");
+            info!(%user, %client, %decision, silent, "peer refused");
         }
     }
 

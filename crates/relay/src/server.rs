@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 
 use mio::{Poll, Waker};
 use pinhole_turn::credential::{SharedSecret, SharedSecrets};
-use pinhole_turn::server::{self, LocalQuota, NonceSeed, RelayHost, StaticUsers};
+use pinhole_turn::server::{self, Alternate, LocalQuota, NonceSeed, RelayHost, StaticUsers};
 use rustls::ServerConfig;
 use tracing::info;
 
@@ -112,6 +112,9 @@ impl Server {
             };
             server.threads.push(builder.spawn(run)?);
         }
+        if config.drain {
+            server.drain(config.alternate.as_ref());
+        }
         Ok(server)
     }
 
@@ -133,8 +136,9 @@ impl Server {
         &self.metrics
     }
 
-    /// From now on, the users, secrets and certificates of this configuration count. Nothing changes if
-    /// its certificate cannot be read.
+    /// From now on, the users, secrets and certificates of this configuration count, and so does whether
+    /// there are new allocations, and where others are sent. Nothing changes if its certificate cannot be
+    /// read.
     ///
     /// # Errors
     /// [`TlsError`].
@@ -147,7 +151,20 @@ impl Server {
                 worker.insist(Message::Certificate(Arc::clone(&tls)));
             }
         }
+        self.set_intake(!config.drain, config.alternate.as_ref());
         Ok(())
+    }
+
+    /// Takes no new allocations any more: who wants one is sent to this server, or refused without one.
+    /// Those that there are go on, and [`Metrics::allocations`] tells when none is left.
+    pub fn drain(&self, alternate: Option<&Alternate>) {
+        self.set_intake(false, alternate);
+    }
+
+    fn set_intake(&self, is_open: bool, alternate: Option<&Alternate>) {
+        for worker in &*self.neighbours {
+            worker.insist(Message::Intake { is_open, alternate: alternate.cloned() });
+        }
     }
 
     /// Closes all allocations, and ends.

@@ -6,10 +6,13 @@
 mod support;
 
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 
+use nix::sys::socket::{ControlMessageOwned, SockaddrStorage, recvmsg};
 use pinhole_relay::Settings;
 use pinhole_turn::client::{Event, Port, Reason};
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
+use socket2::SockRef;
 use support::{LOOPBACK, UdpClient, address, received, settings, socket, start};
 
 /// There and back, `count` times.
@@ -223,4 +226,67 @@ fn trains_of_datagrams_keep_their_borders() {
             assert_eq!(client.receive().1, datagram, "{length} bytes in datagrams of {segment}");
         }
     }
+}
+
+/// What a socket receives next, and with which Type of Service.
+fn received_with_tos(socket: &UdpSocket) -> (usize, u8) {
+    let mut buffer = [0; 2_048];
+    let mut buffers = [std::io::IoSliceMut::new(&mut buffer)];
+    let mut space = nix::cmsg_space!([u8; 64]);
+    let flags = nix::sys::socket::MsgFlags::empty();
+    let message =
+        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut buffers, Some(&mut space), flags)
+            .unwrap();
+    let tos = message.cmsgs().unwrap().find_map(|control| match control {
+        ControlMessageOwned::Ipv4Tos(tos) => Some(tos),
+        _ => None,
+    });
+    (message.bytes, tos.unwrap())
+}
+
+/// RFC 8656 §14: "Set the outgoing value to the incoming value", for DSCP and for ECN, both ways.
+#[test]
+fn dscp_and_ecn_are_copied() {
+    let server = start(settings(1));
+    let (mut client, relayed) = UdpClient::allocated(address(&server));
+    client.permit(LOOPBACK);
+    let peer = socket();
+    talk(&mut client, relayed, &peer, 40);
+    for socket in [&peer, client.socket()] {
+        SockRef::from(socket).set_recv_tos_v4(true).unwrap();
+    }
+    // Expedited forwarding with ECT(0), a low class with congestion experienced, nothing.
+    for tos in [0xba, 0x23, 0] {
+        SockRef::from(client.socket()).set_tos_v4(tos).unwrap();
+        client.send(peer.local_addr().unwrap(), &[7; 100]);
+        assert_eq!(received_with_tos(&peer), (100, tos as u8), "to the peer");
+        SockRef::from(&peer).set_tos_v4(tos).unwrap();
+        peer.send_to(&[7; 100], relayed).unwrap();
+        assert_eq!(received_with_tos(client.socket()), (104, tos as u8), "to the client");
+    }
+}
+
+/// RFC 8656 §7.2, check 11, and RFC 8489 §10: who comes after the doors are closed is sent to the
+/// other server, and who is inside stays.
+#[test]
+fn a_server_that_drains_sends_new_clients_elsewhere() {
+    let other = start(settings(2));
+    let alternate = vec![address(&other)];
+    let server = start(Settings { alternate, ..settings(2) });
+    let (mut inside, relayed) = UdpClient::allocated(address(&server));
+    inside.permit(LOOPBACK);
+    let draining = Settings { alternate: vec![address(&other)], ..settings(2) }.resolve().unwrap();
+    server.drain(draining.alternate.as_ref());
+    for number in 1..5 {
+        let (client, _) = UdpClient::allocated(address(&server));
+        assert_eq!(client.path.remote, address(&other));
+        assert_eq!((server.metrics().allocations(), other.metrics().allocations()), (1, number));
+    }
+    talk(&mut inside, relayed, &socket(), 10);
+    server.drain(None);
+    let mut refused = UdpClient::new(address(&server), |_| {});
+    assert_eq!(refused.event(), Event::Lost { reason: Reason::Code(508) });
+    server.reload(&draining).unwrap();
+    let (client, _) = UdpClient::allocated(address(&server));
+    assert_eq!(client.path.remote, address(&server));
 }

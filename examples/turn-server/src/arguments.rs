@@ -116,6 +116,15 @@ pub(crate) struct Options {
     /// Bytes that the kernel may keep for each relayed address [default: 1048576]
     #[arg(long, global = true, value_name = "BYTES")]
     relay_buffer: Option<usize>,
+    /// Send clients there is no room for to this server; once for each family
+    #[arg(long, global = true, value_name = "IP:PORT")]
+    alternate: Vec<SocketAddr>,
+    /// The name in that server's certificate, if it is another one
+    #[arg(long, global = true, value_name = "NAME")]
+    alternate_domain: Option<String>,
+    /// Whether there are no new allocations, as after SIGUSR1 [default: false]
+    #[arg(long, global = true, value_name = "BOOL")]
+    drain: Option<bool>,
     /// How log lines are written: text or json [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     log: Option<LogFormat>,
@@ -149,6 +158,9 @@ impl Options {
             tcp_relay: self.tcp_relay,
             mobility: self.mobility,
             relay_buffer: self.relay_buffer,
+            alternate: self.alternate.clone(),
+            alternate_domain: self.alternate_domain.clone(),
+            drain: self.drain,
             log: self.log,
         }
     }

@@ -57,7 +57,7 @@ pub(crate) fn configure(options: &Options) -> Result<Config, Error> {
     options.settings().or(file).resolve().map_err(Error::Config)
 }
 
-/// Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again.
+/// Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again, SIGUSR1 ends the intake.
 pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> {
     log(config.log);
     let descriptors = raise_descriptor_limit().map_err(Error::System)?;
@@ -73,6 +73,7 @@ pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> 
         let mut terminate = signal(SignalKind::terminate()).map_err(Error::System)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::System)?;
         let mut hangup = signal(SignalKind::hangup()).map_err(Error::System)?;
+        let mut drain = signal(SignalKind::user_defined1()).map_err(Error::System)?;
         let server = Server::start(&config).map_err(Error::Start)?;
         let health = health(&config, &server).await.map_err(Error::System)?;
         welcome::print(&config, &server, made);
@@ -82,7 +83,11 @@ pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> 
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 result = &mut health => result.map_err(Error::System)?,
-                _ = hangup.recv() => reload(&server, options, made.then_some(&config)),
+                _ = hangup.recv() => reload(&server, options, made, &mut config),
+                _ = drain.recv() => {
+                    server.drain(config.alternate.as_ref());
+                    info!(allocations = server.metrics().allocations(), "no new allocations");
+                }
             }
         }
         server.stop().map_err(Error::System)
@@ -110,18 +115,19 @@ async fn health(
 }
 
 /// Takes over what can change while the server runs; a configuration with an error changes nothing.
-fn reload(server: &Server, options: &Options, started: Option<&Config>) {
-    let mut config = match configure(options) {
-        Ok(config) => config,
+fn reload(server: &Server, options: &Options, made: bool, config: &mut Config) {
+    let mut new = match configure(options) {
+        Ok(new) => new,
         Err(error) => return error!(%error, "the configuration is not reloaded"),
     };
-    if let Some(started) = started {
-        config.secrets.clone_from(&started.secrets);
+    if made {
+        new.secrets.clone_from(&config.secrets);
     }
-    match server.reload(&config) {
+    match server.reload(&new) {
         Ok(()) => info!("users, secrets and certificates are reloaded"),
-        Err(error) => error!(%error, "the certificate is not reloaded"),
+        Err(error) => return error!(%error, "the certificate is not reloaded"),
     }
+    *config = new;
 }
 
 fn log(format: LogFormat) {

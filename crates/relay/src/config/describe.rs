@@ -33,6 +33,14 @@ impl fmt::Display for Config {
             |rate| format!("{} answers/s of each worker", rate.per_second),
         );
         writeln!(f, "{:<22}{answers}", "unproved sources")?;
+        if let Some(alternate) = &self.alternate {
+            let addresses = [alternate.v4.map(SocketAddr::V4), alternate.v6.map(SocketAddr::V6)];
+            let addresses: Vec<SocketAddr> = addresses.into_iter().flatten().collect();
+            list(f, "who has no room goes to", &addresses)?;
+        }
+        if self.drain {
+            writeln!(f, "{:<22}none", "new allocations")?;
+        }
         let metrics = self.metrics.as_ref().map_or_else(|| "nowhere".into(), SocketAddr::to_string);
         writeln!(f, "{:<22}{metrics}", "metrics")?;
         self.peers(f)

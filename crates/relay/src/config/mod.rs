@@ -18,7 +18,7 @@ use nix::ifaddrs::getifaddrs;
 use pinhole_stun::Credentials;
 use pinhole_stun::binding::Rate;
 use pinhole_turn::policy::{Policy, Rule, special_purpose};
-use pinhole_turn::server::{self, Limits};
+use pinhole_turn::server::{self, Alternate, Limits};
 
 /// A server's configuration, complete and free of contradictions.
 #[derive(Clone)]
@@ -59,6 +59,10 @@ pub struct Config {
     pub relay_buffer: usize,
     /// Bytes that the kernel may keep for each listener, and each way.
     pub listen_buffer: usize,
+    /// Where clients are sent that there is no room for (RFC 8656 §7.2).
+    pub alternate: Option<Alternate>,
+    /// Whether there are no new allocations: who wants one is sent to the alternate server, or refused.
+    pub drain: bool,
     /// How log lines are written.
     pub log: LogFormat,
 }
@@ -104,6 +108,7 @@ impl Config {
         config.dont_fragment = true;
         config.tcp = self.tcp_relay;
         config.mobility = self.mobility;
+        config.alternate = self.alternate.clone();
         config
     }
 }

@@ -4,7 +4,7 @@ use std::thread;
 
 use pinhole_stun::binding::Rate;
 use pinhole_turn::policy::{Action, Range, Rule};
-use pinhole_turn::server::{Bandwidth, Limits};
+use pinhole_turn::server::{Alternate, Bandwidth, Limits};
 
 use super::{Config, ExternalIp, PortRange, Settings};
 
@@ -47,6 +47,12 @@ pub enum ConfigError {
     /// More workers than ports.
     #[error("relay-ports {0} are too few for {1} workers")]
     FewPorts(PortRange, NonZero<u8>),
+    /// One address for each family.
+    #[error("alternate has two addresses of one family, {0} and {1}")]
+    TwoAlternates(SocketAddr, SocketAddr),
+    /// A name without an address.
+    #[error("alternate-domain names the server of alternate, which is missing")]
+    NoAlternate,
     /// An empty realm or secret.
     #[error("{0} is empty")]
     Empty(&'static str),
@@ -77,6 +83,7 @@ impl Settings {
         };
         let relay_ips = self.relay_ips(&listen)?;
         self.check_external(&relay_ips)?;
+        let alternate = self.alternate()?;
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let cores = NonZero::new(u8::try_from(cores).unwrap_or(u8::MAX));
         let workers = self.workers.or(cores).unwrap_or(NonZero::<u8>::MIN);
@@ -103,6 +110,8 @@ impl Settings {
             mobility: self.mobility.unwrap_or(true),
             relay_buffer: self.relay_buffer.unwrap_or(RELAY_BUFFER),
             listen_buffer: LISTEN_BUFFER,
+            alternate,
+            drain: self.drain.unwrap_or(false),
             log: self.log.unwrap_or_default(),
         })
     }
@@ -178,6 +187,26 @@ impl Settings {
             ExternalIp::Ask(_) => None,
         });
         orphan.map_or(Ok(()), |address| Err(ConfigError::External(address)))
+    }
+
+    /// One address for each family: a client is sent to one of its own.
+    fn alternate(&self) -> Result<Option<Alternate>, ConfigError> {
+        let mut alternate =
+            Alternate { domain: self.alternate_domain.clone(), ..Alternate::default() };
+        for &address in &self.alternate {
+            let before = match address {
+                SocketAddr::V4(v4) => alternate.v4.replace(v4).map(SocketAddr::from),
+                SocketAddr::V6(v6) => alternate.v6.replace(v6).map(SocketAddr::from),
+            };
+            if let Some(before) = before {
+                return Err(ConfigError::TwoAlternates(before, address));
+            }
+        }
+        match (&*self.alternate, &self.alternate_domain) {
+            ([], Some(_)) => Err(ConfigError::NoAlternate),
+            ([], None) => Ok(None),
+            _ => Ok(Some(alternate)),
+        }
     }
 
     /// What denies comes first, so that it wins.

@@ -67,6 +67,12 @@ pub struct Settings {
     pub mobility: Option<bool>,
     /// Bytes that the kernel may keep for each relayed address.
     pub relay_buffer: Option<usize>,
+    /// Where clients are sent that there is no room for: one address for each family.
+    pub alternate: Vec<SocketAddr>,
+    /// The name in that server's certificate, if it is another one.
+    pub alternate_domain: Option<String>,
+    /// Whether there are no new allocations.
+    pub drain: Option<bool>,
     /// How log lines are written.
     pub log: Option<LogFormat>,
 }
@@ -134,6 +140,9 @@ impl Settings {
             tcp_relay: self.tcp_relay.or(file.tcp_relay),
             mobility: self.mobility.or(file.mobility),
             relay_buffer: self.relay_buffer.or(file.relay_buffer),
+            alternate: list(self.alternate, file.alternate),
+            alternate_domain: self.alternate_domain.or(file.alternate_domain),
+            drain: self.drain.or(file.drain),
             log: self.log.or(file.log),
         }
     }

@@ -44,7 +44,8 @@ impl Name {
         let Some((ip, scope)) = rest.split_first_chunk::<16>() else { return None };
         let Some(scope) = scope.first_chunk::<4>() else { return None };
         let scope = u32::from_ne_bytes(*scope);
-        Some(SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::from_octets(*ip), port, flow, scope)))
+        let ip = Ipv6Addr::from_bits(u128::from_be_bytes(*ip));
+        Some(SocketAddr::V6(SocketAddrV6::new(ip, port, flow, scope)))
     }
 }
 

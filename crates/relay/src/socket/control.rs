@@ -127,7 +127,7 @@ impl Told {
             }
             (INFO_V6, data) => {
                 let ip = data.first_chunk::<16>();
-                self.destination = ip.map(|ip| Ipv6Addr::from_octets(*ip).into());
+                self.destination = ip.map(|ip| Ipv6Addr::from(*ip).into());
             }
             _ => {}
         }

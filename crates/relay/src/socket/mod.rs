@@ -15,4 +15,4 @@ pub(crate) use inbox::Inbox;
 pub(crate) use open::{Buffers, Udp, connect_from, is_exhausted, listen_tcp};
 pub(crate) use outbox::{Origin, Outbox, Packet, Sockets};
 pub(crate) use send::Flow;
-pub(crate) use system::LARGE;
+pub(crate) use system::{LARGE, readable};

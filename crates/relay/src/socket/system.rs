@@ -165,7 +165,7 @@ impl Rooms {
     pub(crate) fn received(&self, room: usize) -> Option<(usize, &Name, &[u8])> {
         let Header(header) = self.messages.headers.get(room)?;
         let Envelope { control, name } = self.messages.envelopes.get(room)?;
-        let told = control.bytes(header.msg_hdr.msg_controllen as usize);
+        let told = control.bytes(header.msg_hdr.msg_controllen as _);
         Some((header.msg_len as usize, name, told))
     }
 
@@ -239,6 +239,14 @@ pub(crate) fn send_plain(socket: &impl AsFd, name: &Name, contents: &[u8]) -> io
         libc::syscall(libc::SYS_sendto, fd, base, length, flags, &raw const *name, name.length())
     };
     count(sent).map(drop)
+}
+
+/// How many bytes can be read of a connection.
+pub(crate) fn readable(socket: &impl AsFd) -> io::Result<usize> {
+    let mut bytes: c_int = 0;
+    // SAFETY: the kernel writes one number, to where there is one.
+    let result = unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+    count(if result < 0 { -1 } else { bytes.into() })
 }
 
 /// Sets an option of a socket that is a number.

@@ -5,4 +5,4 @@ mod wire;
 
 pub use tls::TlsError;
 pub(crate) use tls::load;
-pub(crate) use wire::Wire;
+pub(crate) use wire::{Opening, Wire};

@@ -4,6 +4,8 @@ use std::net::Shutdown;
 use mio::net::TcpStream;
 use rustls::ServerConnection;
 
+use crate::socket::readable;
+
 /// A connection, plain or in TLS, that never blocks.
 ///
 /// What the other side does not take yet waits in a buffer; its bound is the caller's business
@@ -31,10 +33,21 @@ impl Wire {
         self.tls = Some(tls);
     }
 
-    /// The first byte, which stays where it is; `None` at the end.
-    pub(crate) fn peek(&self) -> io::Result<Option<u8>> {
-        let mut byte = [0];
-        self.io.peek(&mut byte).map(|length| (length > 0).then_some(byte[0]))
+    /// What begins here; all that has come stays where it is.
+    pub(crate) fn peek(&self) -> io::Result<Opening> {
+        let mut head = [0; RECORD];
+        let length = self.io.peek(&mut head)?;
+        let [kind, _, _, length_1, length_0] = head;
+        match (length, kind) {
+            (0, _) => Ok(Opening::End),
+            (_, HANDSHAKE) => {
+                let record = RECORD + usize::from(u16::from_be_bytes([length_1, length_0]));
+                // Longer records are errors (RFC 8446 §5.1), and TLS says so.
+                let is_whole = length == RECORD && readable(&self.io)? >= record.min(LONGEST);
+                Ok(if is_whole { Opening::Tls } else { Opening::PartOfTls })
+            }
+            _ => Ok(Opening::Plain),
+        }
     }
 
     /// Reads bytes; none at the end of the stream.
@@ -116,6 +129,26 @@ impl Wire {
         }
     }
 }
+
+/// How a connection begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// The other side has closed it, and sent nothing.
+    End,
+    /// Something other than TLS.
+    Plain,
+    /// The first record of TLS, whole.
+    Tls,
+    /// Less of it.
+    PartOfTls,
+}
+
+/// The first byte of a TLS record that carries a handshake.
+const HANDSHAKE: u8 = 0x16;
+/// Kind, version and length of a TLS record.
+const RECORD: usize = 5;
+/// Enough of a first record to be served.
+const LONGEST: usize = RECORD + (1 << 14);
 
 /// A buffer that was once larger is given back when it is empty.
 const KEPT: usize = 4_096;

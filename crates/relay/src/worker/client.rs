@@ -12,11 +12,10 @@ use rustls::ServerConnection;
 use super::Worker;
 use super::neighbour::{Guest, Message};
 use super::streams::{Client, PATIENCE, Role};
+use crate::stream::Opening;
 
 /// Calls that a connection gets before it is another one's turn.
 const READS: usize = 8;
-/// The first byte of a TLS record that carries a handshake.
-const HANDSHAKE: u8 = 0x16;
 /// The longest message: ChannelData with its header and padding.
 const LONGEST: usize = 65_540;
 /// What waits for a client beyond this much data is dropped, as the network would drop it.
@@ -44,13 +43,15 @@ impl Worker {
         }
     }
 
-    /// Tells TLS from TCP by the first byte.
+    /// Tells TLS from TCP by the first byte. Nothing is prepared for TLS before the first record is whole.
     fn begin(&mut self, key: usize, mut five_tuple: FiveTuple, tls_only: bool, now: Instant) {
         let Some(stream) = self.streams.all.get_mut(key) else { return };
         let is_tls = match stream.wire.peek() {
-            Ok(Some(first)) => first == HANDSHAKE,
+            Ok(Opening::Tls) => true,
+            Ok(Opening::Plain) => false,
+            Ok(Opening::PartOfTls) => return,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-            Ok(None) | Err(_) => return self.close_stream(key, now),
+            Ok(Opening::End) | Err(_) => return self.close_stream(key, now),
         };
         if is_tls {
             let tls = self.tls.as_ref().and_then(|tls| ServerConnection::new(Arc::clone(tls)).ok());

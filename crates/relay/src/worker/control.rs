@@ -100,8 +100,8 @@ impl Worker {
 
     fn note(&mut self, event: &Event, now: Instant) {
         match event {
-            Event::PeerRefused { client, decision } => {
-                self.reporter.peer_refused(client.remote, decision, now);
+            Event::PeerRefused { client, user, decision } => {
+                self.reporter.peer_refused(client.remote, user, decision, now);
             }
             Event::Ended { client, .. } => {
                 report::event(event);

@@ -233,6 +233,14 @@ impl Worker {
             match message {
                 Message::Stop => self.is_over = true,
                 Message::Certificate(tls) => self.tls = Some(tls),
+                Message::Intake { is_open, alternate } => {
+                    self.server.set_alternate(alternate);
+                    if is_open {
+                        self.server.reopen();
+                    } else {
+                        self.server.drain();
+                    }
+                }
                 Message::Datagram { five_tuple, bytes, from } => {
                     self.handle_forwarded(five_tuple, &bytes, from, now);
                 }

@@ -9,6 +9,7 @@ use foldhash::quality::RandomState;
 use mio::Waker;
 use pinhole_sansio::FiveTuple;
 use pinhole_stun::StreamBuffer;
+use pinhole_turn::server::Alternate;
 use rustls::ServerConfig;
 
 use crate::stream::Wire;
@@ -19,6 +20,8 @@ pub(crate) enum Message {
     Stop,
     /// The certificate for connections from now on.
     Certificate(Arc<ServerConfig>),
+    /// Whether there are new allocations from now on, and where clients are sent that get none.
+    Intake { is_open: bool, alternate: Option<Alternate> },
     /// A client's datagram, for whose allocation the receiver has the machine.
     Datagram {
         five_tuple: FiveTuple,

@@ -12,8 +12,9 @@ use crate::socket::{Flow, LARGE, Origin, Outbox, Sockets, Udp};
 #[derive(Debug, Default)]
 pub(super) struct UdpSockets {
     pub(super) listeners: Vec<Listener>,
-    /// By family, and then by the machine's number of the allocation.
-    relays: [Vec<Option<Relay>>; 2],
+    /// By the machine's number of the allocation.
+    v4: Vec<Option<Relay>>,
+    v6: Vec<Option<Relay>>,
     /// How many of them there are.
     count: usize,
 }
@@ -46,12 +47,11 @@ impl UdpSockets {
         let mut relay = Relay { id, udp };
         let token = Source::Relay(key).token();
         registry.register(&mut relay.udp.io, token, Interest::READABLE)?;
-        let relays = &mut self.relays[key % 2];
-        if relays.len() <= key / 2 {
-            relays.resize_with(key / 2 + 1, || None);
+        let relays = self.of_family(id.family());
+        if relays.len() <= id.index() {
+            relays.resize_with(id.index() + 1, || None);
         }
-        if let Some(place) = relays.get_mut(key / 2) {
-            *place = Some(relay);
+        if relays.get_mut(id.index()).is_some_and(|place| place.replace(relay).is_none()) {
             self.count += 1;
         }
         Ok(())
@@ -59,8 +59,7 @@ impl UdpSockets {
 
     /// Closes a socket, if it is one of these.
     pub(super) fn close(&mut self, id: RelayId) {
-        let key = key(id);
-        let place = self.relays[key % 2].get_mut(key / 2);
+        let place = self.of_family(id.family()).get_mut(id.index());
         // The descriptor goes, and its registration with it.
         if place.is_some_and(|place| place.take_if(|relay| relay.id == id).is_some()) {
             self.count -= 1;
@@ -75,7 +74,15 @@ impl UdpSockets {
 
     #[inline]
     pub(super) fn relay(&self, key: usize) -> Option<&Relay> {
-        self.relays[key % 2].get(key / 2)?.as_ref()
+        let relays = if key.is_multiple_of(2) { &self.v4 } else { &self.v6 };
+        relays.get(key / 2)?.as_ref()
+    }
+
+    const fn of_family(&mut self, family: Family) -> &mut Vec<Option<Relay>> {
+        match family {
+            Family::Ipv4 => &mut self.v4,
+            Family::Ipv6 => &mut self.v6,
+        }
     }
 
     pub(super) const fn len(&self) -> usize {

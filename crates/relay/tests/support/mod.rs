@@ -108,6 +108,11 @@ impl UdpClient {
         self.run(|client| client.data.pop())
     }
 
+    /// The socket that the server knows the client by.
+    pub fn socket(&self) -> &UdpSocket {
+        &self.socket
+    }
+
     /// Takes the allocation to another socket.
     pub fn migrate(&mut self) {
         let socket = socket();
@@ -161,6 +166,8 @@ impl UdpClient {
 
     fn transmit(&mut self) {
         while let Some(transmit) = self.machine.poll_transmit() {
+            // It may be another server, to which this one has sent the client.
+            self.path.remote = transmit.five_tuple.remote;
             self.socket.send_to(&transmit.payload, transmit.five_tuple.remote).unwrap();
         }
     }

@@ -100,6 +100,8 @@ pub enum Event {
     PeerPermitted {
         /// The client.
         client: FiveTuple,
+        /// Who it is.
+        user: Box<str>,
         /// The peer, on every port.
         peer: IpAddr,
     },
@@ -107,6 +109,8 @@ pub enum Event {
     PeerRefused {
         /// The client.
         client: FiveTuple,
+        /// Who it is.
+        user: Box<str>,
         /// The peer, and the rule.
         decision: Decision,
     },

@@ -1,5 +1,6 @@
 //! Requests: who asks, for what, and how the answer is written.
 
+use alloc::collections::VecDeque;
 use alloc::vec;
 use core::net::IpAddr;
 
@@ -192,8 +193,7 @@ impl<U: Users> Server<U> {
             self.check_peer(key, request.reply.client, peer)?;
         }
         let allocation = self.allocations.get_mut(key).ok_or(MISMATCH)?;
-        let (events, client) = (&mut self.events, request.reply.client);
-        let tell = |peer| events.push_back(Event::PeerPermitted { client, peer });
+        let tell = permitted(&mut self.events, request.reply.client, &allocation.owner.name);
         if !allocation.peers.permit(&peers, &self.config.limits, now, tell) {
             return Err(NO_CAPACITY);
         }
@@ -212,8 +212,7 @@ impl<U: Users> Server<U> {
         let (number, peer) = (channel.number().ok_or(BAD_REQUEST)?, canonical(peer));
         self.check_peer(key, request.reply.client, peer.ip())?;
         let allocation = self.allocations.get_mut(key).ok_or(MISMATCH)?;
-        let (events, client) = (&mut self.events, request.reply.client);
-        let tell = |peer| events.push_back(Event::PeerPermitted { client, peer });
+        let tell = permitted(&mut self.events, request.reply.client, &allocation.owner.name);
         let bound = allocation.peers.bind(number, peer, &self.config.limits, now, tell);
         bound.map_err(|error| match error {
             BindError::Conflict => BAD_REQUEST,
@@ -236,7 +235,8 @@ impl<U: Users> Server<U> {
         }
         let decision = self.config.policy.decide(peer);
         if decision.action == Action::Deny {
-            self.events.push_back(Event::PeerRefused { client, decision });
+            let user = allocation.owner.name.clone();
+            self.events.push_back(Event::PeerRefused { client, user, decision });
             return Err(Refusal(403));
         }
         Ok(())
@@ -348,4 +348,13 @@ impl Reply {
         }
         Ok(Payload::from(writer.finish()))
     }
+}
+
+/// Tells of each peer that a client is permitted anew.
+fn permitted<'a>(
+    events: &'a mut VecDeque<Event>,
+    client: FiveTuple,
+    user: &'a str,
+) -> impl FnMut(IpAddr) + use<'a> {
+    move |peer| events.push_back(Event::PeerPermitted { client, user: user.into(), peer })
 }
