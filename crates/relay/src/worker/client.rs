@@ -12,6 +12,7 @@ use rustls::ServerConnection;
 use super::Worker;
 use super::neighbour::{Guest, Message};
 use super::streams::{Client, PATIENCE, Role};
+use super::token::Source;
 use crate::stream::Opening;
 
 /// Calls that a connection gets before it is another one's turn.
@@ -54,6 +55,10 @@ impl Worker {
             Ok(Opening::End) | Err(_) => return self.close_stream(key, now),
         };
         if is_tls {
+            if !self.streams.may_shake_hands(key) {
+                return;
+            }
+            let Some(stream) = self.streams.all.get_mut(key) else { return };
             let tls = self.tls.as_ref().and_then(|tls| ServerConnection::new(Arc::clone(tls)).ok());
             let Some(tls) = tls else { return self.close_stream(key, now) };
             stream.wire.start_tls(Box::new(tls));
@@ -63,6 +68,15 @@ impl Worker {
         }
         let client = Client { five_tuple, input: stream_buffer(LONGEST), is_known: false };
         self.streams.begin(key, client);
+    }
+
+    /// Goes on with connections that have waited for others.
+    pub(super) fn resume_handshakes(&mut self, now: Instant) {
+        while let Some(key) = self.streams.ready.pop() {
+            if !self.serve_stream(key, now) {
+                self.unfinished.push(Source::Stream(key));
+            }
+        }
     }
 
     fn serve_client(&mut self, key: usize, now: Instant) -> bool {
@@ -156,7 +170,7 @@ impl Worker {
             // It is here that the message belongs: it is not handed over again.
             self.handle_messages(key, now);
             if !self.serve_stream(key, now) {
-                self.unfinished.push(super::Source::Stream(key));
+                self.unfinished.push(Source::Stream(key));
             }
         }
     }

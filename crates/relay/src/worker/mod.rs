@@ -5,6 +5,7 @@ mod accept;
 mod client;
 mod control;
 mod data;
+mod handshakes;
 mod neighbour;
 mod relays;
 mod splice;
@@ -151,6 +152,7 @@ impl Worker {
                 return Ok(());
             }
             self.handle_timeout(now);
+            self.resume_handshakes(now);
             self.flush_dirty(now);
         }
     }

@@ -15,6 +15,7 @@ use pinhole_turn::attribute::ConnectionId;
 use pinhole_turn::server::RelayId;
 use slab::Slab;
 
+use super::handshakes::{Handshakes, Turn};
 use super::token::Source;
 use crate::stream::Wire;
 
@@ -37,6 +38,9 @@ pub(super) struct Streams {
     /// The connections with peers.
     pub(super) by_connection: HashMap<ConnectionId, usize, RandomState>,
     strangers: HashMap<IpAddr, u32, RandomState>,
+    handshakes: Handshakes,
+    /// Connections whose turn for a handshake has come.
+    pub(super) ready: Vec<usize>,
     deadlines: BTreeSet<(Instant, usize)>,
     /// Connections with something to send that has not been tried yet.
     pub(super) dirty: Vec<usize>,
@@ -63,6 +67,7 @@ pub(super) struct Stream {
     pub(super) role: Role,
     deadline: Option<Instant>,
     source: IpAddr,
+    turn: Turn,
 }
 
 /// What a connection is for.
@@ -183,7 +188,7 @@ impl Streams {
     ) -> io::Result<usize> {
         let entry = self.all.vacant_entry();
         let key = entry.key();
-        let stream = entry.insert(Stream { wire, role, deadline: None, source });
+        let stream = entry.insert(Stream { wire, role, deadline: None, source, turn: Turn::None });
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Source::Stream(key).token();
         let registered = registry.register(&mut stream.wire.io, token, interest);
@@ -194,6 +199,15 @@ impl Streams {
             self.remove(key);
         }
         registered.map(|()| key)
+    }
+
+    /// Whether a handshake may begin on a connection: if not, it is ready when its turn comes.
+    pub(super) fn may_shake_hands(&mut self, key: usize) -> bool {
+        let Some(stream) = self.all.get_mut(key) else { return false };
+        if stream.turn == Turn::None {
+            stream.turn = self.handshakes.ask(prefix(stream.source), key);
+        }
+        stream.turn == Turn::UnderWay
     }
 
     /// The client on a new connection has begun to speak.
@@ -296,7 +310,14 @@ impl Streams {
     }
 
     fn forget_stranger(&mut self, key: usize) {
-        let Some(source) = self.all.get(key).map(|stream| prefix(stream.source)) else { return };
+        let Some(stream) = self.all.get_mut(key) else { return };
+        let (source, turn) = (prefix(stream.source), std::mem::take(&mut stream.turn));
+        if let Some(next) = self.handshakes.leave(source, key, turn) {
+            if let Some(next) = self.all.get_mut(next) {
+                next.turn = Turn::UnderWay;
+            }
+            self.ready.push(next);
+        }
         if let Some(count) = self.strangers.get_mut(&source) {
             *count = count.saturating_sub(1);
             if *count == 0 {
