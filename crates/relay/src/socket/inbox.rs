@@ -68,8 +68,7 @@ impl Inbox {
     /// Receives up to so many datagrams, or trains of them; how many.
     #[inline]
     pub(crate) fn receive(&mut self, udp: &Udp, count: usize) -> usize {
-        // An error is that of an earlier datagram, and ICMP has told it already.
-        let received = self.rooms.receive(&udp.io, self.free..self.free + count).unwrap_or(0);
+        let received = self.rooms.receive(&udp.io, self.free..self.free + count);
         self.first = self.free;
         self.free += received;
         received

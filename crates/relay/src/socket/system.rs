@@ -126,12 +126,15 @@ impl Messages {
 pub(crate) struct Rooms {
     messages: Messages,
     memory: Block<u8>,
+    /// The rooms whose headers have the lengths of what was received into them last.
+    filled: Range<usize>,
 }
 
 impl Rooms {
     /// [`LARGE`] rooms of so many bytes, of which the first ones of each stay free.
     pub(crate) fn new(stride: usize, front: usize) -> Self {
-        let mut this = Self { messages: Messages::new(), memory: Block::new(0, LARGE * stride) };
+        let memory = Block::new(0, LARGE * stride);
+        let mut this = Self { messages: Messages::new(), memory, filled: 0..LARGE };
         for number in 0..LARGE {
             let base = this.memory.at(number * stride + front).cast();
             if let Some(vector) = this.messages.vectors.get_mut(number) {
@@ -142,22 +145,27 @@ impl Rooms {
         this
     }
 
-    /// Receives into rooms; how many of them were filled.
+    /// Receives into rooms; how many of them were filled. An error is that of an earlier datagram, and ICMP
+    /// has told it already.
     #[inline]
-    pub(crate) fn receive(&mut self, socket: &impl AsFd, rooms: Range<usize>) -> io::Result<usize> {
-        let Some(headers) = self.messages.headers.get_mut(rooms) else { return Ok(0) };
-        for Header(header) in &mut *headers {
+    pub(crate) fn receive(&mut self, socket: &impl AsFd, rooms: Range<usize>) -> usize {
+        let filled = self.messages.headers.get_mut(self.filled.clone()).unwrap_or_default();
+        for Header(header) in filled {
             header.msg_hdr.msg_namelen = size_of::<Name>() as socklen_t;
             header.msg_hdr.msg_controllen = size_of::<Control>() as _;
         }
+        let first = rooms.start;
+        let Some(headers) = self.messages.headers.get_mut(rooms) else { return 0 };
         // SAFETY: each header points to a name, a control buffer and a vector in blocks of the same
         // owner, which is borrowed mutably, with the lengths that they have; so does the vector to a room.
         let received = unsafe {
-            let (fd, first) = (socket.as_fd().as_raw_fd(), headers.as_mut_ptr());
+            let (fd, place) = (socket.as_fd().as_raw_fd(), headers.as_mut_ptr());
             let flags = libc::MSG_DONTWAIT;
-            libc::syscall(libc::SYS_recvmmsg, fd, first, headers.len(), flags, null_mut::<u8>())
+            libc::syscall(libc::SYS_recvmmsg, fd, place, headers.len(), flags, null_mut::<u8>())
         };
-        count(received)
+        let received = count(received).unwrap_or(0);
+        self.filled = first..first + received;
+        received
     }
 
     /// What was received into a room: how much, from where, and what else the kernel has told.
