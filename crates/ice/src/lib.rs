@@ -69,6 +69,10 @@
 //! An [`Endpoint`] owns thousands of agents that share a UDP port, finds the one that a datagram belongs to, and
 //! speaks the same loop with a key in front of what each has to say.
 //!
+//! # What happened there?
+//! A [`Recorder`] is an agent that writes down what it is told; [`replay`] tells it to another one, which does the
+//! same to the byte, on the machine of whoever looks for the fault.
+//!
 //! # What to expect
 //! With one usable pair and a round trip R, both sides can send after R and the controlling one has selected the
 //! pair after 2 R: data flows on the best valid pair before any is nominated (RFC 8445 §12.1). Where no pair works,
@@ -121,6 +125,7 @@ mod gather;
 mod pacer;
 mod pair;
 mod policy;
+mod record;
 mod relay;
 mod role;
 mod session;
@@ -145,6 +150,7 @@ pub use pair::{PairFailure, PairId, PairPriority, PairState};
 pub use pinhole_stun::PacketKind;
 pub use pinhole_turn::client::{Addresses, Reason};
 pub use policy::{Backups, NominationPolicy, Settling};
+pub use record::{Output, Recorder, ReplayError, Replayed, Step, replay};
 pub use role::Role;
 pub use session::{Place, Session, Stream};
 pub use stats::PairStats;
