@@ -97,8 +97,8 @@
 //! - *Doubling the time between transmissions* of a check (RFC 8489 §6.2.1, SHOULD): a lossy path is tried every
 //!   500 ms, and the pacer bounds all checks together.
 //! - *Waiting for answers to checks of pairs that went with the nomination* (§8.1.2): a late answer is dropped.
-//! - *Names in candidates*: ignored, as RFC 8839 §5.1 asks. A browser that hides its addresses behind mDNS names is
-//!   found by its own checks.
+//! - *Names in candidates*: ignored by the agent, as RFC 8839 §5.1 asks. [`Mdns`] finds the addresses of those that
+//!   a browser hides its own behind; without it, the browser is found by its own checks.
 //! - *An answer to a check for no agent* of an [`Endpoint`] (RFC 8489 §9.1.3, MUST answer 401): a port that answers
 //!   strangers can be found and made to answer others.
 //! - *ICMP errors* (§7.2.5.2.2, MAY): they are easily forged.
@@ -122,6 +122,7 @@ mod endpoint;
 mod event;
 mod explain;
 mod gather;
+mod mdns;
 mod pacer;
 mod pair;
 mod policy;
@@ -145,6 +146,7 @@ pub use endpoint::{AgentKey, Endpoint, UfragTaken};
 pub use event::{Command, Event, SelectionReason, ServerConnection};
 pub use explain::{Cause, Explanation, PairExplanation};
 pub use gather::GatheringError;
+pub use mdns::{Mdns, MdnsError, MdnsEvent};
 pub use pacer::SharedPacer;
 pub use pair::{PairFailure, PairId, PairPriority, PairState};
 pub use pinhole_stun::PacketKind;
