@@ -23,6 +23,7 @@ use crate::pair::PairId;
 #[derive(Debug)]
 pub(super) enum Input {
     AddBase(SocketAddr),
+    AddTcpListener(SocketAddr),
     RemoveBase(SocketAddr),
     EndOfBases,
     AddStunServer(SocketAddr),
@@ -31,11 +32,15 @@ pub(super) enum Input {
     ServerNotFound(String, String),
     Connected(ServerConnection, Option<FiveTuple>),
     Disconnected(ServerConnection),
+    PeerConnected(PairId, Option<FiveTuple>),
+    PeerDisconnected(FiveTuple),
     SetRemoteCredentials(Credentials),
+    SetRemoteWithoutIce(SocketAddr),
     SetRemoteAbilities(Abilities),
     AddRemoteCandidate(Candidate),
     EndOfRemoteCandidates,
     Restart,
+    RestartWith(Credentials),
     SetPower(Power),
     PeerIsAlive(PairId),
     Close,
@@ -55,6 +60,7 @@ impl Input {
     ) -> Option<String> {
         Some(match self {
             Self::AddBase(address) => format!("{:?}", agent.add_base(address, now)),
+            Self::AddTcpListener(address) => format!("{:?}", agent.add_tcp_listener(address, now)),
             Self::RemoveBase(address) => format!("{:?}", agent.remove_base(address, now)),
             Self::EndOfBases => format!("{:?}", agent.end_of_bases(now)),
             Self::AddStunServer(server) => format!("{:?}", agent.add_stun_server(server, now)),
@@ -71,6 +77,13 @@ impl Input {
             Self::Disconnected(connection) => {
                 format!("{:?}", agent.server_disconnected(connection, now))
             }
+            Self::PeerConnected(pair, path) => {
+                format!("{:?}", agent.peer_connected(pair, path, now))
+            }
+            Self::PeerDisconnected(path) => format!("{:?}", agent.peer_disconnected(path, now)),
+            Self::SetRemoteWithoutIce(address) => {
+                format!("{:?}", agent.set_remote_without_ice(address, now))
+            }
             Self::SetRemoteCredentials(credentials) => {
                 format!("{:?}", agent.set_remote_credentials(credentials, now))
             }
@@ -82,6 +95,9 @@ impl Input {
             }
             Self::EndOfRemoteCandidates => format!("{:?}", agent.end_of_remote_candidates(now)),
             Self::Restart => format!("{:?}", agent.restart(now)),
+            Self::RestartWith(credentials) => {
+                format!("{:?}", agent.restart_with(credentials, now))
+            }
             Self::SetPower(power) => format!("{:?}", agent.set_power(power)),
             Self::PeerIsAlive(pair) => format!("{:?}", agent.peer_is_alive(pair, now)),
             Self::Close => format!("{:?}", agent.close(now)),
@@ -100,6 +116,7 @@ impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddBase(address) => write!(f, "base {address}"),
+            Self::AddTcpListener(address) => write!(f, "listener {address}"),
             Self::RemoveBase(address) => write!(f, "base-gone {address}"),
             Self::EndOfBases => f.write_str("bases-end"),
             Self::AddStunServer(server) => write!(f, "stun {server}"),
@@ -112,6 +129,12 @@ impl fmt::Display for Input {
                 write!(f, "connected {number} {}", Path(*path))
             }
             Self::Disconnected(ServerConnection(number)) => write!(f, "disconnected {number}"),
+            Self::PeerConnected(PairId(pair), None) => write!(f, "peer-unconnected {pair}"),
+            Self::PeerConnected(PairId(pair), Some(path)) => {
+                write!(f, "peer-connected {pair} {}", Path(*path))
+            }
+            Self::PeerDisconnected(path) => write!(f, "peer-disconnected {}", Path(*path)),
+            Self::SetRemoteWithoutIce(address) => write!(f, "without-ice {address}"),
             Self::SetRemoteCredentials(Credentials { ufrag, password }) => {
                 write!(f, "remote {ufrag} {}", password.as_str())
             }
@@ -119,6 +142,9 @@ impl fmt::Display for Input {
             Self::AddRemoteCandidate(candidate) => write!(f, "candidate {candidate}"),
             Self::EndOfRemoteCandidates => f.write_str("candidates-end"),
             Self::Restart => f.write_str("restart"),
+            Self::RestartWith(Credentials { ufrag, password }) => {
+                write!(f, "restart-with {ufrag} {}", password.as_str())
+            }
             Self::SetPower(Power::Normal) => f.write_str("power normal"),
             Self::SetPower(Power::Saving) => f.write_str("power saving"),
             Self::PeerIsAlive(PairId(pair)) => write!(f, "alive {pair}"),
@@ -146,6 +172,7 @@ impl FromStr for Input {
         let verb = fields.0.next().ok_or("the input's name")?;
         let input = match verb {
             "base" => Self::AddBase(fields.parse("the address")?),
+            "listener" => Self::AddTcpListener(fields.parse("the address")?),
             "base-gone" => Self::RemoveBase(fields.parse("the address")?),
             "bases-end" => Self::EndOfBases,
             "stun" => Self::AddStunServer(fields.parse("the address")?),
@@ -157,6 +184,13 @@ impl FromStr for Input {
                 Self::Connected(connection, Some(fields.path()?))
             }
             "disconnected" => Self::Disconnected(ServerConnection(fields.parse("the number")?)),
+            "peer-unconnected" => Self::PeerConnected(PairId(fields.parse("the pair")?), None),
+            "peer-connected" => {
+                let pair = PairId(fields.parse("the pair")?);
+                Self::PeerConnected(pair, Some(fields.path()?))
+            }
+            "peer-disconnected" => Self::PeerDisconnected(fields.path()?),
+            "without-ice" => Self::SetRemoteWithoutIce(fields.parse("the address")?),
             "remote" => Self::SetRemoteCredentials(fields.credentials()?),
             "abilities" => Self::SetRemoteAbilities(fields.abilities()?),
             "candidate" => {
@@ -168,6 +202,7 @@ impl FromStr for Input {
             }
             "candidates-end" => Self::EndOfRemoteCandidates,
             "restart" => Self::Restart,
+            "restart-with" => Self::RestartWith(fields.credentials()?),
             "power" => Self::SetPower(fields.power()?),
             "alive" => Self::PeerIsAlive(PairId(fields.parse("the pair")?)),
             "close" => Self::Close,
@@ -269,4 +304,48 @@ pub(super) fn read_hex(text: &str) -> Option<Vec<u8>> {
         _ => None,
     };
     if is_whole { digits.chunks(2).map(byte).collect() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn every_input_reads_back() {
+        for text in [
+            "base 192.0.2.1:5000",
+            "listener [2001:db8::1]:443",
+            "base-gone 192.0.2.1:5000",
+            "bases-end",
+            "stun 192.0.2.9:3478",
+            "turn 192.0.2.9:3478",
+            "not-found 6869 -",
+            "unconnected 3",
+            "connected 3 tls 192.0.2.1:5000 192.0.2.9:443",
+            "disconnected 3",
+            "peer-unconnected 7",
+            "peer-connected 7 tcp 192.0.2.1:5000 192.0.2.2:443",
+            "peer-disconnected tcp 192.0.2.1:5000 192.0.2.2:443",
+            "remote abcd 0123456789012345678901",
+            "without-ice 192.0.2.2:5000",
+            "abilities false true true false 5000000",
+            "candidate candidate:1 1 udp 1 192.0.2.2 5000 typ host",
+            "candidates-end",
+            "restart",
+            "restart-with abcd 0123456789012345678901",
+            "power saving",
+            "alive 7",
+            "close",
+            "datagram udp 192.0.2.1:5000 192.0.2.2:5000 00ff",
+            "timeout",
+            "route 172",
+            "route-on 7 172",
+        ] {
+            let input: Input = text.parse().unwrap_or_else(|what| panic!("{text}: {what}"));
+            assert_eq!(input.to_string(), text);
+            let longer = alloc::format!("{text} more");
+            assert!(longer.parse::<Input>().is_err() || text.starts_with("candidate "));
+        }
+    }
 }

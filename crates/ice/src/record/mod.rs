@@ -90,6 +90,19 @@ impl Recorder {
         self.record(&Input::AddBase(address), now, |agent| agent.add_base(address, now))
     }
 
+    /// As [`Agent::add_tcp_listener`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_tcp_listener(
+        &mut self,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        let input = Input::AddTcpListener(address);
+        self.record(&input, now, |agent| agent.add_tcp_listener(address, now))
+    }
+
     /// As [`Agent::remove_base`].
     pub fn remove_base(&mut self, address: SocketAddr, now: Instant) {
         self.record(&Input::RemoveBase(address), now, |agent| agent.remove_base(address, now));
@@ -136,6 +149,31 @@ impl Recorder {
         });
     }
 
+    /// As [`Agent::peer_connected`].
+    pub fn peer_connected(&mut self, pair: PairId, path: Option<FiveTuple>, now: Instant) {
+        let input = Input::PeerConnected(pair, path);
+        self.record(&input, now, |agent| agent.peer_connected(pair, path, now));
+    }
+
+    /// As [`Agent::peer_disconnected`].
+    pub fn peer_disconnected(&mut self, path: FiveTuple, now: Instant) {
+        let input = Input::PeerDisconnected(path);
+        self.record(&input, now, |agent| agent.peer_disconnected(path, now));
+    }
+
+    /// As [`Agent::set_remote_without_ice`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_remote_without_ice(
+        &mut self,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        let input = Input::SetRemoteWithoutIce(address);
+        self.record(&input, now, |agent| agent.set_remote_without_ice(address, now))
+    }
+
     /// As [`Agent::set_remote_credentials`].
     ///
     /// # Errors
@@ -175,6 +213,19 @@ impl Recorder {
     /// As there.
     pub fn restart(&mut self, now: Instant) -> Result<(), AgentError> {
         self.record(&Input::Restart, now, |agent| agent.restart(now))
+    }
+
+    /// As [`Agent::restart_with`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn restart_with(
+        &mut self,
+        credentials: Credentials,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        let input = Input::RestartWith(credentials.clone());
+        self.record(&input, now, |agent| agent.restart_with(credentials, now))
     }
 
     /// As [`Agent::set_power`].

@@ -1,21 +1,22 @@
 //! Several data streams, each with one component or two, under one roof.
 
+mod drive;
 mod freezing;
+mod signaling;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit};
+use pinhole_sansio::Instant;
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
 use crate::abilities::Abilities;
-use crate::agent::{Agent, AgentError, Common, Received, Route, State};
-use crate::candidate::{Candidate, Component};
+use crate::agent::{Agent, AgentError, Common, State};
+use crate::candidate::Component;
 use crate::config::{Config, TurnServer};
 use crate::credentials::Credentials;
-use crate::event::{Command, Event, ServerConnection};
 use crate::role::{Role, TieBreaker};
 
 /// An ICE session of several data streams and components (RFC 8445 §4): RTP and RTCP without multiplexing, media
@@ -53,6 +54,7 @@ pub struct Session {
     /// In the order of their streams and components.
     members: Vec<Member>,
     bases: BTreeMap<SocketAddr, Place>,
+    listeners: BTreeMap<SocketAddr, Place>,
     /// Whose turn is first when the pacer opens next (§6.1.4.2).
     turn: usize,
 }
@@ -101,6 +103,7 @@ impl Session {
             streams: Vec::new(),
             members: Vec::new(),
             bases: BTreeMap::new(),
+            listeners: BTreeMap::new(),
             turn: 0,
         }
     }
@@ -151,6 +154,7 @@ impl Session {
         self.with(place, now, |agent| agent.close(now));
         self.members.retain(|member| member.place != place);
         self.bases.retain(|_, owner| *owner != place);
+        self.listeners.retain(|_, owner| *owner != place);
         self.share_pairs();
     }
 
@@ -173,9 +177,26 @@ impl Session {
         Ok(())
     }
 
+    /// Gives a component a TCP socket that listens; as [`Agent::add_tcp_listener`].
+    ///
+    /// # Errors
+    /// As there, and when the component is unknown.
+    pub fn add_tcp_listener(
+        &mut self,
+        place: Place,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        let added = self.with(place, now, |agent| agent.add_tcp_listener(address, now));
+        added.ok_or(AgentError::UnusableComponent(place.component))??;
+        self.listeners.insert(address, place);
+        Ok(())
+    }
+
     /// Takes a socket away; as [`Agent::remove_base`].
     pub fn remove_base(&mut self, address: SocketAddr, now: Instant) {
-        if let Some(place) = self.bases.remove(&address) {
+        let places = [self.bases.remove(&address), self.listeners.remove(&address)];
+        for place in places.into_iter().flatten() {
             self.with(place, now, |agent| agent.remove_base(address, now));
         }
     }
@@ -193,157 +214,6 @@ impl Session {
     /// Has a TURN server asked for every component.
     pub fn add_turn_server(&mut self, server: &TurnServer, now: Instant) {
         self.with_all(now, |agent| agent.add_turn_server(server.clone(), now));
-    }
-
-    /// What the peer needs to know to check a stream, unless it is unknown.
-    #[must_use]
-    pub fn local_credentials(&self, stream: Stream) -> Option<&Credentials> {
-        self.streams.get(usize::from(stream.0)).map(|stream| &stream.credentials)
-    }
-
-    /// Sets what the peer signalled for a stream.
-    ///
-    /// # Errors
-    /// As [`Agent::set_remote_credentials`].
-    pub fn set_remote_credentials(
-        &mut self,
-        stream: Stream,
-        credentials: &Credentials,
-        now: Instant,
-    ) -> Result<(), AgentError> {
-        for place in self.places_of(stream) {
-            let set = self
-                .with(place, now, |agent| agent.set_remote_credentials(credentials.clone(), now));
-            set.unwrap_or(Ok(()))?;
-        }
-        Ok(())
-    }
-
-    /// Sets what the peer can do, before its credentials; as [`Agent::set_remote_abilities`].
-    pub fn set_remote_abilities(&mut self, abilities: Abilities, now: Instant) {
-        self.peer = Some(abilities);
-        self.with_all(now, |agent| agent.set_remote_abilities(abilities));
-    }
-
-    /// Takes a candidate for a stream; its component says for which agent. One for a component that is not there is
-    /// ignored (RFC 8445 §6.1.2.2: pairs have candidates of one component).
-    pub fn add_remote_candidate(&mut self, stream: Stream, candidate: Candidate, now: Instant) {
-        let place = Place { stream, component: candidate.component };
-        self.with(place, now, |agent| agent.add_remote_candidate(candidate, now));
-    }
-
-    /// The peer has no more candidates for a stream.
-    pub fn end_of_remote_candidates(&mut self, stream: Stream, now: Instant) {
-        for place in self.places_of(stream) {
-            self.with(place, now, |agent| agent.end_of_remote_candidates(now));
-        }
-    }
-
-    /// Begins anew with other credentials for every stream (RFC 8445 §9).
-    ///
-    /// # Errors
-    /// As [`Agent::restart`].
-    pub fn restart(&mut self, now: Instant) -> Result<(), AgentError> {
-        for stream in &mut self.streams {
-            stream.credentials = Credentials::random(&mut self.rng);
-            stream.gathered = false;
-        }
-        self.common = Common::default();
-        self.members.iter_mut().for_each(|member| member.gathered = false);
-        for place in self.places() {
-            let credentials = self.local_credentials(place.stream).cloned();
-            let restarted = credentials.and_then(|credentials| {
-                self.with(place, now, |agent| agent.restart_with(credentials, now))
-            });
-            restarted.unwrap_or(Ok(()))?;
-        }
-        Ok(())
-    }
-
-    /// Takes what arrived on one of the bases, or a frame from a connection to a server. `None` when it came to
-    /// none of them.
-    pub fn handle_datagram<'a>(
-        &mut self,
-        datagram: Datagram<'a>,
-        now: Instant,
-    ) -> Option<(Place, Received<'a>)> {
-        let place = self.owner_of(datagram.five_tuple)?;
-        let received = self.with(place, now, |agent| agent.handle_datagram(datagram, now))?;
-        Some((place, received))
-    }
-
-    /// Does what is due for all components, each of them first in its turn.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        let mut places = self.places();
-        if !places.is_empty() {
-            self.turn = (self.turn + 1) % places.len();
-            places.rotate_left(self.turn);
-        }
-        for place in places {
-            self.with(place, now, |agent| agent.handle_timeout(now));
-        }
-    }
-
-    /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` for never.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.members.iter().filter_map(|member| member.agent.poll_timeout()).min()
-    }
-
-    /// The next datagram to send, until `None`.
-    #[must_use]
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.members.iter_mut().find_map(|member| member.agent.poll_transmit())
-    }
-
-    /// What happened to which component, until `None`. [`Event::GatheringCompleted`] is told once for each stream,
-    /// behind the candidates of all its components.
-    #[must_use]
-    pub fn poll_event(&mut self) -> Option<(Place, Event)> {
-        for member in &mut self.members {
-            while let Some(event) = member.agent.poll_event() {
-                if event != Event::GatheringCompleted {
-                    return Some((member.place, event));
-                }
-                member.gathered = true;
-            }
-        }
-        self.next_gathered().map(|place| (place, Event::GatheringCompleted))
-    }
-
-    /// What the application has to do, and for which component, until `None`.
-    #[must_use]
-    pub fn poll_command(&mut self) -> Option<(Place, Command)> {
-        self.members
-            .iter_mut()
-            .find_map(|member| Some((member.place, member.agent.poll_command()?)))
-    }
-
-    /// As [`Agent::server_connected`], for the component that asked.
-    pub fn server_connected(
-        &mut self,
-        place: Place,
-        connection: ServerConnection,
-        five_tuple: Option<FiveTuple>,
-        now: Instant,
-    ) {
-        self.with(place, now, |agent| agent.server_connected(connection, five_tuple, now));
-    }
-
-    /// As [`Agent::server_disconnected`], for the component that asked.
-    pub fn server_disconnected(
-        &mut self,
-        place: Place,
-        connection: ServerConnection,
-        now: Instant,
-    ) {
-        self.with(place, now, |agent| agent.server_disconnected(connection, now));
-    }
-
-    /// Where `length` bytes for a component go now; as [`Agent::route`].
-    #[must_use]
-    pub fn route(&mut self, place: Place, length: usize, now: Instant) -> Option<Route> {
-        self.member_mut(place)?.agent.route(length, now)
     }
 
     /// The agent of a component, to look at.
@@ -372,24 +242,6 @@ impl Session {
                 () => State::Checking,
             }
         })
-    }
-
-    /// A stream all of whose components have gathered, by its first component; each stream once.
-    fn next_gathered(&mut self) -> Option<Place> {
-        let Self { streams, members, .. } = self;
-        let mut gathered = (0..).map(Stream).zip(streams).filter(|(_, state)| !state.gathered);
-        gathered.find_map(|(stream, state)| {
-            let mut own = members.iter().filter(|member| member.place.stream == stream);
-            let first = own.clone().next()?.place;
-            state.gathered = own.all(|member| member.gathered);
-            state.gathered.then_some(first)
-        })
-    }
-
-    fn owner_of(&self, five_tuple: FiveTuple) -> Option<Place> {
-        let has = |member: &&Member| member.agent.has_connection(five_tuple);
-        let of_connection = || self.members.iter().find(has).map(|member| member.place);
-        self.bases.get(&five_tuple.local).copied().or_else(of_connection)
     }
 
     fn places(&self) -> Vec<Place> {
