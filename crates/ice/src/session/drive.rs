@@ -67,7 +67,7 @@ impl Session {
             .find_map(|member| Some((member.place, member.agent.poll_command()?)))
     }
 
-    /// As [`Agent::server_connected`], for the component that asked.
+    /// As [`Agent::server_connected`](crate::Agent::server_connected), for the component that asked.
     pub fn server_connected(
         &mut self,
         place: Place,
@@ -78,7 +78,7 @@ impl Session {
         self.with(place, now, |agent| agent.server_connected(connection, five_tuple, now));
     }
 
-    /// As [`Agent::peer_connected`], for the component that asked.
+    /// As [`Agent::peer_connected`](crate::Agent::peer_connected), for the component that asked.
     pub fn peer_connected(
         &mut self,
         place: Place,
@@ -89,14 +89,14 @@ impl Session {
         self.with(place, now, |agent| agent.peer_connected(pair, connection, now));
     }
 
-    /// As [`Agent::peer_disconnected`].
+    /// As [`Agent::peer_disconnected`](crate::Agent::peer_disconnected).
     pub fn peer_disconnected(&mut self, connection: FiveTuple, now: Instant) {
         if let Some(place) = self.owner_of(connection) {
             self.with(place, now, |agent| agent.peer_disconnected(connection, now));
         }
     }
 
-    /// As [`Agent::server_disconnected`], for the component that asked.
+    /// As [`Agent::server_disconnected`](crate::Agent::server_disconnected), for the component that asked.
     pub fn server_disconnected(
         &mut self,
         place: Place,
@@ -106,7 +106,7 @@ impl Session {
         self.with(place, now, |agent| agent.server_disconnected(connection, now));
     }
 
-    /// Where `length` bytes for a component go now; as [`Agent::route`].
+    /// Where `length` bytes for a component go now; as [`Agent::route`](crate::Agent::route).
     #[must_use]
     pub fn route(&mut self, place: Place, length: usize, now: Instant) -> Option<Route> {
         self.member_mut(place)?.agent.route(length, now)

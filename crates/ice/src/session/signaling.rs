@@ -18,7 +18,7 @@ impl Session {
     /// Sets what the peer signalled for a stream.
     ///
     /// # Errors
-    /// As [`Agent::set_remote_credentials`].
+    /// As [`Agent::set_remote_credentials`](crate::Agent::set_remote_credentials).
     pub fn set_remote_credentials(
         &mut self,
         stream: Stream,
@@ -33,7 +33,7 @@ impl Session {
         Ok(())
     }
 
-    /// Sets what the peer can do, before its credentials; as [`Agent::set_remote_abilities`].
+    /// Sets what the peer can do, before its credentials; as [`Agent::set_remote_abilities`](crate::Agent::set_remote_abilities).
     pub fn set_remote_abilities(&mut self, abilities: Abilities, now: Instant) {
         self.peer = Some(abilities);
         self.with_all(now, |agent| agent.set_remote_abilities(abilities));
@@ -56,7 +56,7 @@ impl Session {
     /// Begins anew with other credentials for every stream (RFC 8445 §9).
     ///
     /// # Errors
-    /// As [`Agent::restart`].
+    /// As [`Agent::restart`](crate::Agent::restart).
     pub fn restart(&mut self, now: Instant) -> Result<(), AgentError> {
         for stream in &mut self.streams {
             stream.credentials = Credentials::random(&mut self.rng);
