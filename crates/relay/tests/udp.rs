@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
@@ -119,6 +120,26 @@ fn icmp_reaches_the_client() {
     let listening = socket();
     client.send(listening.local_addr().unwrap(), b"after the error");
     assert_eq!(received(&listening).0, b"after the error");
+}
+
+/// CHECKLIST 22 and T15: once the client is told that its allocation is deleted, the port is closed, and
+/// the system tells peers so.
+#[test]
+fn line_22_the_port_of_a_deleted_allocation_is_closed() {
+    let server = start(settings(1));
+    let (mut client, relayed) = UdpClient::allocated(address(&server));
+    client.permit(LOOPBACK);
+    let peer = socket();
+    talk(&mut client, relayed, &peer, 3);
+    let now = client.now();
+    client.machine.close(now);
+    assert_eq!(client.event(), Event::Closed);
+    // The answer may leave before the socket is closed, but not the next one.
+    let (_next, _) = UdpClient::allocated(address(&server));
+    peer.connect(relayed).unwrap();
+    peer.send(b"hello").unwrap();
+    let told = peer.send(b"hello").unwrap_err();
+    assert_eq!(told.kind(), ErrorKind::ConnectionRefused);
 }
 
 /// Every second port is somebody else's: whoever comes gets one of the others, and the last gets a 508

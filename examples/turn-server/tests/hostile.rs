@@ -261,6 +261,73 @@ fn sigterm_gives_every_allocation_its_last_line() {
     assert_eq!(lines.filter(|line| line.contains("reason=Operator")).count(), 3);
 }
 
+/// How many descriptors a process has.
+fn descriptors(id: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().count()
+}
+
+/// T12: descriptors are the listeners', the connections' and the relayed addresses', and no others.
+#[test]
+fn t12_a_descriptor_for_each_relayed_address_and_connection() {
+    let (server, address) = start(&[]);
+    let before = descriptors(server.id());
+    let mut clients: Vec<_> = (0..20).map(|_| UdpClient::allocated(address).0).collect();
+    assert_eq!(descriptors(server.id()), before + 20);
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.write_all(&binding()).unwrap();
+    connection.read_exact(&mut [0; 20]).unwrap();
+    assert_eq!(descriptors(server.id()), before + 21);
+    for client in &mut clients {
+        let now = client.now();
+        client.machine.close(now);
+        assert_eq!(client.event(), Event::Closed);
+    }
+    drop(connection);
+    // What an answered request shows has been done before it.
+    let mut last = UdpClient::allocated(address).0;
+    let now = last.now();
+    last.machine.close(now);
+    assert_eq!(last.event(), Event::Closed);
+    let (_client, _) = UdpClient::allocated(address);
+    assert_eq!(descriptors(server.id()), before + 1);
+}
+
+fn binding() -> Vec<u8> {
+    let mut buffer = [0; 20];
+    let id = TransactionId::new([7; 12]);
+    let writer = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, id).unwrap();
+    writer.finish().to_vec()
+}
+
+/// Half of the ports are somebody else's: whoever comes gets another one or a 508, and the log is silent
+/// about the others.
+#[test]
+fn ports_that_others_hold_fill_no_log() {
+    let first = socket().local_addr().unwrap().port().min(65_400) & !1;
+    let range = format!("{first}-{}", first + 39);
+    let held = (first..first + 40).step_by(2).map(|port| UdpSocket::bind((LOOPBACK, port)));
+    let _held: Vec<UdpSocket> = held.filter_map(Result::ok).collect();
+    let (mut server, address) = start(&["--relay-ports", &range]);
+    let log = server.log();
+    let mut clients = vec![];
+    for number in 0.. {
+        assert!(number <= 40, "no end of ports");
+        let mut client = UdpClient::new(address, |_| {});
+        match client.event() {
+            Event::Allocated { .. } => clients.push(client),
+            event => {
+                assert_eq!(event, Event::Lost { reason: Reason::Code(508) });
+                break;
+            }
+        }
+    }
+    server.signal("-TERM");
+    assert_eq!(server.wait(), Some(0));
+    let others = log.lines().map(Result::unwrap);
+    let others = others.filter(|line| !line.contains(": allocated ") && !line.contains(" ended"));
+    assert!(others.count() <= 10);
+}
+
 /// SIGUSR1 closes the doors, SIGHUP opens them again.
 #[test]
 fn sigusr1_sends_new_clients_elsewhere_until_sighup() {

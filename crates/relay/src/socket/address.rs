@@ -58,8 +58,8 @@ impl Default for Name {
 impl From<&SocketAddr> for Name {
     #[inline]
     fn from(address: &SocketAddr) -> Self {
-        let mut name = Self::default();
-        let [f0, f1, p0, p1, rest @ ..] = &mut name.0;
+        let mut bytes = [0; ROOM];
+        let [f0, f1, p0, p1, rest @ ..] = &mut bytes;
         [*p0, *p1] = address.port().to_be_bytes();
         match address {
             SocketAddr::V4(address) => {
@@ -67,6 +67,7 @@ impl From<&SocketAddr> for Name {
                 if let Some(ip) = rest.first_chunk_mut() {
                     *ip = address.ip().octets();
                 }
+                Self(bytes)
             }
             SocketAddr::V6(address) => {
                 [*f0, *f1] = V6;
@@ -78,9 +79,9 @@ impl From<&SocketAddr> for Name {
                     *ip = address.ip().octets();
                     *scope = address.scope_id().to_ne_bytes();
                 }
+                Self(bytes)
             }
         }
-        name
     }
 }
 
