@@ -19,7 +19,7 @@ use std::time::Duration;
 use pinhole_relay::{Server, Settings};
 use pinhole_sansio::{Datagram, FiveTuple, Instant};
 use pinhole_stun::Credentials;
-use pinhole_turn::client::{Client, Config, Event, Received};
+use pinhole_turn::client::{Client, Config, Event, Received, ToServer};
 
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -97,6 +97,18 @@ impl UdpClient {
     pub fn send(&mut self, peer: SocketAddr, payload: &[u8]) {
         let now = self.now();
         let way = self.machine.send(peer, payload.len(), now).unwrap();
+        self.put(&way, payload);
+        self.transmit();
+    }
+
+    /// The same with DF set on the way from the server.
+    pub fn send_unfragmented(&mut self, peer: SocketAddr, payload: &[u8]) {
+        let now = self.now();
+        let way = self.machine.send_unfragmented(peer, payload.len(), now).unwrap();
+        self.put(&way, payload);
+    }
+
+    fn put(&mut self, way: &ToServer, payload: &[u8]) {
         let padding = vec![0; way.padding.into()];
         let datagram = [&way.header[..], payload, &padding].concat();
         self.socket.send_to(&datagram, way.five_tuple.remote).unwrap();
