@@ -44,6 +44,8 @@ pub enum Verdict {
     },
     /// As the oracle says: there is no path, and both sides say so.
     NoPath,
+    /// Packets were lost, and for 30 s no path was found, or then none of a hundred datagrams came through.
+    Late,
     /// Otherwise, or an invariant was violated.
     Wrong(Vec<String>),
 }
@@ -186,8 +188,12 @@ impl Plan {
         session.run_until(limit, |session| session.is_selected() || session.has_failed())?;
         let mut wrong = Vec::new();
         let found = session.path();
-        self.ends_as_expected(expected, session, &mut wrong);
+        let is_late = found == Path::None && expected != Path::None && self.loses();
+        if !is_late {
+            self.ends_as_expected(expected, session, &mut wrong);
+        }
         let verdict = match found {
+            Path::None if is_late => Verdict::Late,
             Path::None => Verdict::NoPath,
             path => self.use_path(session, path, begun, &mut wrong)?,
         };
@@ -294,7 +300,9 @@ impl Plan {
         }
         self.compare_views(session, wrong);
         for side in [Side::A, Side::B] {
-            if is_silent(session, side) {
+            if is_silent(session, side) && self.loses() {
+                return Ok(Verdict::Late);
+            } else if is_silent(session, side) {
                 wrong.push(format!("{side:?} received none of {sent} datagrams"));
             }
         }

@@ -34,13 +34,11 @@ fn a_session_replays_to_the_byte() {
 }
 
 #[test]
-fn loss_breaks_no_invariant() {
+fn loss_breaks_no_invariant_and_holds_no_connection_up() {
     for seed in 0..1_000 {
-        let plan = Plan::draw(seed, 0.1);
-        let Verdict::Wrong(reasons) = plan.run() else { continue };
-        // Whether it connects in time is not asked here.
-        let broken: Vec<_> = reasons.iter().filter(|reason| reason.contains(" at ")).collect();
-        assert!(broken.is_empty(), "{plan}\n{broken:?}");
+        let plan = Plan::draw(seed, 0.3);
+        let verdict = plan.run();
+        assert!(!matches!(verdict, Verdict::Late | Verdict::Wrong(_)), "{plan}\n{verdict:?}");
     }
 }
 
@@ -96,7 +94,10 @@ fn every_checker_notices_what_it_is_there_for() {
             .map(|plan| if is_of_fault { plan.with_fault() } else { plan })
             .filter_map(|plan| match plan.with_mutation(mutation).run() {
                 Verdict::Wrong(reasons) => Some(reasons),
-                Verdict::Connected { .. } | Verdict::Recovered { .. } | Verdict::NoPath => None,
+                Verdict::Connected { .. }
+                | Verdict::Recovered { .. }
+                | Verdict::NoPath
+                | Verdict::Late => None,
             })
             .flatten()
             .collect();
