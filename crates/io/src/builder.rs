@@ -1,7 +1,7 @@
 //! What a connection is told before it starts.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use pinhole_ice::Config;
 use pinhole_stun::{Credentials, Uri};
@@ -39,6 +39,7 @@ pub struct Builder {
     pub(crate) connector: ServerConnector,
     pub(crate) watched: Option<AddressFilter>,
     pub(crate) recovers: bool,
+    pub(crate) listeners: Vec<SocketAddr>,
 }
 
 /// A server by its URI, as browsers are given it. Its name is looked up while gathering has begun; one that is not
@@ -75,6 +76,7 @@ impl Builder {
             connector: ServerConnector::default(),
             watched: None,
             recovers: false,
+            listeners: Vec::new(),
         }
     }
 
@@ -110,6 +112,20 @@ impl Builder {
         self
     }
 
+    /// Opens TCP connections to the peer where it listens and UDP does not get through (RFC 6544).
+    #[must_use]
+    pub const fn tcp(mut self) -> Self {
+        self.config.tcp = true;
+        self
+    }
+
+    /// Listens for TCP connections of the peer at this address, too; port 0 for any.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listeners.push(address);
+        self
+    }
+
     /// Asks this server too.
     #[must_use]
     pub fn server(mut self, server: IceServer) -> Self {
@@ -134,7 +150,7 @@ impl Builder {
     /// Opens the sockets and starts to gather. Call it inside of a tokio runtime.
     ///
     /// # Errors
-    /// When no address can be bound, the error of the last one; when the system does not tell its addresses, or has no
+    /// When no address can be bound, the error of the last one, or that of a listener; when the system does not tell its addresses, or has no
     /// randomness.
     pub fn start(mut self) -> io::Result<Connection> {
         if let (Some(filter), true) = (&self.watched, self.addresses.is_empty()) {

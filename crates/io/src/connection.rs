@@ -14,6 +14,7 @@ use crate::builder::Builder;
 use crate::driver;
 use crate::event::Event;
 use crate::path::{Counters, Path, Stats};
+use crate::peer_connection::{self, Peers};
 use crate::random;
 use crate::shared::{Inner, Shared};
 
@@ -59,8 +60,11 @@ impl Connection {
     }
 
     pub(crate) fn open(builder: Builder) -> io::Result<Self> {
-        let Builder { clock, config, addresses, servers, connector, watched, recovers } = builder;
+        let Builder { clock, config, addresses, servers, connector, watched, recovers, listeners } =
+            builder;
         let bases = Base::bind_all(&addresses)?;
+        let listeners =
+            listeners.into_iter().map(peer_connection::bind).collect::<io::Result<Vec<_>>>()?;
         let shared_pacer = Some(config.shared_pacer.clone().unwrap_or_else(|| clock.pacer()));
         let config = Config { shared_pacer, ..config };
         let agent = Agent::new(config, random::seed()?, clock.now());
@@ -73,6 +77,7 @@ impl Connection {
             inbox,
             commands,
             servers: Mutex::default(),
+            peers: Peers::default(),
             rescheduled: Notify::new(),
             inner: Mutex::new(Inner::new(agent, recovers, path)),
             happened: Notify::new(),
@@ -85,8 +90,16 @@ impl Connection {
                     tracing::warn!(%error, "address left out");
                 }
             }
+            for (address, _) in &listeners {
+                if let Err(error) = agent.add_tcp_listener(*address, now) {
+                    tracing::warn!(%error, "listener left out");
+                }
+            }
         });
-        let tasks = driver::spawn(&shared, servers, connector, wanted, watched);
+        let mut tasks = driver::spawn(&shared, servers, connector, wanted, watched);
+        for (_, listener) in listeners {
+            tasks.spawn(peer_connection::listen(Arc::clone(&shared), listener));
+        }
         let inbox = tokio::sync::Mutex::new(receiver);
         Ok(Self { shared, inbox, path: watcher, tasks })
     }

@@ -28,6 +28,8 @@
 //! bob.set_remote_credentials(alice.local_credentials())?;
 //!
 //! let talk = async {
+//!     // What comes before bob has a path of his own is dropped: anybody might have sent it.
+//!     bob.path().wait_for(Option::is_some).await?;
 //!     alice.path().wait_for(Option::is_some).await?;
 //!     alice.send(b"hello").await?;
 //!     assert_eq!(bob.recv().await, b"hello");
@@ -60,6 +62,7 @@ mod driver;
 mod event;
 mod interface;
 mod path;
+mod peer_connection;
 mod random;
 mod recovery;
 mod resolve;

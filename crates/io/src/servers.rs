@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::builder::IceServer;
+use crate::peer_connection;
 use crate::resolve::{LookupError, Resolver, resolve_numeric};
 use crate::server_connection::{ServerConnection, ServerConnector};
 use crate::shared::Shared;
@@ -119,6 +120,10 @@ fn obey(
                 task.abort();
             }
         }
+        Command::ConnectToPeer { pair, local, remote } => {
+            tasks.spawn(peer_connection::connect(Arc::clone(shared), pair, local, remote));
+        }
+        Command::DisconnectPeer(five_tuple) => shared.peers.close(five_tuple),
         _ => {}
     }
 }

@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::connection::SendError;
 use crate::event::Event;
 use crate::path::{Counters, Path};
+use crate::peer_connection::Peers;
 use crate::recovery::Recovery;
 use crate::server_connection::ServerConnection;
 use crate::socket;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     /// What the agent wants done about connections to servers.
     pub(crate) commands: mpsc::UnboundedSender<Command>,
     pub(crate) servers: Mutex<HashMap<FiveTuple, Arc<ServerConnection>>>,
+    pub(crate) peers: Peers,
     /// The agent's deadline may have changed.
     pub(crate) rescheduled: Notify,
     pub(crate) inner: Mutex<Inner>,
@@ -168,12 +170,14 @@ impl Shared {
     /// What the socket or the connection does not take at once is lost, as on any network; STUN asks again. The system
     /// is asked directly: tokio's `try_send_to` refuses until it has once seen the socket writable.
     fn transmit(&self, five_tuple: FiveTuple, payload: &[u8]) {
-        let sent = match (self.server(five_tuple), self.base(five_tuple)) {
-            (Some(server), _) => server.send(&[payload]),
-            (None, Some(base)) => {
-                SockRef::from(&base.socket).send_to(payload, &five_tuple.remote.into()).map(drop)
-            }
-            (None, None) => return,
+        let sent = if let Some(server) = self.server(five_tuple) {
+            server.send(&[payload])
+        } else if let Some(peer) = self.peers.get(five_tuple) {
+            peer.send(&[payload])
+        } else if let Some(base) = self.base(five_tuple) {
+            SockRef::from(&base.socket).send_to(payload, &five_tuple.remote.into()).map(drop)
+        } else {
+            return;
         };
         if let Err(error) = sent {
             tracing::debug!(%five_tuple, %error, "not sent");
@@ -193,6 +197,9 @@ impl Shared {
                 server.writable().await?;
             }
             return Ok(());
+        }
+        if let Some(peer) = self.peers.get(five_tuple) {
+            return Ok(peer.send_when_possible(parts).await?);
         }
         let base = self.base(five_tuple).ok_or(SendError::NoRoute)?;
         Ok(socket::send_parts(&base.socket, parts, five_tuple.remote).await?)

@@ -188,3 +188,44 @@ async fn addresses_are_those_of_the_machine_that_pass_the_filter() {
     let nothing = AddressFilter { ipv4: false, ipv6: false, ..AddressFilter::default() };
     assert!(Connection::builder(Role::Controlling).watch(nothing).start().is_err());
 }
+
+#[tokio::test]
+async fn where_only_tcp_gets_through_frames_carry_the_data() {
+    let loopback = "127.0.0.1".parse().unwrap();
+    let [a, b] = [Role::Controlling, Role::Controlled].map(|role| {
+        let builder = Connection::builder(role).addresses(&[loopback]);
+        match role {
+            Role::Controlling => builder.tcp().start().unwrap(),
+            Role::Controlled => builder.listen((loopback, 0).into()).start().unwrap(),
+        }
+    });
+    a.set_remote_credentials(b.local_credentials()).unwrap();
+    b.set_remote_credentials(a.local_credentials()).unwrap();
+    // Nobody hears of the UDP candidates.
+    let tell = |event: &Event, to: &Connection| {
+        if let Event::Agent(Told::CandidateGathered(candidate)) = event
+            && candidate.udp_address().is_none()
+        {
+            to.add_remote_candidate(candidate.clone());
+        }
+        is_selected(event)
+    };
+    let run = async |from: &Connection, to: &Connection| {
+        while !tell(&from.next_event().await.1, to) {}
+    };
+    soon(async { tokio::join!(run(&a, &b), run(&b, &a)) }).await;
+    let is_tcp = |connection: &Connection| {
+        connection.inspect(|agent| {
+            let pair = agent.pair(agent.selected_pair().unwrap()).unwrap();
+            pair.local.udp_address().is_none() && pair.remote.udp_address().is_none()
+        })
+    };
+    assert!(is_tcp(&a) && is_tcp(&b));
+    for length in [1, 1_200, 60_000] {
+        let payload = vec![0x80; length];
+        a.send(&payload).await.unwrap();
+        assert_eq!(soon(b.recv()).await, payload);
+        b.send(&payload).await.unwrap();
+        assert_eq!(soon(a.recv()).await, payload);
+    }
+}
