@@ -18,6 +18,10 @@ impl Worker {
         // What waits is for sockets that may be closed now.
         self.flush();
         loop {
+            // What an answer tells a client, metrics tell already.
+            while let Some(event) = self.server.poll_event() {
+                self.note(&event, now);
+            }
             // Messages come before the commands that follow them: ConnectionBind's answer goes first.
             while let Some(transmit) = self.server.poll_transmit() {
                 self.answer(&transmit);
@@ -25,9 +29,13 @@ impl Worker {
             let Some(command) = self.server.poll_command() else { break };
             self.execute(command, now);
         }
-        while let Some(event) = self.server.poll_event() {
-            self.note(&event, now);
-        }
+        self.count();
+    }
+
+    /// Tells metrics how much there is of what comes and goes.
+    fn count(&self) {
+        let (relays, streams) = (self.udp.len(), self.streams.all.len());
+        self.counters.now(self.server.allocations(), relays, streams);
     }
 
     fn execute(&mut self, command: Command, now: Instant) {
@@ -111,7 +119,6 @@ impl Worker {
             Event::Allocated { .. } | Event::PeerPermitted { .. } | _ => report::event(event),
         }
         self.counters.event(event);
-        let (relays, streams) = (self.udp.len(), self.streams.all.len());
-        self.counters.now(self.server.allocations(), relays, streams);
+        self.count();
     }
 }
