@@ -70,7 +70,7 @@ fn connects_alone(times: &[Option<u128>; COLUMNS.len()], kinds: [Kind; 2]) -> bo
 /// nothing selected for good, against RFC 8445 §7.3.1.5. Two of its own meet the same end in other cells.
 fn is_known(places: [Place; 2], kinds: [Kind; 2]) -> bool {
     let [a, b] = places;
-    let is_translated = b.translation().is_some();
+    let is_translated = b.translation().is_some() && b != Place::DualStack;
     kinds == [Kind::Ours, Kind::Rice] && a == Place::DualStack && is_translated
 }
 
