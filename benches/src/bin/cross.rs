@@ -65,13 +65,25 @@ fn connects_alone(times: &[Option<u128>; COLUMNS.len()], kinds: [Kind; 2]) -> bo
     alone.is_some_and(|(_, time)| time.is_some())
 }
 
-/// A nomination makes a controlled `rice-proto` check the pair once more; where its own earlier check was still on its
-/// way, it then does not find the pair among those that it may nominate ("unknown nomination" in its log), and has
-/// nothing selected for good, against RFC 8445 §7.3.1.5. Two of its own meet the same end in other cells.
+/// A controlled `rice-proto` behind a NAT that takes a nomination for a pair whose own check is still on its way has
+/// nothing selected for good, against RFC 8445 §7.3.1.5. Between a dual stack and a full cone, at the latter's router:
+///
+/// | ms | |
+/// |---|---|
+/// | 295 | its check |
+/// | 335 | our nomination |
+/// | 385 | its answer to that, and our answer to its check |
+/// | 435 | its check once more, with USE-CANDIDATE, though it is controlled (§7.1.2) |
+/// | 525 | our answer, and nothing more |
+///
+/// Inside (0.4.3, `conncheck.rs`), the answer at 385 brings the mapped address, and with it a valid pair of its own
+/// (`check_success`, case 3). The answer at 525 finds that pair (case 2), and puts it, which was not nominated, on the
+/// valid list in place of the check's own; `nominated_pair` then finds none to nominate, and logs "unknown nomination".
+/// Two of its own meet the same end in other cells.
 fn is_known(places: [Place; 2], kinds: [Kind; 2]) -> bool {
     let [a, b] = places;
-    let is_translated = b.translation().is_some() && b != Place::DualStack;
-    kinds == [Kind::Ours, Kind::Rice] && a == Place::DualStack && is_translated
+    let is_nat = b.translation().is_some() && b != Place::DualStack;
+    kinds == [Kind::Ours, Kind::Rice] && a == Place::DualStack && is_nat
 }
 
 /// Milliseconds until both have selected a pair, if data then passes it both ways.
