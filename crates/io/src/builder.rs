@@ -9,6 +9,7 @@ use pinhole_stun::{Credentials, Uri};
 use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::interface::{AddressFilter, usable_addresses};
+use crate::names::Names;
 use crate::server_connection::ServerConnector;
 
 /// A [`Connection`] that is not started yet.
@@ -40,6 +41,7 @@ pub struct Builder {
     pub(crate) watched: Option<AddressFilter>,
     pub(crate) recovers: bool,
     pub(crate) listeners: Vec<SocketAddr>,
+    pub(crate) names: Option<Names>,
 }
 
 /// A server by its URI, as browsers are given it. Its name is looked up while gathering has begun; one that is not
@@ -62,6 +64,10 @@ impl IceServer {
     pub const fn turn(uri: Uri, credentials: Credentials) -> Self {
         Self { uri, credentials: Some(credentials) }
     }
+
+    pub(crate) const fn relays(&self) -> bool {
+        self.credentials.is_some()
+    }
 }
 
 impl Builder {
@@ -77,6 +83,7 @@ impl Builder {
             watched: None,
             recovers: false,
             listeners: Vec::new(),
+            names: None,
         }
     }
 
@@ -123,6 +130,15 @@ impl Builder {
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listeners.push(address);
+        self
+    }
+
+    /// Joins the group of multicast DNS on each IPv4 address, to resolve the names that a peer tells in place of its
+    /// addresses, and perhaps to do likewise. Where TURN servers are asked, no name is resolved: they would learn the
+    /// address behind it (draft-ietf-mmusic-mdns-ice-candidates §3.3.2).
+    #[must_use]
+    pub const fn mdns(mut self, names: Names) -> Self {
+        self.names = Some(names);
         self
     }
 

@@ -10,9 +10,10 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::base::{Base, Bases};
-use crate::builder::Builder;
+use crate::builder::{Builder, IceServer};
 use crate::driver;
 use crate::event::Event;
+use crate::names::Registry;
 use crate::path::{Counters, Path, Stats};
 use crate::peer_connection::{self, Peers};
 use crate::random;
@@ -60,13 +61,26 @@ impl Connection {
     }
 
     pub(crate) fn open(builder: Builder) -> io::Result<Self> {
-        let Builder { clock, config, addresses, servers, connector, watched, recovers, listeners } =
-            builder;
+        let Builder {
+            clock,
+            config,
+            addresses,
+            servers,
+            connector,
+            watched,
+            recovers,
+            listeners,
+            names,
+        } = builder;
         let bases = Base::bind_all(&addresses)?;
         let listeners =
             listeners.into_iter().map(peer_connection::bind).collect::<io::Result<Vec<_>>>()?;
         let shared_pacer = Some(config.shared_pacer.clone().unwrap_or_else(|| clock.pacer()));
         let config = Config { shared_pacer, ..config };
+        let has_turn_servers =
+            !config.turn_servers.is_empty() || servers.iter().any(IceServer::relays);
+        let seed = random::seed()?;
+        let names = names.map(|names| Registry::new(names, has_turn_servers, seed));
         let agent = Agent::new(config, random::seed()?, clock.now());
         let (inbox, receiver) = mpsc::channel(INBOX);
         let (commands, wanted) = mpsc::unbounded_channel();
@@ -74,12 +88,13 @@ impl Connection {
         let shared = Arc::new(Shared {
             clock,
             bases: Bases::new(bases),
+            multicast: Bases::new(Vec::new()),
             inbox,
             commands,
             servers: Mutex::default(),
             peers: Peers::default(),
             rescheduled: Notify::new(),
-            inner: Mutex::new(Inner::new(agent, recovers, path)),
+            inner: Mutex::new(Inner::new(agent, recovers, names, path)),
             happened: Notify::new(),
             counters: Counters::default(),
         });
@@ -143,12 +158,12 @@ impl Connection {
 
     /// Takes a candidate that the peer signalled; see [`Agent::add_remote_candidate`].
     pub fn add_remote_candidate(&self, candidate: Candidate) {
-        self.shared.with_agent(|agent, now| agent.add_remote_candidate(candidate, now));
+        self.shared.with_inner(|inner, now| inner.add_remote_candidate(candidate, now));
     }
 
     /// The peer has no more candidates.
     pub fn end_of_remote_candidates(&self) {
-        self.shared.with_agent(|agent, now| agent.end_of_remote_candidates(now));
+        self.shared.with_inner(Inner::end_of_remote_candidates);
     }
 
     /// The next event, and when it happened on the connection's clock. Cancel-safe.
@@ -184,7 +199,7 @@ impl Connection {
 
     /// Ends the session: TURN servers are told, and nothing is sent or received any more.
     pub fn close(&self) {
-        self.shared.with_agent(Agent::close);
+        self.shared.with_inner(Inner::close);
     }
 
     /// Sends one datagram over the selected pair, or the best that works. Cancel-safe: it waits until the socket takes
@@ -229,7 +244,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.shared.with_agent(|agent, now| agent.close(now));
+        self.shared.with_inner(Inner::close);
         self.tasks.abort_all();
     }
 }

@@ -13,7 +13,7 @@ use crate::builder::IceServer;
 use crate::interface::AddressFilter;
 use crate::server_connection::ServerConnector;
 use crate::servers;
-use crate::shared::Shared;
+use crate::shared::{Inner, Shared};
 use crate::watch;
 
 pub(crate) fn spawn(
@@ -40,7 +40,7 @@ async fn keep_deadlines(shared: Arc<Shared>) {
             }
         };
         tokio::select! {
-            () = due => shared.with_agent(|agent, now| agent.handle_timeout(now)),
+            () = due => shared.with_inner(Inner::handle_timeout),
             () = shared.rescheduled.notified() => {}
         }
     }

@@ -60,6 +60,12 @@ pub fn usable_addresses(filter: &AddressFilter) -> io::Result<Vec<IpAddr>> {
     Ok(in_order(filter.choose(&found)))
 }
 
+/// The addresses of the link that this address is on; `None` when it is gone.
+pub(crate) fn network_of(ip: IpAddr) -> io::Result<Option<Range>> {
+    let found = if_addrs::get_if_addrs()?.into_iter().find(|interface| interface.ip() == ip);
+    Ok(found.and_then(|interface| Found::new(interface, &[]).network))
+}
+
 /// An address of one interface.
 #[derive(Clone, Debug)]
 struct Found {

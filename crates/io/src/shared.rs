@@ -4,7 +4,9 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pinhole_ice::{Agent, AgentError, Command, Credentials, Event as AgentEvent, PairId};
+use pinhole_ice::{
+    Agent, AgentError, Candidate, Command, Credentials, Event as AgentEvent, PairId,
+};
 use pinhole_sansio::{FiveTuple, Instant};
 use socket2::SockRef;
 use tokio::sync::{Notify, mpsc, watch};
@@ -13,6 +15,7 @@ use crate::base::{Base, Bases};
 use crate::clock::Clock;
 use crate::connection::SendError;
 use crate::event::Event;
+use crate::names::Registry;
 use crate::path::{Counters, Path};
 use crate::peer_connection::Peers;
 use crate::recovery::Recovery;
@@ -23,6 +26,8 @@ use crate::socket;
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) bases: Bases,
+    /// The sockets of multicast DNS.
+    pub(crate) multicast: Bases,
     pub(crate) inbox: mpsc::Sender<Vec<u8>>,
     /// What the agent wants done about connections to servers.
     pub(crate) commands: mpsc::UnboundedSender<Command>,
@@ -41,6 +46,7 @@ pub(crate) struct Shared {
 pub(crate) struct Inner {
     pub(crate) agent: Agent,
     pub(crate) recovery: Recovery,
+    pub(crate) names: Option<Registry>,
     events: VecDeque<(Instant, Event)>,
     /// The peer's credentials that were set last.
     remote: Option<Credentials>,
@@ -51,10 +57,16 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    pub(crate) fn new(agent: Agent, recovers: bool, path: watch::Sender<Option<Path>>) -> Self {
+    pub(crate) fn new(
+        agent: Agent,
+        recovers: bool,
+        names: Option<Registry>,
+        path: watch::Sender<Option<Path>>,
+    ) -> Self {
         Self {
             agent,
             recovery: Recovery::new(recovers),
+            names,
             events: VecDeque::new(),
             remote: None,
             awaits_remote: true,
@@ -97,12 +109,51 @@ impl Inner {
         self.collect(now);
         self.agent.restart(now)?;
         self.awaits_remote = true;
+        self.names.iter_mut().for_each(Registry::forget_remote);
         self.tell(Event::Restarted(self.agent.local_credentials().clone()), now);
         Ok(())
     }
 
+    pub(crate) fn add_remote_candidate(&mut self, candidate: Candidate, now: Instant) {
+        if !self.names.as_mut().is_some_and(|names| names.keeps(&candidate, now)) {
+            self.agent.add_remote_candidate(candidate, now);
+        }
+    }
+
+    pub(crate) fn end_of_remote_candidates(&mut self, now: Instant) {
+        if !self.names.as_mut().is_some_and(Registry::keeps_end) {
+            self.agent.end_of_remote_candidates(now);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.agent.handle_timeout(now);
+        if let Some(names) = &mut self.names {
+            names.mdns.handle_timeout(now);
+        }
+    }
+
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.agent.close(now);
+        if let Some(names) = &mut self.names {
+            names.mdns.close();
+        }
+    }
+
+    /// Gives the agent the candidates whose addresses have been found.
+    fn take_found(&mut self, now: Instant) {
+        let Some(names) = &mut self.names else { return };
+        for candidate in names.found() {
+            self.agent.add_remote_candidate(candidate, now);
+        }
+        if names.takes_end() {
+            self.agent.end_of_remote_candidates(now);
+        }
+    }
+
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        [self.agent.poll_timeout(), self.recovery.deadline()].into_iter().flatten().min()
+        let names = self.names.as_ref().and_then(|names| names.mdns.poll_timeout());
+        [self.agent.poll_timeout(), self.recovery.deadline(), names].into_iter().flatten().min()
     }
 
     /// Takes the agent's events; whether there were any.
@@ -115,6 +166,12 @@ impl Inner {
             {
                 self.route = Some(pair);
             }
+            let event = match (event, &mut self.names) {
+                (AgentEvent::CandidateGathered(candidate), Some(names)) => {
+                    AgentEvent::CandidateGathered(names.conceal(candidate, now))
+                }
+                (event, _) => event,
+            };
             self.events.push_back((now, event.into()));
         }
         self.events.len() > known
@@ -142,12 +199,16 @@ impl Shared {
         let mut inner = self.lock();
         let (before, events) = (inner.deadline(), inner.events.len());
         let result = act(&mut inner, now);
+        inner.take_found(now);
         let has_told = inner.collect(now);
         if inner.recovery.is_due(now) && inner.restart(now).is_ok() {
             inner.collect(now);
         }
         while let Some(transmit) = inner.agent.poll_transmit() {
             self.transmit(transmit.five_tuple, &transmit.payload);
+        }
+        while let Some(transmit) = inner.names.as_mut().and_then(|n| n.mdns.poll_transmit()) {
+            self.multicast(transmit.five_tuple, &transmit.payload);
         }
         while let Some(command) = inner.agent.poll_command() {
             // Nobody listens any more once the connection is dropped, and its servers with it.
@@ -182,6 +243,23 @@ impl Shared {
         if let Err(error) = sent {
             tracing::debug!(%five_tuple, %error, "not sent");
         }
+    }
+
+    fn multicast(&self, five_tuple: FiveTuple, payload: &[u8]) {
+        let Some(base) = self.multicast.at(five_tuple.local) else { return };
+        if let Err(error) = SockRef::from(&base.socket).send_to(payload, &five_tuple.remote.into())
+        {
+            tracing::debug!(%five_tuple, %error, "not sent");
+        }
+    }
+
+    /// Does something with the names, where there are any.
+    pub(crate) fn with_names(&self, act: impl FnOnce(&mut Registry, Instant)) {
+        self.with_inner(|inner, now| {
+            if let Some(names) = &mut inner.names {
+                act(names, now);
+            }
+        });
     }
 
     pub(crate) async fn send(

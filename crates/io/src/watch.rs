@@ -12,6 +12,7 @@ use crate::base::Base;
 use crate::driver;
 use crate::event::Event;
 use crate::interface::{AddressFilter, usable_addresses};
+use crate::multicast::Memberships;
 use crate::shared::{Inner, Shared};
 
 /// Receives on the sockets that there are, and on those that come with new addresses as long as `filter` has them
@@ -19,10 +20,15 @@ use crate::shared::{Inner, Shared};
 pub(crate) async fn serve(shared: Arc<Shared>, filter: Option<AddressFilter>) {
     let mut receivers = Receivers::default();
     shared.bases.all().into_iter().for_each(|base| receivers.start(&shared, base));
-    let Some(filter) = filter else { return std::future::pending().await };
+    let mut memberships = Memberships::default();
+    let has_names = shared.lock().names.is_some();
     loop {
+        if has_names {
+            memberships.adopt(&shared);
+        }
+        let Some(filter) = &filter else { return std::future::pending().await };
         tokio::time::sleep(EVERY).await;
-        match usable_addresses(&filter) {
+        match usable_addresses(filter) {
             Ok(addresses) => receivers.adopt(&shared, &addresses),
             Err(error) => tracing::debug!(%error, "the machine's addresses are not known"),
         }

@@ -68,6 +68,9 @@ pub(crate) struct Network {
     /// How long to wait for the other side's checks before giving up (39.5 unless given)
     #[arg(long, value_name = "SECONDS", requires = "signaling", value_parser = seconds)]
     pub(crate) patience: Option<Duration>,
+    /// Tell names in place of this machine's addresses, and find those behind the other side's, by multicast DNS
+    #[arg(long, requires = "signaling")]
+    pub(crate) mdns: bool,
     /// Use loopback addresses too, to reach a peer on this machine
     #[arg(long, requires = "signaling")]
     pub(crate) loopback: bool,

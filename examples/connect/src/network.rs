@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use pinhole_ice::{CandidatePolicy, Config, Role};
-use pinhole_io::{AddressFilter, Builder, Clock, Connection, IceServer, usable_addresses};
+use pinhole_io::{AddressFilter, Builder, Clock, Connection, IceServer, Names, usable_addresses};
 use pinhole_stun::Credentials;
 
 use crate::cli::Network;
@@ -17,6 +17,8 @@ pub(crate) struct NetworkSettings {
     /// Which of the machine's addresses are used, now and as they come.
     pub(crate) addresses: AddressFilter,
     pub(crate) candidates: CandidatePolicy,
+    /// Whether addresses are hidden behind names.
+    pub(crate) mdns: bool,
     /// How long to wait for the peer's checks; the default if `None`.
     pub(crate) patience: Option<Duration>,
 }
@@ -34,7 +36,8 @@ impl NetworkSettings {
         let candidates =
             if network.relay_only { CandidatePolicy::Relay } else { CandidatePolicy::All };
         let (clock, patience) = (Clock::start(), network.patience);
-        Ok(Self { clock, servers: servers(network)?, addresses, candidates, patience })
+        let (mdns, servers) = (network.mdns, servers(network)?);
+        Ok(Self { clock, servers, addresses, candidates, mdns, patience })
     }
 
     /// Starts an agent.
@@ -44,6 +47,7 @@ impl NetworkSettings {
         config.patience = self.patience.unwrap_or(config.patience);
         let builder = Builder::new(config).clock(self.clock);
         let builder = builder.watch(self.addresses.clone()).recover();
+        let builder = if self.mdns { builder.mdns(Names::ResolveAndConceal) } else { builder };
         let builder = self.servers.iter().cloned().fold(builder, Builder::server);
         builder.start().context("no socket could be opened")
     }

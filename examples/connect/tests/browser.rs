@@ -35,6 +35,19 @@ fn the_program_offers_and_the_browser_answers() {
     });
 }
 
+#[test]
+fn both_hide_their_addresses_and_find_each_other_by_names() {
+    in_namespace(
+        "both_hide_their_addresses_and_find_each_other_by_names",
+        async |browser, page, url| {
+            let tab = browser.open(page).await;
+            browser.wait_for(&tab, "state.peer").await;
+            let room = ["--signal", url, "--room", "blue", "--mdns"];
+            check(browser, &tab, Program::start(&room)).await;
+        },
+    );
+}
+
 fn join(url: &str) -> Program {
     Program::start(&["--signal", url, "--room", "blue"])
 }
