@@ -21,8 +21,9 @@ use routes::{Claims, Routes, hasher};
 ///
 /// What arrives finds its agent in constant time: a request by the user fragment that it names first
 /// (RFC 8445 §7.2.2), a response by its transaction, everything else by the five-tuple of a validated pair or of a
-/// TURN server. What belongs to nobody leaves no trace, and is not answered. Each agent is given the same base;
-/// frames from a listener's connections are handed in like datagrams, with the connection's five-tuple.
+/// TURN server. What belongs to nobody leaves no trace, and is not answered. Each agent is given the same base, or the
+/// same listener; frames from its connections are handed in like datagrams, with the connection's five-tuple, which
+/// is its agent's from its first authentic check on.
 ///
 /// ```
 /// use pinhole_ice::{Agent, Config, Endpoint, Event, Received, Role};
@@ -157,6 +158,14 @@ impl Endpoint {
             self.settle(key, now);
         }
         Some((key, received))
+    }
+
+    /// Tells that a connection to a peer, opened or accepted, has ended; as [`Agent::peer_disconnected`]. Whose it was, if
+    /// it was somebody's.
+    pub fn peer_disconnected(&mut self, connection: FiveTuple, now: Instant) -> Option<AgentKey> {
+        let key = self.routes.disconnected(connection)?;
+        self.with(key, now, |agent| agent.peer_disconnected(connection, now));
+        Some(key)
     }
 
     /// Lets every agent do what is due, once.

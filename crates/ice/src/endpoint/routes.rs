@@ -112,17 +112,25 @@ impl Routes {
     ) {
         self.forget_answered(claims, now);
         let Ok(message) = Message::parse_structure(&transmit.payload) else { return };
-        if message.class() != Class::Request {
-            return;
-        }
-        let id = message.transaction_id();
-        self.transactions.insert(id, Asked { by: key, sent: now });
-        claims.sent.push_back((now, id));
+        let path = transmit.five_tuple;
+        // A connection is between two agents alone; nobody who was refused has come so far.
+        let is_connected = path.transport.is_reliable() && message.class() != Class::ErrorResponse;
         // One allocation for each five-tuple (RFC 8656 §5): all that its server sends there is this agent's.
-        let is_free = || self.paths.get(&transmit.five_tuple).is_none_or(|owner| *owner == key);
-        if message.method() != Method::BINDING && is_free() {
-            self.claim_path(key, claims, transmit.five_tuple);
+        let is_allocation = message.method() != Method::BINDING;
+        let is_free = self.paths.get(&path).is_none_or(|owner| *owner == key);
+        if is_free && (is_connected || is_allocation) {
+            self.claim_path(key, claims, path);
         }
+        if message.class() == Class::Request {
+            let id = message.transaction_id();
+            self.transactions.insert(id, Asked { by: key, sent: now });
+            claims.sent.push_back((now, id));
+        }
+    }
+
+    /// Forgets a connection that has ended; whose it was.
+    pub(super) fn disconnected(&mut self, path: FiveTuple) -> Option<AgentKey> {
+        self.paths.remove(&path)
     }
 
     /// Forgets requests that no answer is waited for any more.

@@ -285,18 +285,38 @@ fn an_hour_of_consent_leaves_no_more_than_its_last_checks() {
 }
 
 #[test]
-fn a_frame_from_a_listeners_connection_finds_its_agent_by_name() {
-    let mut net = Net::new();
-    net.meet(0);
-    let known = net.server.agent(net.sessions[0].0).expect("there").local_credentials().clone();
-    let payload = &check(known.ufrag.as_str(), known.password.as_str());
-    let path = FiveTuple::udp(server_socket(), client_socket(9));
-    let five_tuple = FiveTuple { transport: Transport::Tcp, ..path };
-    assert_eq!(net.server.owner(Datagram { five_tuple, payload }), Some(net.sessions[0].0));
-    let (_, received) =
-        net.server.handle_datagram(Datagram { five_tuple, payload }, net.now).expect("an owner");
-    assert_eq!(received, Received::Consumed);
-    let answers = core::iter::from_fn(|| net.server.poll_transmit());
-    let answers = answers.filter(|(_, answer)| answer.five_tuple == five_tuple).count();
-    assert_eq!(answers, 1, "it goes back over the connection");
+fn a_listeners_connection_is_its_agents_from_the_first_authentic_check_to_its_end() {
+    let (mut server, now) = (Endpoint::new([1; 32]), Instant::ZERO);
+    let mut keys = [1, 2].map(|seed| {
+        let mut agent = Agent::new(Config::new(Role::Controlled), [seed; 32], now);
+        agent.add_tcp_listener(server_socket(), now).expect("all agents may have the same");
+        server.insert(agent, now).expect("a seed of its own")
+    });
+    keys.reverse();
+    let five_tuple = |number| FiveTuple {
+        transport: Transport::Tcp,
+        ..FiveTuple::udp(server_socket(), client_socket(number))
+    };
+    for (number, key) in (0..).zip(keys) {
+        let known = server.agent(key).expect("there").local_credentials().clone();
+        let (ufrag, five_tuple) = (known.ufrag.as_str(), five_tuple(number));
+        let data = Datagram { five_tuple, payload: &[0x80, 1] };
+        // A stranger is refused, and his connection stays nobody's.
+        let payload = &check(ufrag, "a-password-that-is-not-it");
+        let refused = server.handle_datagram(Datagram { five_tuple, payload }, now);
+        assert!(matches!(refused, Some((_, Received::Dropped(_)))), "{refused:?}");
+        assert_eq!(server.owner(data), None);
+        let payload = &check(ufrag, known.password.as_str());
+        let found = server.handle_datagram(Datagram { five_tuple, payload }, now);
+        assert_eq!(found, Some((key, Received::Consumed)));
+        assert_eq!(server.owner(data), Some(key));
+        let answers = core::iter::from_fn(|| server.poll_transmit());
+        assert_eq!(answers.filter(|(_, answer)| answer.five_tuple == five_tuple).count(), 2);
+    }
+    assert_eq!(server.peer_disconnected(five_tuple(0), now), Some(keys[0]));
+    assert_eq!(server.peer_disconnected(five_tuple(0), now), None);
+    let data = |number| Datagram { five_tuple: five_tuple(number), payload: &[0x80] };
+    assert_eq!([0, 1].map(|number| server.owner(data(number))), [None, Some(keys[1])]);
+    keys.iter().for_each(|key| assert!(server.close(*key, now)));
+    assert_eq!(server.routes.sizes(), [0; 3]);
 }
