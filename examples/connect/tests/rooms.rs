@@ -161,6 +161,58 @@ async fn a_malformed_candidate_is_reported() {
     refused(&program.end().await, "priority is malformed");
 }
 
+#[tokio::test]
+async fn a_restart_of_the_peers_is_answered_with_one_of_the_same_session() {
+    let (server, _handle) = signaling().await;
+    let mut program = join(server, &[]);
+    program.wait_for("waiting for another peer").await;
+    let mut peer = Peer::join(server).await;
+    let mut answers = Vec::new();
+    for ufrag in ["first", "second", "second"] {
+        peer.say(&json!({"type": "offer", "sdp": description(ufrag)})).await;
+        answers.push(peer.hear("answer").await["sdp"].as_str().unwrap().to_owned());
+    }
+    let line = |answer: usize, start: &str| {
+        let mut lines = answers[answer].lines();
+        lines.find(|line| line.starts_with(start)).unwrap().to_owned()
+    };
+    // RFC 8445 §9: new credentials for new ones, and no others for the same.
+    for start in ["a=ice-ufrag:", "a=ice-pwd:"] {
+        assert_ne!(line(0, start), line(1, start));
+        assert_eq!(line(1, start), line(2, start));
+    }
+    // RFC 3264 §8: one session, and a version of its own for each description.
+    let origins = [0, 1, 2].map(|answer| line(answer, "o="));
+    let words = |origin: &str, place: usize| origin.split(' ').nth(place).unwrap().to_owned();
+    assert_eq!(origins.each_ref().map(|origin| words(origin, 2)), ["1", "2", "3"]);
+    assert!(origins.iter().all(|origin| words(origin, 1) == words(&origins[0], 1)));
+    assert_eq!(line(0, "a=fingerprint:"), line(2, "a=fingerprint:"));
+    peer.say(&json!({"type": "bye"})).await;
+    refused(&program.end().await, "the other peer ended the call");
+}
+
+#[tokio::test]
+async fn of_two_offers_that_cross_the_controlling_sides_counts() {
+    let (server, _handle) = signaling().await;
+    let mut peer = Peer::join(server).await;
+    let mut program = join(server, &[]);
+    peer.hear("offer").await;
+    peer.say(&json!({"type": "offer", "sdp": description("theirs")})).await;
+    peer.say(&json!({"type": "answer", "sdp": description("answer")})).await;
+    peer.say(&json!({"type": "bye"})).await;
+    refused(&program.end().await, "the other peer ended the call");
+    assert_eq!(peer.hear_before("answer", "peer-left").await, 0);
+}
+
+/// A data channel with this user fragment, and no candidate.
+fn description(ufrag: &str) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n\
+         m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n\
+         a=ice-ufrag:{ufrag}\r\na=ice-pwd:{ufrag}-is-long-enough-a-word\r\na=setup:actpass\r\n"
+    )
+}
+
 /// A program in the room `blue` of a server on loopback.
 fn join(server: SocketAddr, more: &[&str]) -> Program {
     let url = format!("ws://{server}/");
@@ -196,6 +248,20 @@ impl Peer {
             let message: Value = serde_json::from_str(&text).unwrap_or_default();
             if message["type"] == kind {
                 return message;
+            }
+        }
+    }
+
+    /// How many messages of a type come before one of another.
+    async fn hear_before(&mut self, kind: &str, last: &str) -> usize {
+        let mut count = 0;
+        loop {
+            let message = soon(last, self.0.next()).await.unwrap().unwrap();
+            let Ok(text) = message.into_text() else { continue };
+            let message: Value = serde_json::from_str(&text).unwrap_or_default();
+            count += usize::from(message["type"] == kind);
+            if message["type"] == last {
+                return count;
             }
         }
     }
