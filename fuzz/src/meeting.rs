@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pinhole_ice::{
-    Agent, Candidate, CandidateKind, Command, Config, Event, Foundation, LocalPreference, Role,
-    ServerConnection, State,
+    Agent, Candidate, CandidateKind, Command, Config, Event, Foundation, LocalPreference, PairId,
+    Power, Role, ServerConnection, State,
 };
-use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit};
+use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit, Transport};
 
 use crate::forge;
 use crate::servers::Servers;
@@ -26,10 +26,13 @@ pub struct Meeting {
     /// What each has told the other to come.
     candidates: [VecDeque<Candidate>; 2],
     connections: [Vec<ServerConnection>; 2],
+    /// Pairs that want a connection to the peer, and where it listens.
+    dialled: [Vec<(PairId, SocketAddr)>; 2],
 }
 
 impl Meeting {
-    /// The bits of `settings` say which servers are asked, and whether both want to be controlling.
+    /// The bits of `settings` say which servers are asked, whether both want to be controlling, whether the second is
+    /// lite, whether there is TCP, and whether backups are kept.
     #[must_use]
     pub fn new(settings: u8) -> Self {
         let (now, both) = (Instant::ZERO, settings & 8 != 0);
@@ -38,14 +41,20 @@ impl Meeting {
             let mut config = Config::new(roles[side]);
             Servers::configure(&mut config, settings);
             config.patience = Duration::from_secs(5);
+            config.lite = side == 1 && settings & 16 != 0;
+            config.tcp = settings & 32 != 0;
+            if settings & 64 == 0 {
+                config.backups = None;
+            }
             let seed = [settings ^ u8::try_from(side).expect("0 or 1"); 32];
             let mut agent = Agent::new(config, seed, now);
             agent.add_base(base(side, 0), now).expect("a fresh address");
             agent
         });
         let sockets = [0, 1].map(|side| BTreeSet::from([base(side, 0)]));
-        let (sent, candidates, connections) = Default::default();
-        Self { now, agents, servers: Servers::new(), sockets, sent, candidates, connections }
+        let (sent, candidates, connections, dialled) = Default::default();
+        let servers = Servers::new();
+        Self { now, agents, servers, sockets, sent, candidates, connections, dialled }
     }
 
     /// The network delivers the oldest datagram of one side, loses it, or translates its source.
@@ -119,7 +128,11 @@ impl Meeting {
     pub fn exchange(&mut self, value: u8) -> usize {
         let [to, from] = self.sides(value);
         let credentials = self.agents[from].local_credentials().clone();
+        let abilities = self.agents[from].local_abilities();
         let agent = &mut self.agents[to];
+        if value & 16 != 0 {
+            agent.set_remote_abilities(abilities);
+        }
         if value & 2 != 0 {
             let _ = agent.set_remote_credentials(credentials, self.now);
         }
@@ -152,9 +165,16 @@ impl Meeting {
             3 => drop(agent.restart(now)),
             4 => agent.add_stun_server(base(other.into(), 9), now),
             5 => drop(agent.route(usize::from(value), now)),
-            6 => agent.server_not_found("name".into(), "reason".into()),
-            _ if other == 15 => agent.close(now),
-            _ => {}
+            6 => drop(agent.add_tcp_listener(base(side, other), now)),
+            _ => match other {
+                15 => agent.close(now),
+                14 => agent.set_power(Power::Saving),
+                13 => agent.server_not_found("name".into(), "reason".into()),
+                _ => {
+                    let pair = agent.pairs().next().map(|pair| pair.id);
+                    pair.into_iter().for_each(|pair| agent.peer_is_alive(pair, now));
+                }
+            },
         }
         0
     }
@@ -197,17 +217,35 @@ impl Meeting {
         0
     }
 
-    /// A connection to the TURN server comes about, does not, or breaks.
+    /// A connection to the TURN server, or to the peer, comes about, does not, or breaks.
     pub fn connection(&mut self, value: u8) -> usize {
         let (side, now) = (usize::from(value & 1), self.now);
-        let Some(connection) = self.connections[side].last().copied() else { return 0 };
-        let five_tuple = Servers::connection(base(side, value >> 3));
-        match value >> 1 & 3 {
-            0 | 1 => self.agents[side].server_connected(connection, Some(five_tuple), now),
-            2 => self.agents[side].server_connected(connection, None, now),
-            _ => self.agents[side].server_disconnected(connection, now),
+        let local = base(side, value >> 4);
+        if value & 8 != 0 {
+            self.connect_to_peer(side, local, value >> 1 & 3);
+        } else if let Some(connection) = self.connections[side].last().copied() {
+            let five_tuple = Servers::connection(local);
+            match value >> 1 & 3 {
+                0 | 1 => self.agents[side].server_connected(connection, Some(five_tuple), now),
+                2 => self.agents[side].server_connected(connection, None, now),
+                _ => self.agents[side].server_disconnected(connection, now),
+            }
         }
         0
+    }
+
+    fn connect_to_peer(&mut self, side: usize, local: SocketAddr, way: u8) {
+        let now = self.now;
+        let Some((pair, remote)) = self.dialled[side].last().copied() else { return };
+        let five_tuple = FiveTuple { transport: Transport::Tcp, ..FiveTuple::udp(local, remote) };
+        match way {
+            0 | 1 => self.agents[side].peer_connected(pair, Some(five_tuple), now),
+            2 => self.agents[side].peer_connected(pair, None, now),
+            _ => {
+                self.agents[side].peer_disconnected(five_tuple, now);
+                self.agents[1 - side].peer_disconnected(five_tuple.reversed(), now);
+            }
+        }
     }
 
     /// Takes what the agents have to say, and holds them to their bounds.
@@ -222,6 +260,9 @@ impl Meeting {
                 match command {
                     Command::Connect { connection, .. } => self.connections[side].push(connection),
                     Command::Disconnect(gone) => self.connections[side].retain(|one| *one != gone),
+                    Command::ConnectToPeer { pair, remote, .. } => {
+                        self.dialled[side].push((pair, remote));
+                    }
                     _ => {}
                 }
             }
@@ -254,7 +295,7 @@ impl Meeting {
             return;
         }
         let mut five_tuple = transmit.five_tuple.reversed();
-        if translation == 1 {
+        if translation == 1 && !five_tuple.transport.is_reliable() {
             five_tuple.remote.set_port(five_tuple.remote.port() + 1_000);
         }
         self.give(1 - from, five_tuple, &transmit.payload);
