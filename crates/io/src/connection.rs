@@ -191,7 +191,8 @@ impl Connection {
         self.path.clone()
     }
 
-    /// What has gone over the path so far.
+    /// What has gone over the path so far. The agent counts for each pair: see
+    /// [`PairInfo::stats`](pinhole_ice::PairInfo::stats), by [`inspect`](Self::inspect).
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.counters.stats()

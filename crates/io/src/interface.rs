@@ -60,6 +60,11 @@ pub fn usable_addresses(filter: &AddressFilter) -> io::Result<Vec<IpAddr>> {
     Ok(in_order(filter.choose(&found)))
 }
 
+/// All addresses that the machine has, usable for what begins now or not.
+pub(crate) fn present_addresses() -> io::Result<Vec<IpAddr>> {
+    Ok(if_addrs::get_if_addrs()?.iter().map(Interface::ip).collect())
+}
+
 /// The addresses of the link that this address is on; `None` when it is gone.
 pub(crate) fn network_of(ip: IpAddr) -> io::Result<Option<Range>> {
     let found = if_addrs::get_if_addrs()?.into_iter().find(|interface| interface.ip() == ip);

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::base::Base;
 use crate::driver;
 use crate::event::Event;
-use crate::interface::{AddressFilter, usable_addresses};
+use crate::interface::{AddressFilter, present_addresses, usable_addresses};
 use crate::multicast::Memberships;
 use crate::shared::{Inner, Shared};
 
@@ -28,8 +28,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, filter: Option<AddressFilter>) {
         }
         let Some(filter) = &filter else { return std::future::pending().await };
         tokio::time::sleep(EVERY).await;
-        match usable_addresses(filter) {
-            Ok(addresses) => receivers.adopt(&shared, &addresses),
+        match usable_addresses(filter).and_then(|usable| Ok((usable, present_addresses()?))) {
+            Ok((usable, present)) => receivers.adopt(&shared, &usable, &present),
             Err(error) => tracing::debug!(%error, "the machine's addresses are not known"),
         }
     }
@@ -50,12 +50,10 @@ impl Receivers {
     }
 
     /// Binds what is new, and lets go what is gone.
-    fn adopt(&mut self, shared: &Arc<Shared>, addresses: &[IpAddr]) {
+    fn adopt(&mut self, shared: &Arc<Shared>, usable: &[IpAddr], present: &[IpAddr]) {
         let bases = shared.bases.all();
-        let is_known = |ip: &&IpAddr| bases.iter().any(|base| base.address.ip() == **ip);
-        let fresh: Vec<IpAddr> = addresses.iter().filter(|ip| !is_known(ip)).copied().collect();
-        let is_gone = |base: &&Arc<Base>| !addresses.contains(&base.address.ip());
-        let gone: Vec<SocketAddr> = bases.iter().filter(is_gone).map(|base| base.address).collect();
+        let known: Vec<SocketAddr> = bases.iter().map(|base| base.address).collect();
+        let (fresh, gone) = changes(&known, usable, present);
         // An address that is being set up cannot be bound yet; the next look finds it.
         let fresh = Base::bind_all(&fresh).unwrap_or_default();
         if fresh.is_empty() && gone.is_empty() {
@@ -72,6 +70,21 @@ impl Receivers {
             self.running.remove(&address).iter().for_each(tokio::task::AbortHandle::abort);
         }
     }
+}
+
+/// The addresses that are to be bound, and the sockets that have lost theirs. One that is merely deprecated, as
+/// temporary ones are after a while, goes on to serve what has begun (RFC 4862 §5.5.4).
+fn changes(
+    known: &[SocketAddr],
+    usable: &[IpAddr],
+    present: &[IpAddr],
+) -> (Vec<IpAddr>, Vec<SocketAddr>) {
+    let is_new = |ip: &&IpAddr| known.iter().all(|known| known.ip() != **ip);
+    let is_gone = |known: &&SocketAddr| !present.contains(&known.ip());
+    (
+        usable.iter().filter(is_new).copied().collect(),
+        known.iter().filter(is_gone).copied().collect(),
+    )
 }
 
 impl Inner {
@@ -110,3 +123,19 @@ impl Inner {
 
 /// How soon a change of addresses is noticed.
 const EVERY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_let_go_only_when_the_machine_has_it_no_more() {
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let [old, new, other] = ["2001:db8::a", "2001:db8::b", "192.0.2.1"].map(ip);
+        let known = [(old, 1).into(), (other, 2).into()];
+        assert_eq!(changes(&known, &[old, other], &[old, other]), (vec![], vec![]));
+        // A temporary address that is deprecated, and the one that follows it.
+        assert_eq!(changes(&known, &[new, other], &[old, new, other]), (vec![new], vec![]));
+        assert_eq!(changes(&known, &[new], &[new]), (vec![new], known.to_vec()));
+    }
+}
