@@ -118,6 +118,18 @@ fn behind_a_1_to_1_nat_a_socket_is_offered_at_the_public_address() {
 }
 
 #[test]
+fn an_address_that_a_router_has_mapped_is_offered() {
+    let (base, mapped) = ("10.0.0.1:5000".parse().unwrap(), "192.0.2.1:6000".parse().unwrap());
+    let mut agent = Agent::new(controlling(), [1; 32], Instant::ZERO);
+    let unknown = agent.add_mapped_address(mapped, base, Instant::ZERO);
+    assert_eq!(unknown, Err(AgentError::UnusableBase(base)));
+    agent.add_base(base, Instant::ZERO).unwrap();
+    agent.add_mapped_address(mapped, base, Instant::ZERO).unwrap();
+    let last = agent.local_candidates().last().unwrap();
+    assert_eq!((last.kind, last.udp_address()), (CandidateKind::ServerReflexive, Some(mapped)));
+}
+
+#[test]
 fn two_lite_agents_agree_without_a_packet() {
     let mut session = Session::public(lite(controlling()), lite(controlled()));
     assert!(connect(&mut session));

@@ -8,7 +8,7 @@ use pinhole_sansio::{FiveTuple, Instant, Payload, Transmit, Transport};
 use pinhole_turn::Header;
 use pinhole_turn::client::ToServer;
 
-use super::Agent;
+use super::{Agent, AgentError};
 use crate::candidate::TransportAddress;
 use crate::config::CandidatePolicy;
 use crate::event::{Event, ServerConnection};
@@ -134,6 +134,26 @@ impl Agent {
         for remote in remotes.into_iter().filter(|remote| remote.is_ipv4() == relayed.is_ipv4()) {
             self.relays.permit(relayed, remote.ip(), now);
         }
+    }
+
+    /// Offers an address that the application has had mapped to one of its sockets, by a router's PCP or UPnP for
+    /// instance: a server-reflexive candidate.
+    ///
+    /// # Errors
+    /// [`AgentError::UnusableBase`] when there is no such socket, [`AgentError::Over`].
+    pub fn add_mapped_address(
+        &mut self,
+        mapped: SocketAddr,
+        base: SocketAddr,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        self.ensure_open()?;
+        if self.local.candidates.base(base).is_none() || mapped.port() == 0 {
+            return Err(AgentError::UnusableBase(base));
+        }
+        self.add_server_reflexive(mapped, base, (0, mapped));
+        self.after_input(now);
+        Ok(())
     }
 
     /// Tells of a socket: at its own address, and at the one that a 1:1 NAT gives it.

@@ -24,6 +24,7 @@ use crate::pair::PairId;
 pub(super) enum Input {
     AddBase(SocketAddr),
     AddTcpListener(SocketAddr),
+    AddMapped(SocketAddr, SocketAddr),
     RemoveBase(SocketAddr),
     EndOfBases,
     AddStunServer(SocketAddr),
@@ -60,6 +61,9 @@ impl Input {
     ) -> Option<String> {
         Some(match self {
             Self::AddBase(address) => format!("{:?}", agent.add_base(address, now)),
+            Self::AddMapped(mapped, base) => {
+                format!("{:?}", agent.add_mapped_address(mapped, base, now))
+            }
             Self::AddTcpListener(address) => format!("{:?}", agent.add_tcp_listener(address, now)),
             Self::RemoveBase(address) => format!("{:?}", agent.remove_base(address, now)),
             Self::EndOfBases => format!("{:?}", agent.end_of_bases(now)),
@@ -116,6 +120,7 @@ impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddBase(address) => write!(f, "base {address}"),
+            Self::AddMapped(mapped, base) => write!(f, "mapped {mapped} {base}"),
             Self::AddTcpListener(address) => write!(f, "listener {address}"),
             Self::RemoveBase(address) => write!(f, "base-gone {address}"),
             Self::EndOfBases => f.write_str("bases-end"),
@@ -172,6 +177,7 @@ impl FromStr for Input {
         let verb = fields.0.next().ok_or("the input's name")?;
         let input = match verb {
             "base" => Self::AddBase(fields.parse("the address")?),
+            "mapped" => Self::AddMapped(fields.parse("the address")?, fields.parse("the base")?),
             "listener" => Self::AddTcpListener(fields.parse("the address")?),
             "base-gone" => Self::RemoveBase(fields.parse("the address")?),
             "bases-end" => Self::EndOfBases,
@@ -316,6 +322,7 @@ mod tests {
         for text in [
             "base 192.0.2.1:5000",
             "listener [2001:db8::1]:443",
+            "mapped 198.51.100.1:5000 192.0.2.1:5000",
             "base-gone 192.0.2.1:5000",
             "bases-end",
             "stun 192.0.2.9:3478",

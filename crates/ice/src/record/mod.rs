@@ -103,6 +103,20 @@ impl Recorder {
         self.record(&input, now, |agent| agent.add_tcp_listener(address, now))
     }
 
+    /// As [`Agent::add_mapped_address`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_mapped_address(
+        &mut self,
+        mapped: SocketAddr,
+        base: SocketAddr,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        let input = Input::AddMapped(mapped, base);
+        self.record(&input, now, |agent| agent.add_mapped_address(mapped, base, now))
+    }
+
     /// As [`Agent::remove_base`].
     pub fn remove_base(&mut self, address: SocketAddr, now: Instant) {
         self.record(&Input::RemoveBase(address), now, |agent| agent.remove_base(address, now));
