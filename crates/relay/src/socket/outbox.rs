@@ -241,3 +241,93 @@ fn append(memory: &mut [u8], used: &mut usize, parts: [&[u8]; 2], padding: u8) {
         *used += room.len();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::socket::Buffers;
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    struct One(Udp);
+
+    impl Sockets for One {
+        fn udp(&self, _: Origin) -> Option<&Udp> {
+            Some(&self.0)
+        }
+    }
+
+    fn open() -> Udp {
+        Udp::listen((Ipv4Addr::LOCALHOST, 0).into(), Buffers(1 << 20)).unwrap()
+    }
+
+    /// Pushes ten bytes for each of these places, from a place of their own in the inbox.
+    fn push(outbox: &mut Outbox, inbox: &mut Inbox, one: &One, places: &[(SocketAddr, u8)]) {
+        for (number, (to, tos)) in (0..).zip(places) {
+            let start = 100 * number + Header::MAX;
+            inbox.prepend(&[number as u8; 10], start + 10..start + 10);
+            let flow = Flow::to_client(to, None, *tos);
+            let payload = start..start + 10;
+            let origin = Origin::Listener(0);
+            let packet = Packet { origin, flow, header: &[0xa5; 4], payload, padding: 0 };
+            outbox.push(packet, inbox, one);
+        }
+    }
+
+    /// What has come to a socket: the first byte of each payload.
+    fn received(udp: &Udp) -> Vec<u8> {
+        let mut inbox = Inbox::new();
+        let count = inbox.receive(udp, LARGE);
+        let mut found = vec![];
+        for number in 0..count {
+            let mut train = inbox.train(number).unwrap();
+            loop {
+                let (datagram, is_more) = train.split_first();
+                let bytes = inbox.bytes(datagram);
+                assert_eq!((bytes.len(), &bytes[..4]), (14, &[0xa5; 4][..]));
+                found.push(bytes[4]);
+                if !is_more {
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn what_waits_leaves_in_order_by_few_calls() {
+        let (one, first, second) = (One(open()), open(), open());
+        let (mut outbox, mut inbox) = (Outbox::new(), Inbox::new());
+        let (a, b) = (first.local, second.local);
+        let places = [(a, 0), (a, 0), (b, 0), (a, 0x2e), (b, 0), (b, 0), (b, 0x2e)];
+        push(&mut outbox, &mut inbox, &one, &places);
+        assert_eq!(outbox.trains.len(), 5, "who follows to the same place joins");
+        outbox.flush(&inbox, &one);
+        assert_eq!((outbox.take_failed(), outbox.is_empty()), (0, true));
+        assert_eq!(received(&first), [0, 1, 3]);
+        assert_eq!(received(&second), [2, 4, 5, 6]);
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_take_harms_nothing_else() {
+        let (one, peer) = (One(open()), open());
+        let (mut outbox, mut inbox) = (Outbox::new(), Inbox::new());
+        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let to = peer.local;
+        let places = [(nowhere, 0), (to, 0), (nowhere, 0), (nowhere, 0), (to, 0), (nowhere, 0)];
+        push(&mut outbox, &mut inbox, &one, &places);
+        outbox.flush(&inbox, &one);
+        assert_eq!(outbox.take_failed(), 4);
+        assert_eq!(received(&peer), [1, 4]);
+    }
+
+    #[test]
+    fn more_than_one_call_takes_is_sent_by_several() {
+        let (one, first, second) = (One(open()), open(), open());
+        let (mut outbox, mut inbox) = (Outbox::new(), Inbox::new());
+        let places: Vec<_> = (0..40).flat_map(|_| [(first.local, 0), (second.local, 0)]).collect();
+        push(&mut outbox, &mut inbox, &one, &places);
+        outbox.flush(&inbox, &one);
+        let numbers: Vec<u8> = received(&first).into_iter().chain(received(&first)).collect();
+        assert_eq!(numbers, (0..80).step_by(2).collect::<Vec<u8>>());
+    }
+}

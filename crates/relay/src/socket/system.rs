@@ -71,6 +71,7 @@ impl<T> Drop for Block<T> {
 
 /// A header of the kernel's, which points into blocks that are kept with it.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 struct Header(mmsghdr);
 
 // SAFETY: what it points to belongs to the same owner.
@@ -78,6 +79,7 @@ unsafe impl Send for Header {}
 
 /// A place and a length.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 struct Vector(#[expect(dead_code, reason = "the kernel reads it")] iovec);
 
 // SAFETY: as for headers.
