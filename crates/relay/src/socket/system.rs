@@ -80,7 +80,7 @@ unsafe impl Send for Header {}
 /// A place and a length.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct Vector(#[expect(dead_code, reason = "the kernel reads it")] iovec);
+struct Vector(iovec);
 
 // SAFETY: as for headers.
 unsafe impl Send for Vector {}

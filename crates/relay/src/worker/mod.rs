@@ -159,30 +159,21 @@ impl Worker {
 
     /// Serves each source once that something has happened to, or that was not finished with.
     fn turn(&mut self, events: &Events, now: Instant) {
-        if self.unfinished.is_empty() {
-            for event in events {
-                self.handle_event(event, now);
-                self.serve(Source::of(event.token()), now);
-            }
-        } else {
-            self.turn_with_rest(events, now);
-        }
-        self.flush();
-    }
-
-    /// The same when some of them are left over from the turn before.
-    fn turn_with_rest(&mut self, events: &Events, now: Instant) {
-        let mut sources = std::mem::replace(&mut self.unfinished, std::mem::take(&mut self.spare));
+        let mut rest = std::mem::replace(&mut self.unfinished, std::mem::take(&mut self.spare));
+        rest.sort_unstable();
+        rest.dedup();
         for event in events {
             self.handle_event(event, now);
-            sources.push(Source::of(event.token()));
+            let source = Source::of(event.token());
+            if rest.binary_search(&source).is_err() {
+                self.serve(source, now);
+            }
         }
-        sources.sort_unstable();
-        sources.dedup();
-        for source in sources.drain(..) {
+        for source in rest.drain(..) {
             self.serve(source, now);
         }
-        self.spare = sources;
+        self.spare = rest;
+        self.flush();
     }
 
     #[inline]
