@@ -173,12 +173,14 @@ impl InFlight {
         self.0.iter().any(|check| check.deadline() <= now && check.sends_next(now))
     }
 
-    /// Handles one deadline that has passed, if any has. A retransmission waits until `may_send`, the pacer's word. One
-    /// that claims another role than `role` would bring a 487 (RFC 8445 §7.3.1.1), and is not sent.
+    /// Handles one deadline that has passed, if any has, first that of a nomination. A retransmission waits until
+    /// `may_send`, the pacer's word. One that claims another role than `role` would bring a 487 (RFC 8445 §7.3.1.1), and
+    /// is not sent.
     pub(crate) fn next_due(&mut self, may_send: bool, role: Role, now: Instant) -> Option<Due> {
         let is_due =
             |check: &Check| check.deadline() <= now && (may_send || !check.sends_next(now));
-        let index = self.0.iter().position(is_due)?;
+        let due = self.0.iter().enumerate().filter(|(_, check)| is_due(check));
+        let (index, _) = due.min_by_key(|(_, check)| check.purpose != Purpose::Nomination)?;
         let check = self.0.get_mut(index)?;
         if check.role != role && check.sends_next(now) {
             check.cancel(now);

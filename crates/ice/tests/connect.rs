@@ -340,3 +340,23 @@ fn behind_nats(nat_a: NatConfig, nat_b: NatConfig) -> Session {
         (homes[1], with_server(controlled())),
     )
 }
+
+#[test]
+fn a_nomination_is_repeated_each_half_second_whatever_else_is_tried() {
+    // RFC 8445 §14.3: the interval of thirty pairs would be 1.5 s.
+    let mut session = Session::public(controlling(), controlled());
+    for last in 100..130 {
+        let silent = format!("{last} 1 udp 1 203.0.113.{last} 9 typ host");
+        session.world.with(session.a, |node, now| {
+            node.agent.add_remote_candidate(silent.parse().unwrap(), now);
+        });
+    }
+    session.exchange_credentials();
+    let (a, link) = (session.a, session.world.links(session.a)[0]);
+    let nominates = |world: &World| world.node(a).sent.nominations == 1;
+    assert!(session.world.run_until_done(Duration::from_secs(5), nominates));
+    session.world.set_outage(link, Direction::Down, true);
+    session.world.run_for(Duration::from_secs(3));
+    let nominations = session.nodes()[0].sent.nominations;
+    assert!((6..=7).contains(&nominations), "{nominations} in three seconds");
+}

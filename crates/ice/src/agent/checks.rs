@@ -155,7 +155,11 @@ impl Agent {
             Purpose::Nomination if self.generation.conclusion.selected.is_some() => {
                 return Timing::Retransmitted(Schedule::start(BACKUP, now));
             }
-            Purpose::Connectivity | Purpose::Triggered | Purpose::Nomination => {}
+            // What else is tried does not matter so much any more (§14.3: "MAY calculate [it] using other mechanisms").
+            Purpose::Nomination => {
+                return Timing::Retransmitted(Schedule::start(self.config.checks, now));
+            }
+            Purpose::Connectivity | Purpose::Triggered => {}
         }
         let unsettled =
             self.generation.checklist.iter().filter(|pair| is_unsettled(pair.state)).count();
