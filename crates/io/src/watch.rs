@@ -69,6 +69,7 @@ impl Receivers {
             shared.bases.remove(address);
             self.running.remove(&address).iter().for_each(tokio::task::AbortHandle::abort);
         }
+        while self.tasks.try_join_next().is_some() {}
     }
 }
 
