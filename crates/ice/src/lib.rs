@@ -83,7 +83,7 @@
 //!
 //! # Deliberately absent
 //! - *ALTERNATE-SERVER* and RFC 3489 in checks: RFC 8445 §7.3 forbids both.
-//! - *Triggering a check of a pair whose triggered check was sent within the last RTO* (§7.3.1.4, MUST): the two sides'
+//! - *Triggering a check of a pair whose triggered check was sent in the last 50 ms* (§7.3.1.4, MUST): the two sides'
 //!   checks would set each other off, each cancelling the one before.
 //! - *Triggering a check at once* (§7.3.1.4) between two host addresses while an answer may be on its way: no NAT can
 //!   have swallowed our own check, so it is given as much time again as the peer's check took to come.

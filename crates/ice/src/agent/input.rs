@@ -1,6 +1,6 @@
 //! What arrives: datagrams and deadlines.
 
-use pinhole_sansio::{Datagram, FiveTuple, Instant};
+use pinhole_sansio::{Datagram, FiveTuple, Instant, Transport};
 use pinhole_stun::{Class, Message, Method, PacketKind, ParseError, classify};
 
 use super::Agent;
@@ -52,6 +52,9 @@ pub enum DropReason {
     /// It came to a socket itself, while the policy has everything go through TURN servers.
     #[error("not relayed, as the policy asks")]
     NotRelayed,
+    /// It came to an address that is no base, or is none any more.
+    #[error("to an address that is no base")]
+    UnknownBase,
     /// Application data from an address that no check has validated.
     #[error("data from an address that was not validated")]
     NotValidated,
@@ -89,6 +92,10 @@ impl Agent {
 
     /// What the peer, or a STUN server, sent to a base of ours.
     fn receive<'a>(&mut self, datagram: Datagram<'a>, now: Instant) -> Received<'a> {
+        let FiveTuple { transport, local, .. } = datagram.five_tuple;
+        if transport == Transport::Udp && self.local.candidates.base(local).is_none() {
+            return Received::Dropped(DropReason::UnknownBase);
+        }
         let kind = datagram.payload.first().map_or(PacketKind::Unknown, |first| classify(*first));
         if kind != PacketKind::Stun {
             return self.receive_data(datagram, kind, now);

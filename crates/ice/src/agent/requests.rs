@@ -149,7 +149,7 @@ impl Agent {
             (PairState::Succeeded, None) => {}
             // It was sent after the peer's first check; another one now would only cross the next one of the peer's.
             (PairState::InProgress, _)
-                if self.generation.in_flight.has_triggered(id, self.config.checks.rto, now) => {}
+                if self.generation.in_flight.has_triggered(id, TRIGGER_AGAIN, now) => {}
             (PairState::InProgress, _) => match self.answer_expected_by(id, now) {
                 Some(at) => self.trigger_unless_answered(id, at),
                 None => self.trigger(id, now),
@@ -254,5 +254,7 @@ const FIRST_NOMINATION: u32 = 1;
 const MAX_EARLY_CHECKS: usize = 100;
 /// Half of a long round trip, more than which one of the two sides is likely to have begun later.
 const LONGEST_HALF: Duration = Duration::from_millis(100);
+/// Two triggered checks of a pair are at least this far apart: enough that two sides do not set each other off.
+const TRIGGER_AGAIN: Duration = Duration::from_millis(50);
 /// For the peer to think.
 const SLACK: Duration = Duration::from_millis(1);

@@ -71,7 +71,8 @@ impl LocalCandidates {
     /// Adds a socket of the application's. `false` when it is there already, or when there are too many.
     pub(crate) fn add_base(&mut self, address: impl Into<TransportAddress>) -> bool {
         let address = address.into();
-        let Ok(rank) = u8::try_from(self.bases.len()) else { return false };
+        let is_free = |rank: &u8| self.bases.iter().all(|base| base.rank != *rank);
+        let Some(rank) = (0..=u8::MAX).find(is_free) else { return false };
         let is_new = self.base(address).is_none() && self.bases.len() < MAX_BASES;
         if is_new {
             self.bases.push(Base { address, rank, server: 0 });

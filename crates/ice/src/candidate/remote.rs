@@ -103,11 +103,17 @@ impl RemoteCandidates {
     }
 
     fn foundation_number(&mut self, foundation: &Foundation) -> u16 {
-        let position =
-            self.foundations.iter().position(|known| known == foundation).unwrap_or_else(|| {
-                self.foundations.push(foundation.clone());
-                self.foundations.len() - 1
-            });
+        let known = self.foundations.iter().position(|known| known == foundation);
+        if known.is_none() && self.foundations.len() >= MAX_FOUNDATIONS {
+            return u16::MAX;
+        }
+        let position = known.unwrap_or_else(|| {
+            self.foundations.push(foundation.clone());
+            self.foundations.len() - 1
+        });
         u16::try_from(position).unwrap_or(u16::MAX)
     }
 }
+
+/// A peer may signal a candidate again and again, each time with another foundation. What exceeds this shares one.
+const MAX_FOUNDATIONS: usize = 1_000;
