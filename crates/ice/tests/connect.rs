@@ -328,6 +328,29 @@ fn the_one_live_interface_of_six_on_both_sides_is_found_within_six_round_trips()
     }
 }
 
+#[test]
+fn a_nat_that_changes_our_address_makes_us_nominate_again() {
+    let mut world = World::new(1);
+    let server = add_stun_server(&mut world);
+    let with_server = |config: Config| Config { stun_servers: vec![server], ..config };
+    let home = world.nat("home", NatConfig::full_cone());
+    let (gateway, core) = (home.gateway, world.core());
+    let mut session = Session::between(
+        world,
+        (home, with_server(controlling())),
+        (core, with_server(controlled())),
+    );
+    session.exchange_credentials();
+    assert!(session.run_until_selected(LIMIT));
+    session.world.run_for(Duration::from_secs(10));
+    session.world.set_external_addresses(gateway, &["203.0.113.77".parse().unwrap()]);
+    session.world.run_for(Duration::from_secs(60));
+    let [a, b] = session.nodes();
+    assert_eq!([a, b].map(|node| node.agent.state()), [State::Completed; 2]);
+    let (_, remote) = b.selected().unwrap();
+    assert_eq!(remote.ip().to_string(), "203.0.113.77", "the peer follows");
+}
+
 /// Two agents with a STUN server, each behind a NAT of its own.
 fn behind_nats(nat_a: NatConfig, nat_b: NatConfig) -> Session {
     let mut world = World::new(1);

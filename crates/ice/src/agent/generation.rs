@@ -65,6 +65,8 @@ pub(super) struct Conclusion {
     pub(super) nomination_failed: bool,
     /// The nominated pair in use.
     pub(super) selected: Option<PairId>,
+    /// Since when it is that.
+    pub(super) selected_at: Option<Instant>,
     /// Why the pair is being nominated.
     pub(super) reason: SelectionReason,
     /// How many nominations this side has sent that could be taken back.

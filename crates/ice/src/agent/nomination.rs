@@ -129,16 +129,21 @@ impl Agent {
                 }
                 conclusion.highest_nomination = Some(number);
             }
-            Nominated::ForGood if self.is_worse_than_selected(id) => return,
+            Nominated::ForGood if self.is_worse_than_selected(id, now) => return,
             Nominated::ForGood => {}
         }
         self.select(id, SelectionReason::Nominated, now);
     }
 
-    fn is_worse_than_selected(&self, id: PairId) -> bool {
-        let priority = |id| Some(self.generation.checklist.get(id)?.valid.as_ref()?.priority);
-        let selected = self.generation.conclusion.selected;
-        selected.is_some_and(|selected| priority(selected) >= priority(id))
+    /// Among nominations that come one after the other, as those of RFC 5245 do. One that comes much later says that
+    /// the peer has changed over, as where a NAT has changed its address.
+    fn is_worse_than_selected(&self, id: PairId, now: Instant) -> bool {
+        let valid = |id| self.generation.checklist.get(id)?.valid.as_ref();
+        let selected = self.generation.conclusion.selected.and_then(valid);
+        let selected_at = self.generation.conclusion.selected_at;
+        let is_new = selected_at.is_some_and(|at| now < at + AGGRESSIVE);
+        let selected = selected.filter(|_| is_new);
+        selected.is_some_and(|selected| Some(selected.priority) >= valid(id).map(|v| v.priority))
     }
 
     pub(super) fn select(&mut self, id: PairId, reason: SelectionReason, now: Instant) {
@@ -147,8 +152,14 @@ impl Agent {
         let base = pair.local.address;
         let conclusion = &mut self.generation.conclusion;
         (conclusion.nominating, conclusion.nominate_at) = (None, None);
-        if conclusion.selected.replace(id) == Some(id) {
+        let before = conclusion.selected.replace(id);
+        if before == Some(id) {
             return;
+        }
+        conclusion.selected_at = Some(now);
+        // What was said before is overtaken.
+        if let Some(before) = before.and_then(|id| self.generation.checklist.get_mut(id)) {
+            before.nominated = false;
         }
         if self.may_renominate() {
             self.pause_checks(now);
@@ -197,6 +208,8 @@ impl Agent {
     }
 }
 
+/// How long a peer that nominates every pair that works may go on to do so.
+const AGGRESSIVE: Duration = Duration::from_secs(5);
 /// How long the path of before a restart still receives after the new one is selected: the peer may select it later.
 /// As long as candidates are kept after a nomination (RFC 8445 §8.3.1).
 const CHANGE_OVER: Duration = Duration::from_secs(3);

@@ -11,7 +11,7 @@ use super::{Agent, DropReason};
 use crate::candidate::TransportAddress;
 use crate::check::{Check, Purpose};
 use crate::consent::Consent;
-use crate::event::Event;
+use crate::event::{Event, SelectionReason};
 use crate::gather::{Answer, Query};
 use crate::pair::{MeanRoundTrip, PairFailure, PairId, PairPriority, PairState, Valid};
 use crate::role::Role;
@@ -53,8 +53,8 @@ impl Agent {
     /// §7.2.5.3.
     fn check_succeeded(&mut self, check: &Check, mapped: SocketAddr, now: Instant) {
         let Some(pair) = self.generation.checklist.get(check.pair) else { return };
-        let (base, was_valid) = (pair.local, pair.valid.is_some());
-        if check.purpose == Purpose::Consent && !was_valid {
+        let (base, known) = (pair.local, pair.valid.as_ref().map(|valid| valid.mapped));
+        if check.purpose == Purpose::Consent && known.is_none() {
             return;
         }
         let mapped = TransportAddress { transport: base.transport, address: mapped };
@@ -74,6 +74,19 @@ impl Agent {
             }
             (_, _, Some(nominated)) => self.nominated(check.pair, nominated, now),
             (_, _, None) => {}
+        }
+        if known.is_some_and(|known| known != mapped) {
+            self.mapping_changed(check.pair);
+        }
+    }
+
+    /// A NAT of ours has given the path another address. To the peer, which may have selected the old one, that is
+    /// another pair: it is nominated again.
+    fn mapping_changed(&mut self, id: PairId) {
+        let conclusion = &self.generation.conclusion;
+        let is_selected = conclusion.selected == Some(id) && conclusion.nominating.is_none();
+        if self.role == Role::Controlling && is_selected && !self.generation.is_retired {
+            self.nominate(id, SelectionReason::Failover);
         }
     }
 
