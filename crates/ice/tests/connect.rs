@@ -329,6 +329,22 @@ fn the_one_live_interface_of_six_on_both_sides_is_found_within_six_round_trips()
 }
 
 #[test]
+fn a_pair_is_nominated_once_the_peer_has_checked_it_or_soon_after() {
+    // A nomination that meets the peer's own check on its way confuses some peers.
+    let mut session = behind_nats(NatConfig::full_cone(), NatConfig::full_cone());
+    session.exchange_credentials();
+    assert!(session.run_until_selected(LIMIT));
+    let [a, _] = session.nodes();
+    let stats = a.agent.pair(a.agent.selected_pair().unwrap()).unwrap().stats;
+    assert!(stats.requests_received > 0);
+
+    // A lite peer that has not said so never checks.
+    let mut session = Session::public(controlling(), Config { lite: true, ..controlled() });
+    session.exchange_credentials();
+    assert!(session.run_until_selected(Duration::from_secs(1)));
+}
+
+#[test]
 fn a_nat_that_changes_our_address_makes_us_nominate_again() {
     let mut world = World::new(1);
     let server = add_stun_server(&mut world);

@@ -94,11 +94,19 @@ impl Agent {
         };
         let first_valid = self.generation.conclusion.first_valid.unwrap_or(now);
         let at = settling.nominate_at(first_valid, valid.rtt, self.rivals(pair.priority));
+        let at =
+            if self.awaits_check(pair) { at.max(first_valid + courtesy(valid.rtt)) } else { at };
         if at <= now {
             self.nominate(id, SelectionReason::Best);
         } else {
             self.generation.conclusion.nominate_at = Some(at);
         }
+    }
+
+    /// Whether the peer has not checked the pair yet, as a full agent does: a nomination would come while its own check
+    /// is on its way, which not every peer takes well.
+    fn awaits_check(&self, pair: &Pair) -> bool {
+        !self.peer.lite && pair.stats.requests_received == 0
     }
 
     /// Asks the peer to use the pair.
@@ -206,6 +214,11 @@ impl Agent {
             .filter(|pair| is_unsettled(pair.state))
             .map(|pair| Rival { first_check: pair.first_check })
     }
+}
+
+/// How long the peer's own check of a pair is waited for: it follows ours at the peer's next Ta.
+fn courtesy(rtt: Option<Duration>) -> Duration {
+    rtt.unwrap_or_default() + Duration::from_millis(100)
 }
 
 /// How long a peer that nominates every pair that works may go on to do so.
