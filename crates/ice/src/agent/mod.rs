@@ -249,8 +249,9 @@ impl Agent {
 
     /// Takes a candidate that the peer signalled, before or after its credentials.
     ///
-    /// Ignored, as the RFCs ask: names, and TCP candidates that are not for this agent to connect to (RFC 8839 §5.1), those of another component (RFC 8445
-    /// §6.1.2.2) or of another generation of credentials, those after the end of candidates (RFC 8838 §14), what exceeds the configured number.
+    /// Ignored, as the RFCs ask: names, and TCP candidates that are not for this agent to connect to (RFC 8839 §5.1),
+    /// those of another component (RFC 8445 §6.1.2.2) or of another generation of credentials, those after the end of
+    /// candidates (RFC 8838 §14), what exceeds the configured number.
     pub fn add_remote_candidate(&mut self, candidate: Candidate, now: Instant) {
         let address = candidate.transport_address();
         let Some(address) = address.filter(|address| self.may_check(*address)) else { return };
