@@ -205,7 +205,7 @@ impl Session {
         self.world.node(self.agents[side as usize])
     }
 
-    /// What tells what was sent in this session from what was sent in another: by A, by B, by the TURN server.
+    /// What tells what was sent in one session from what was sent in another: by A, by B, by the TURN server.
     pub(crate) fn digests(&self) -> [u64; 3] {
         let [a, b] = [Side::A, Side::B].map(|side| self.node(side).digest());
         [a, b, self.relay.map_or(0, |relay| self.world.node(relay).digest())]

@@ -173,7 +173,7 @@ impl Agent {
         })
     }
 
-    /// Whether something may still come of this session although its selected pair is gone.
+    /// Whether something may still come of the session although its selected pair is gone.
     pub(super) fn may_recover(&self) -> bool {
         let is_hope = |pair: &Pair| pair.valid.is_some() || pair.state != PairState::Failed;
         self.may_renominate() && self.generation.checklist.iter().any(is_hope)
