@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use pinhole_ice::{Config, Event, SelectionReason, State};
+use pinhole_ice::{Config, Event, Power, SelectionReason, State};
 use pinhole_netsim::{Conditions, Direction, LinkId, World};
 use pinhole_sansio::Instant;
 use support::{AgentNode, Session, controlled, controlling};
@@ -151,6 +151,18 @@ fn pairs_in_reserve_cost_a_check_each_25_seconds() {
     // Consent on the selected pair, 48 a minute at most; one check and its answer each 25 s for the other.
     assert!(sent <= 5 * 48 + 2 * (300 / 25 + 1), "{sent}");
     assert_eq!(selections(session.nodes()[0]).len(), 1);
+}
+
+#[test]
+fn saving_power_keeps_nothing_in_reserve() {
+    let (mut session, _) = connected([10, 12]);
+    session.world.with(session.a, |node, _| node.agent.set_power(Power::Saving));
+    session.world.run_for(Duration::from_secs(10));
+    let before = session.nodes()[0].sent.checks;
+    session.world.run_for(Duration::from_secs(600));
+    // Consent on the selected pair alone, every 12 s or later.
+    let checks = session.nodes()[0].sent.checks - before;
+    assert!(checks <= 600 / 12, "{checks}");
 }
 
 #[test]

@@ -88,8 +88,8 @@ impl Agent {
         // Without doubt it is for the controlling side to keep pairs warm (§3.1).
         let kept = match (doubt, self.role) {
             (Some(_), _) => usize::MAX,
-            (None, Role::Controlling) => backups.count,
-            (None, Role::Controlled) => 0,
+            (None, Role::Controlling) if self.power == Power::Normal => backups.count,
+            (None, Role::Controlling | Role::Controlled) => 0,
         };
         let idle = |pair: &&Pair| !self.generation.in_flight.is_asking(pair.id);
         let at = |pair: &Pair| {
