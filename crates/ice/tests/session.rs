@@ -32,8 +32,8 @@ impl SessionNode {
     /// Two streams: RTP with RTCP beside it, and data.
     fn new(config: Config, seed: u8, addresses: &[IpAddr]) -> Self {
         let now = Instant::ZERO;
-        let mut session = Session::new(config, [seed; 32], now);
-        let (audio, data) = (session.add_stream(now), session.add_stream(now));
+        let mut session = Session::new(config, [seed; 32]);
+        let (audio, data) = (session.add_stream(), session.add_stream());
         let all = [(audio, Component::FIRST), (audio, Component::RTCP), (data, Component::FIRST)];
         for ((stream, component), port) in all.into_iter().zip(5_000..) {
             let place = session.add_component(stream, component, now).unwrap();
@@ -342,8 +342,8 @@ fn all_streams_restart_with_credentials_of_their_own() {
 #[test]
 fn a_component_is_added_once_and_a_base_is_of_one_component() {
     let now = Instant::ZERO;
-    let mut session = Session::new(Config::new(Role::Controlling), [1; 32], now);
-    let stream = session.add_stream(now);
+    let mut session = Session::new(Config::new(Role::Controlling), [1; 32]);
+    let stream = session.add_stream();
     let rtp = session.add_component(stream, Component::FIRST, now).unwrap();
     let again = session.add_component(stream, Component::FIRST, now);
     assert_eq!(again, Err(AgentError::UnusableComponent(Component::FIRST)));

@@ -28,15 +28,17 @@ impl Agent {
     #[must_use]
     pub fn route_on(&mut self, pair: PairId, length: usize, now: Instant) -> Option<Route> {
         let five_tuple = self.consented(pair, now)?;
+        let route = if self.is_relayed(five_tuple) {
+            let sent = self.relays.send(five_tuple.local, five_tuple.remote, length, now)?;
+            let ToServer { five_tuple, header, padding } = sent;
+            Route { pair, five_tuple, header: Some(header), padding }
+        } else {
+            Route { pair, five_tuple, header: None, padding: 0 }
+        };
         if let Some(pair) = self.find_pair_mut(pair) {
             pair.stats.sent(length, now);
         }
-        if !self.is_relayed(five_tuple) {
-            return Some(Route { pair, five_tuple, header: None, padding: 0 });
-        }
-        let sent = self.relays.send(five_tuple.local, five_tuple.remote, length, now)?;
-        let ToServer { five_tuple, header, padding } = sent;
-        Some(Route { pair, five_tuple, header: Some(header), padding })
+        Some(route)
     }
 
     fn find_pair_mut(&mut self, pair: PairId) -> Option<&mut Pair> {

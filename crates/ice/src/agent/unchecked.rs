@@ -16,7 +16,7 @@ use crate::role::Role;
 
 impl Agent {
     /// Uses the peer's default address without a check, because its description knows nothing of ICE (RFC 8839
-    /// §3.3.1): data goes there from the first base of its family, and what comes from there is the peer's. Nobody has
+    /// §4.2.5): data goes there from the first base of its family, and what comes from there is the peer's. Nobody has
     /// asked whether it wants to receive: the application answers for that.
     ///
     /// # Errors
@@ -36,8 +36,10 @@ impl Agent {
         let candidate = Candidate::udp(kind, address, Foundation::unlike([].iter()), preference);
         let limit = self.config.max_remote_candidates;
         self.generation.remote.candidates.add(address, candidate, limit);
-        let base = self.local.candidates.sockets().find(|base| may_send(*base, address));
-        let pair = base.and_then(|base| self.find_or_insert_pair(base.into(), address.into()));
+        let remote = TransportAddress::from(address);
+        let reaches = |base: &TransportAddress| base.may_be_paired_with(remote);
+        let base = self.local.candidates.sockets().map(TransportAddress::from).find(reaches);
+        let pair = base.and_then(|base| self.find_or_insert_pair(base, remote));
         let pair = pair.ok_or(AgentError::Unreachable(address))?;
         self.use_unchecked(pair, now);
         self.select(pair, SelectionReason::Best, now);
@@ -140,8 +142,4 @@ impl Agent {
             self.switch_role();
         }
     }
-}
-
-const fn may_send(base: SocketAddr, remote: SocketAddr) -> bool {
-    base.is_ipv4() == remote.is_ipv4()
 }

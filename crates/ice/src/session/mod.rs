@@ -31,8 +31,8 @@ use crate::role::{Role, TieBreaker};
 /// use pinhole_sansio::Instant;
 ///
 /// let now = Instant::ZERO;
-/// let mut session = Session::new(Config::new(Role::Controlling), [1; 32], now);
-/// let audio = session.add_stream(now);
+/// let mut session = Session::new(Config::new(Role::Controlling), [1; 32]);
+/// let audio = session.add_stream();
 /// let rtp = session.add_component(audio, Component::FIRST, now)?;
 /// let rtcp = session.add_component(audio, Component::RTCP, now)?;
 /// session.add_base(rtp, "192.0.2.1:5000".parse()?, now)?;
@@ -91,7 +91,7 @@ struct Member {
 impl Session {
     /// A session without streams. `seed` is all its randomness: never use one twice.
     #[must_use]
-    pub fn new(config: Config, seed: [u8; 32], _now: Instant) -> Self {
+    pub fn new(config: Config, seed: [u8; 32]) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let claim = (config.role, TieBreaker(rng.next_u64()));
         Self {
@@ -112,7 +112,7 @@ impl Session {
     ///
     /// # Panics
     /// With more than 65,535 streams.
-    pub fn add_stream(&mut self, _now: Instant) -> Stream {
+    pub fn add_stream(&mut self) -> Stream {
         let stream = u16::try_from(self.streams.len()).expect("fewer media sections than that");
         let credentials = Credentials::random(&mut self.rng);
         self.streams.push(StreamState { credentials, gathered: false });
