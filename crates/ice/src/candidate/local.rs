@@ -111,7 +111,8 @@ impl LocalCandidates {
             return None;
         }
         let relayed = relayed.into();
-        let base = Base { address: relayed, rank, server: server.0 };
+        let server_rank = self.free_rank(CandidateKind::Relayed, relayed, rank, server.0);
+        let base = Base { address: relayed, rank, server: server_rank };
         self.bases.push(base);
         self.add(CandidateKind::Relayed, relayed, base, Some(server))?;
         let added = self.candidates.last_mut()?;
@@ -210,12 +211,16 @@ impl LocalCandidates {
         let server_ip = server.map(|(_, address)| address.ip());
         let (number, foundation) =
             self.foundations.of(kind, base.address.ip(), server_ip, address.carrier());
-        let preference =
-            LocalPreference::ranked(base.rank, server.map_or(base.server, |(rank, _)| rank));
+        let rank = match (kind, server) {
+            (CandidateKind::ServerReflexive, Some((rank, _))) => {
+                self.free_rank(kind, address, base.rank, rank)
+            }
+            _ => base.server,
+        };
+        let preference = LocalPreference::ranked(base.rank, rank);
         let mut candidate = Candidate::new(kind, address, foundation, preference);
         candidate.component = self.component;
-        candidate.priority =
-            Priority::of_transport(address.transport, kind, preference, self.component);
+        candidate.priority = self.priority(kind, address, preference);
         if kind != CandidateKind::Host {
             candidate.related = Some(base.address.address);
         }
@@ -226,6 +231,31 @@ impl LocalCandidates {
             foundation: number,
         });
         self.candidates.last()
+    }
+
+    /// The rank from `wanted` on that gives a candidate a priority of its own: a server may relay at two addresses, and
+    /// the local preference "MUST be unique" for each (RFC 8445 §5.1.2.1).
+    fn free_rank(
+        &self,
+        kind: CandidateKind,
+        address: TransportAddress,
+        base: u8,
+        wanted: u8,
+    ) -> u8 {
+        let is_free = |rank: &u8| {
+            let priority = self.priority(kind, address, LocalPreference::ranked(base, *rank));
+            self.candidates.iter().all(|known| known.candidate.priority != priority)
+        };
+        (wanted..=u8::MAX).find(is_free).unwrap_or(wanted)
+    }
+
+    fn priority(
+        &self,
+        kind: CandidateKind,
+        address: TransportAddress,
+        preference: LocalPreference,
+    ) -> Priority {
+        Priority::of_transport(address.transport, kind, preference, self.component)
     }
 }
 

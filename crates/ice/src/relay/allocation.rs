@@ -8,7 +8,8 @@ use pinhole_sansio::{FiveTuple, Instant, Transport};
 use pinhole_stun::Failure;
 use pinhole_turn::client::{self, Client, Reason};
 
-use super::SILENCE;
+use super::plan::MORE_CONNECTIONS;
+use super::{SILENCE, STALL};
 use crate::event::ServerConnection;
 use crate::gather::GatheringError;
 
@@ -23,7 +24,12 @@ pub(super) struct Relay {
     pub(super) begun: Instant,
     /// Since when a sign of life is waited for on a connection that may be dead.
     pub(super) doubted: Option<Instant>,
+    /// Since when the server owes an answer, and has sent nothing.
+    pub(super) asked: Option<Instant>,
+    /// How many connections have been tried in vain before this one.
     pub(super) failures: u8,
+    /// Whether there is another connection because this one has stalled.
+    pub(super) has_spare: bool,
     pub(super) stage: Stage,
 }
 
@@ -91,6 +97,31 @@ impl Relay {
             Stage::Closing(_) => None,
         };
         since.map(|since| since + SILENCE)
+    }
+
+    /// When another connection is to be opened beside one on which the server owes an answer; `None` when there are
+    /// enough.
+    pub(super) fn stalls_at(&self) -> Option<Instant> {
+        self.connection?;
+        let since = match self.stage {
+            Stage::Connecting | Stage::Allocating(_) => Some(self.begun),
+            Stage::Live { .. } => self.asked,
+            Stage::Closing(_) => None,
+        };
+        let may_have_spare = !self.has_spare && self.failures < MORE_CONNECTIONS;
+        since.filter(|_| may_have_spare).map(|since| since + STALL)
+    }
+
+    /// Notes whether the server owes an answer.
+    pub(super) fn note_asked(&mut self, now: Instant) {
+        let is_waiting = self.link().is_some_and(|link| link.client.is_waiting());
+        self.asked = is_waiting.then(|| self.asked.unwrap_or(now));
+    }
+
+    /// The server has sent something.
+    pub(super) fn note_heard(&mut self, now: Instant) {
+        (self.doubted, self.asked) = (None, None);
+        self.note_asked(now);
     }
 
     /// What it means that it is late.

@@ -40,6 +40,8 @@ pub(crate) struct Relays {
     next_connection: u32,
     /// When the allocations that are not used are given back, and the one that is.
     release: Option<(Instant, SocketAddr)>,
+    /// Whether the path is found, so that what there is suffices.
+    is_settled: bool,
 }
 
 /// What came from a TURN server.
@@ -69,6 +71,7 @@ impl Relays {
             commands: VecDeque::new(),
             next_connection: 0,
             release: None,
+            is_settled: false,
         }
     }
 
@@ -151,7 +154,7 @@ impl Relays {
                 received @ (Received::Data { .. } | Received::Handled) => Some((index, received)),
             }
         })?;
-        self.relays.get_mut(index)?.doubted = None;
+        self.relays.get_mut(index)?.note_heard(now);
         let happened = self.collect(index);
         let Received::Data { peer, payload } = received else {
             return Some((FromServer::Handled, happened));
@@ -174,8 +177,12 @@ impl Relays {
                 let id = TransactionId::random(&mut self.rng);
                 self.requests.push(keepalive(link.path, id));
             }
+            if let Some(relay) = self.relays.get_mut(index) {
+                relay.note_asked(now);
+            }
             happened.extend(self.collect(index));
         }
+        self.plan_spares(now);
         if let Some((at, used)) = self.release
             && at <= now
         {
@@ -192,21 +199,20 @@ impl Relays {
             link.client.poll_timeout().map_or(link.keep_alive, |at| at.min(link.keep_alive))
         });
         let late = self.relays.iter().filter_map(Relay::late_at);
-        deadlines.chain(late).chain(self.release.map(|(at, _)| at)).min()
+        let stalled = self.relays.iter().filter(|_| !self.is_settled).filter_map(Relay::stalls_at);
+        deadlines.chain(late).chain(stalled).chain(self.release.map(|(at, _)| at)).min()
     }
 
     /// Lets a peer's address through; whether it is already.
     pub(crate) fn permit(&mut self, relayed: SocketAddr, peer: IpAddr, now: Instant) -> bool {
         let Some(index) = self.position(relayed) else { return false };
-        let Some(Relay { stage: Stage::Live { link, permitted, .. }, .. }) =
-            self.relays.get_mut(index)
-        else {
-            return false;
-        };
+        let Some(relay) = self.relays.get_mut(index) else { return false };
+        let Stage::Live { link, permitted, .. } = &mut relay.stage else { return false };
         if permitted.contains(&peer) {
             return true;
         }
         link.client.permit(peer, now);
+        relay.note_asked(now);
         self.collect(index);
         false
     }
@@ -257,12 +263,13 @@ impl Relays {
     /// After a restart all allocations are of use again, if they are still there: each server is asked, and one that is
     /// silent on a connection gets another one soon. A stream that has stalled for long is slow to begin again.
     pub(crate) fn keep_all(&mut self, now: Instant) {
-        self.release = None;
+        (self.release, self.is_settled) = (None, false);
         for index in 0..self.relays.len() {
             let Some(relay) = self.relays.get_mut(index) else { continue };
             if let Stage::Live { link, .. } = &mut relay.stage {
                 link.client.refresh(now);
                 relay.doubted.get_or_insert(now);
+                relay.note_asked(now);
                 self.collect(index);
             }
         }
@@ -271,7 +278,7 @@ impl Relays {
     /// Gives back what is not `used`, some seconds from now (RFC 8445 §8.3.1).
     pub(crate) fn release_unused(&mut self, used: SocketAddr, now: Instant) {
         self.waiting.clear();
-        self.release = Some((now + RELEASE_AFTER, used));
+        (self.release, self.is_settled) = (Some((now + RELEASE_AFTER, used)), true);
     }
 
     /// Gives everything back; the requests that say so go out at once.
@@ -376,6 +383,9 @@ fn keepalive(path: FiveTuple, id: TransactionId) -> Option<Transmit> {
 /// restart. What is asked otherwise is awaited for as long as RFC 8489 §6.2.2 has it: a stream that stalls brings the
 /// answer yet.
 const SILENCE: Duration = Duration::from_secs(6);
+/// How long the server may owe an answer on a connection before another one is opened beside it: long enough for one
+/// SYN to be lost.
+const STALL: Duration = Duration::from_secs(2);
 /// Tr (RFC 8445 §11): NATs forget a silent path after half a minute.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// "the agent MUST wait an additional three seconds" before it frees candidates (RFC 8445 §8.3.1).

@@ -18,7 +18,7 @@ use crate::gather::{GatheringError, may_reach};
 pub(super) struct Plan {
     pub(super) base: SocketAddr,
     pub(super) rank: u8,
-    /// How many connections have come to nothing before.
+    /// How many connections have been tried in vain before.
     pub(super) failures: u8,
 }
 
@@ -43,16 +43,13 @@ impl Relays {
 
     pub(super) fn plan(&mut self, plan: Plan) {
         let Some(server) = self.servers.get(usize::from(plan.rank)) else { return };
-        let planned = self.waiting.iter().map(|plan| (plan.rank, plan.base.ip()));
-        let begun = self.relays.iter().map(|relay| (relay.server.0, relay.base.ip()));
-        let has_connection = planned.chain(begun).any(|known| known == (plan.rank, plan.base.ip()));
-        // One connection is enough for all sockets at one address.
         let is_same = |relay: &Relay| {
             let is_closing = matches!(relay.stage, Stage::Closing(_));
             (relay.server.0, relay.base) == (plan.rank, plan.base) && !is_closing
         };
         let is_there = self.relays.iter().any(is_same);
-        let is_redundant = is_there || server.transport.is_reliable() && has_connection;
+        // One connection is enough for all sockets at one address.
+        let is_redundant = is_there || server.transport.is_reliable() && self.has_other(plan);
         if may_reach(plan.base, server.address) && !is_redundant {
             self.waiting.push_back(plan);
         }
@@ -87,7 +84,9 @@ impl Relays {
             connection,
             begun: now,
             doubted: None,
+            asked: None,
             failures,
+            has_spare: false,
             stage,
         });
         self.collect(self.relays.len() - 1);
@@ -157,11 +156,31 @@ impl Relays {
             GatheringError::NotConnected
                 | GatheringError::NoAllocation(Reason::Transaction(_) | Reason::Disconnected)
         );
+        let plan = Plan { base, rank, failures: relay.failures + 1 };
         if relay.connection.is_some() && is_silence && relay.failures < MORE_CONNECTIONS {
-            self.plan(Plan { base, rank, failures: relay.failures + 1 });
-            return None;
+            self.plan(plan);
         }
-        Some(Happening::Failed { base, server, error })
+        let is_open = relay.connection.is_some() && self.has_other(plan);
+        (!is_open).then_some(Happening::Failed { base, server, error })
+    }
+
+    /// Opens a second connection beside one that has stalled: on a path that loses packets, a stream that has lost
+    /// the same bytes some times waits for longer and longer.
+    pub(super) fn plan_spares(&mut self, now: Instant) {
+        let is_stalled = |relay: &Relay| relay.stalls_at().is_some_and(|at| at <= now);
+        let stalled = self.relays.iter_mut().filter(|relay| is_stalled(relay));
+        for stalled in stalled.filter(|_| !self.is_settled) {
+            stalled.has_spare = true;
+            let (base, rank, failures) = (stalled.base, stalled.server.0, stalled.failures + 1);
+            self.waiting.push_back(Plan { base, rank, failures });
+        }
+    }
+
+    /// Whether there is a connection to the server of a plan, or another plan for one.
+    fn has_other(&self, plan: Plan) -> bool {
+        let planned = self.waiting.iter().map(|plan| (plan.rank, plan.base.ip()));
+        let begun = self.relays.iter().map(|relay| (relay.server.0, relay.base.ip()));
+        planned.chain(begun).any(|known| known == (plan.rank, plan.base.ip()))
     }
 
     /// Gives up connections that do not come about, and those on which the server has fallen silent.
@@ -174,7 +193,7 @@ impl Relays {
     }
 }
 
-/// How many connections are tried in place of one that came to nothing.
-const MORE_CONNECTIONS: u8 = 3;
+/// How many connections are tried in place of one that came to nothing, or beside it.
+pub(super) const MORE_CONNECTIONS: u8 = 3;
 /// How long UDP is waited for before a connection to the same server is tried.
 const UDP_HEAD_START: Duration = Duration::from_millis(400);

@@ -295,6 +295,12 @@ impl Client {
         matches!(self.state, State::Live(live) if now < live.expires)
     }
 
+    /// Whether a request waits for the server's answer.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
     /// The token for the port that [`Port::Pair`] has reserved. The server keeps it for 30 s at least.
     #[must_use]
     pub const fn reservation(&self) -> Option<ReservationToken> {
