@@ -69,19 +69,17 @@ impl Scene {
             }
         }
         while let Some(command) = self.agent.poll_command() {
-            match command {
-                Command::Connect { connection, .. } => {
-                    self.connections.push((connection, self.now - Instant::ZERO));
-                }
-                Command::Disconnect(connection) => self.given_up.push(connection),
-                other => panic!("{other:?}"),
+            if let Command::Connect { connection, .. } = command {
+                self.connections.push((connection, self.now - Instant::ZERO));
+            } else if let Command::Disconnect(connection) = command {
+                self.given_up.push(connection);
             }
         }
         while let Some(event) = self.agent.poll_event() {
-            match event {
-                Event::CandidateGathered(candidate) => self.candidates.push(candidate),
-                Event::GatheringFailed { error, .. } => self.failures.push(error),
-                _ => {}
+            if let Event::CandidateGathered(candidate) = event {
+                self.candidates.push(candidate);
+            } else if let Event::GatheringFailed { error, .. } = event {
+                self.failures.push(error);
             }
         }
     }

@@ -28,6 +28,7 @@ mod node;
 pub mod oracle;
 mod place;
 mod plan;
+mod rerun;
 mod session;
 mod transcript;
 mod warden;

@@ -37,6 +37,10 @@ pub enum Mutation {
     FalseAlarms,
     /// No session is seen to end as the oracle says (I6).
     DeafOracle,
+    /// What is local to one side is seen as remote (I7).
+    CrossedViews,
+    /// Every session is seen to end otherwise when its candidates come in another order (I21).
+    DecisiveOrder,
     /// Every check is seen to be part of a burst (I20).
     Bursts,
     /// The second run of a session is given another seed (I22, T22).

@@ -43,7 +43,7 @@ fn loss_breaks_no_invariant_and_holds_no_connection_up() {
 }
 
 /// What is told to the monitors that is not so, and the invariants that it has to violate.
-const LIES: [(Mutation, &[&str]); 41] = [
+const LIES: [(Mutation, &[&str]); 43] = [
     (Mutation::DoubleRequests, &["I1"]),
     (Mutation::UnseenAnswers, &["I3", "I4"]),
     (Mutation::FlickeringPairs, &["I10"]),
@@ -63,7 +63,9 @@ const LIES: [(Mutation, &[&str]); 41] = [
     (Mutation::HastyConsent, &["I17"]),
     (Mutation::FalseAlarms, &["doubt"]),
     (Mutation::DeafOracle, &["I6"]),
+    (Mutation::CrossedViews, &["I7"]),
     (Mutation::Bursts, &["I20"]),
+    (Mutation::DecisiveOrder, &["I21"]),
     (Mutation::AnotherSeed, &["I22", "T22"]),
     (Mutation::UnseenPermissions, &["T1", "T2"]),
     (Mutation::AlteredRelaying, &["T3"]),
@@ -91,7 +93,7 @@ const LIES: [(Mutation, &[&str]); 41] = [
 fn every_checker_notices_what_it_is_there_for() {
     for (mutation, invariants) in LIES {
         let is_of_fault = matches!(mutation, Mutation::KeptCredentials | Mutation::Bursts);
-        let found: Vec<String> = (0..40)
+        let found: Vec<String> = (0..60)
             .map(|seed| Plan::draw(seed, 0.0))
             // A restart, and a jump of the clock, is what a fault brings about.
             .map(|plan| if is_of_fault { plan.with_fault() } else { plan })

@@ -269,7 +269,7 @@ impl Relays {
             if let Stage::Live { link, .. } = &mut relay.stage {
                 link.client.refresh(now);
                 relay.doubted.get_or_insert(now);
-                relay.note_asked(now);
+                relay.asked = Some(now);
                 self.collect(index);
             }
         }
