@@ -7,7 +7,7 @@ use pinhole_sansio::{FiveTuple, Instant};
 
 use crate::candidate::TransportAddress;
 use crate::event::{Event, Events};
-use crate::pair::{Pair, PairFailure, PairId, PairPriority, PairState};
+use crate::pair::{Pair, PairFailure, PairId, PairPriority, PairState, Repeat};
 use crate::stats::PairStats;
 
 /// Pairs by descending priority, and the triggered-check queue.
@@ -165,6 +165,19 @@ impl Checklist {
         self.pairs.iter().filter_map(|pair| pair.trigger_at).min()
     }
 
+    /// A pair whose first check is to be repeated by now.
+    pub(crate) fn next_repeat(&mut self, now: Instant) -> Option<PairId> {
+        let is_due = |pair: &&mut Pair| pair.repeat_at().is_some_and(|at| at <= now);
+        let pair = self.pairs.iter_mut().find(is_due)?;
+        pair.repeat = Repeat::Over;
+        Some(pair.id)
+    }
+
+    /// When [`next_repeat`](Self::next_repeat) gives a pair.
+    pub(crate) fn repeat_at(&self) -> Option<Instant> {
+        self.pairs.iter().filter_map(Pair::repeat_at).min()
+    }
+
     /// Keeps the valid pairs only: nothing more is to be checked (§8.1.2). Returns those that went.
     pub(crate) fn conclude(&mut self) -> Vec<Pair> {
         let (kept, gone) = core::mem::take(&mut self.pairs)
@@ -303,6 +316,7 @@ impl NewPair {
             nominate_when_valid: None,
             nominated: false,
             trigger_at: None,
+            repeat: Repeat::Unplanned,
             shunned_until: None,
             first_check: None,
             stats: PairStats::default(),

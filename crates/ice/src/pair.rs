@@ -124,11 +124,23 @@ pub(crate) struct Pair {
     pub(crate) nominated: bool,
     /// The peer has checked the pair, and so does this side again then, unless its own check was answered.
     pub(crate) trigger_at: Option<Instant>,
+    pub(crate) repeat: Repeat,
     /// It fell silent while it was selected, and is not gone back to before.
     pub(crate) shunned_until: Option<Instant>,
     pub(crate) first_check: Option<Instant>,
     pub(crate) stats: PairStats,
     pub(crate) failure: Option<PairFailure>,
+}
+
+/// A second check soon after the first, by which a lost packet costs less than the RTO of half a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// No check was sent yet.
+    #[default]
+    Unplanned,
+    At(Instant),
+    /// It was sent, or there was something better to do.
+    Over,
 }
 
 /// What a successful check established.
@@ -183,6 +195,8 @@ impl MeanRoundTrip {
     }
 }
 
+/// Most paths have answered by then.
+const REPEAT_AFTER: Duration = Duration::from_millis(200);
 /// Samples that a mean takes to be of use.
 const ENOUGH: u32 = 3;
 
@@ -191,6 +205,21 @@ impl Pair {
     pub(crate) fn carried_by(&mut self, five_tuple: FiveTuple) {
         if !self.local.is_udp() {
             self.connection.get_or_insert(five_tuple);
+        }
+    }
+
+    /// A check that opens or tries the path was sent.
+    pub(crate) fn plan_repeat(&mut self, now: Instant) {
+        if self.repeat != Repeat::Over && self.valid.is_none() && self.local.is_udp() {
+            self.repeat = Repeat::At(now + REPEAT_AFTER);
+        }
+    }
+
+    /// When to repeat the check that is on its way.
+    pub(crate) fn repeat_at(&self) -> Option<Instant> {
+        match self.repeat {
+            Repeat::At(at) if self.state == PairState::InProgress => Some(at),
+            Repeat::At(_) | Repeat::Unplanned | Repeat::Over => None,
         }
     }
 

@@ -119,6 +119,9 @@ impl Agent {
         let Ok(request) = request.write(&session.key) else { return };
         pair.stats.asked(purpose == Purpose::Consent);
         pair.first_check.get_or_insert(now);
+        if matches!(purpose, Purpose::Connectivity | Purpose::Triggered) {
+            pair.plan_repeat(now);
+        }
         let Some(five_tuple) = pair.five_tuple() else { return };
         let check = Check {
             id,
