@@ -18,6 +18,8 @@ pub(crate) struct Check {
     pub(crate) purpose: Purpose,
     /// The role that the request claimed, to tell a stale 487 from a fresh one.
     pub(crate) role: Role,
+    /// Whether it asks the peer to use the pair.
+    pub(crate) nominates: bool,
     /// The PRIORITY that it carried.
     pub(crate) priority: Priority,
     pub(crate) five_tuple: FiveTuple,
@@ -126,9 +128,10 @@ impl InFlight {
         Some(self.0.remove(index))
     }
 
-    /// Stops all retransmissions.
-    pub(crate) fn cancel_all(&mut self, now: Instant) {
-        self.0.iter_mut().for_each(|check| check.cancel(now));
+    /// Stops all retransmissions, but for these pairs.
+    pub(crate) fn cancel_all_but(&mut self, kept: &[PairId], now: Instant) {
+        let others = self.0.iter_mut().filter(|check| !kept.contains(&check.pair));
+        others.for_each(|check| check.cancel(now));
     }
 
     /// Stops the retransmissions for a pair; an answer still counts (RFC 8445 §7.3.1.4).

@@ -178,11 +178,11 @@ impl Checklist {
         self.pairs.iter().filter_map(Pair::repeat_at).min()
     }
 
-    /// Keeps the valid pairs only: nothing more is to be checked (§8.1.2). Returns those that went.
-    pub(crate) fn conclude(&mut self) -> Vec<Pair> {
+    /// Keeps the valid pairs only, and `undecided` ones: nothing more is to be checked (§8.1.2). Returns those that went.
+    pub(crate) fn conclude(&mut self, undecided: &[PairId]) -> Vec<Pair> {
         let (kept, gone) = core::mem::take(&mut self.pairs)
             .into_iter()
-            .partition(|pair: &Pair| pair.valid.is_some());
+            .partition(|pair: &Pair| pair.valid.is_some() || undecided.contains(&pair.id));
         self.pairs = kept;
         self.triggered.clear();
         gone

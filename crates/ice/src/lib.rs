@@ -89,8 +89,6 @@
 //!   have swallowed our own check, so it is given as much time again as the peer's check took to come.
 //! - *Strict order of priority* among waiting pairs of one kind (§6.1.4.2): those whose addresses were tried the least
 //!   go first, so that dead interfaces cost little. Pairs that are worse than a valid one are not checked unasked.
-//! - *Aggressive nomination* (RFC 5245 §8.1.1.2), even towards peers that know it: data flows on the best valid pair
-//!   before any is nominated, so it would gain nothing. A peer that nominates so is followed.
 //! - *Simultaneous-open* TCP candidates (RFC 6544 §4.1, optional): few NATs let them through, and few systems can.
 //! - *One checklist for all components of a stream* (§6.1.2): in a [`Session`] each component has its own, and they
 //!   take turns.

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use pinhole_sansio::Instant;
 
-/// Regular nomination of the best valid pair once better ones have had their chance.
+/// Regular nomination (RFC 8445 §8.1.1) of the best valid pair once better ones have had their chance.
 ///
 /// Waiting costs nothing but the peer's certainty: data flows on the best valid pair meanwhile. A better pair is
 /// still *in the race* while it waits for its first check, or while that check is younger than `patience`; the race
@@ -15,6 +15,10 @@ pub struct NominationPolicy {
     pub direct: Settling,
     /// For a valid pair that goes through a relay, where a direct one is worth some waiting.
     pub relayed: Settling,
+    /// Whether a peer that does not say `ice2` is nominated to aggressively (RFC 5245 §8.1.1.2): each check nominates, a
+    /// pair is selected as soon as it is valid, and a better one that follows takes its place. That saves a round trip
+    /// until the selection, and none until data flows. RFC 8445 has it no more, so others get a regular nomination.
+    pub aggressive: bool,
 }
 
 /// How long better pairs are waited for.
@@ -49,7 +53,7 @@ impl NominationPolicy {
     #[must_use]
     pub const fn first_good() -> Self {
         let at_once = Settling { patience: Duration::ZERO, settle: Duration::ZERO };
-        Self { direct: at_once, relayed: at_once }
+        Self { direct: at_once, relayed: at_once, aggressive: false }
     }
 }
 
@@ -65,6 +69,7 @@ impl Default for NominationPolicy {
                 patience: Duration::from_millis(1_400),
                 settle: Duration::from_millis(3_000),
             },
+            aggressive: false,
         }
     }
 }

@@ -36,6 +36,9 @@ impl Agent {
                 *sent = sent.saturating_add(1);
                 Nominates::Numbered(renomination, *sent)
             }
+            (Purpose::Connectivity | Purpose::Triggered, None) if self.is_aggressive() => {
+                Nominates::ForGood
+            }
             _ => Nominates::No,
         }
     }
@@ -43,7 +46,7 @@ impl Agent {
     /// A pair is selected; the others stay in reserve.
     pub(super) fn pause_checks(&mut self, now: Instant) {
         self.generation.checklist.pause(&mut self.events);
-        self.generation.in_flight.cancel_all(now);
+        self.generation.in_flight.cancel_all_but(&[], now);
         self.gatherer.stop();
         let search = self.config.backups.map(|backups| now + backups.search);
         self.generation.conclusion.search_at = search;

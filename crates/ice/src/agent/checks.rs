@@ -13,7 +13,7 @@ use crate::event::Event;
 use crate::pacer::check_retransmission;
 use crate::pair::{PairFailure, PairId, PairState};
 use crate::role::{Role, TieBreaker};
-use crate::wire::CheckRequest;
+use crate::wire::{CheckRequest, Nominates};
 
 impl Agent {
     /// Starts one transaction if the pacer lets it and there is one to start. Questions to servers and checks take
@@ -128,6 +128,7 @@ impl Agent {
             pair: pair.id,
             purpose,
             role: self.role,
+            nominates: nominates != Nominates::No,
             priority,
             five_tuple,
             sent: now,

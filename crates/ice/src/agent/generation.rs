@@ -110,7 +110,7 @@ impl Generation {
         if !valid.consent.is_fresh(now) {
             return None;
         }
-        for gone in self.checklist.conclude() {
+        for gone in self.checklist.conclude(&[]) {
             self.in_flight.forget(gone.id);
         }
         self.in_flight.keep_consent();

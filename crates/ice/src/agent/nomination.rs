@@ -1,5 +1,6 @@
 //! Choosing the pair that is used (RFC 8445 §8.1).
 
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -7,10 +8,10 @@ use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_turn::client::ToServer;
 
 use super::checks::is_unsettled;
-use super::generation::Conclusion;
+use super::generation::{Conclusion, Generation};
 use super::{Agent, Route};
 use crate::event::{Event, SelectionReason};
-use crate::pair::{Nominated, Pair, PairId, PairPriority, Valid};
+use crate::pair::{Nominated, Pair, PairId, PairPriority, PairState, Valid};
 use crate::policy::Rival;
 use crate::role::Role;
 
@@ -145,6 +146,19 @@ impl Agent {
         self.select(id, SelectionReason::Nominated, now);
     }
 
+    /// Whether each check nominates its pair (RFC 5245 §8.1.1.2).
+    pub(super) fn is_aggressive(&self) -> bool {
+        let is_old = !self.peer.ice2 && !self.may_renominate();
+        self.role == Role::Controlling && self.config.nomination.aggressive && is_old
+    }
+
+    /// A check that nominated its pair was answered: of those the best is used (RFC 5245 §8.1.1.2).
+    pub(super) fn aggressive_nomination_accepted(&mut self, id: PairId, now: Instant) {
+        if !self.is_worse_than_selected(id, now) {
+            self.select(id, SelectionReason::Best, now);
+        }
+    }
+
     /// Among nominations that come one after the other, as those of RFC 5245 do. One that comes much later says that
     /// the peer has changed over, as where a NAT has changed its address.
     fn is_worse_than_selected(&self, id: PairId, now: Instant) -> bool {
@@ -180,16 +194,29 @@ impl Agent {
         self.events.push(Event::PairSelected { pair: id, reason });
     }
 
-    /// No other pair can be selected without a restart (§8.1.2, §8.3).
+    /// No other pair can be selected without a restart (§8.1.2, §8.3), unless the peer was asked to use a better one.
     fn end_checks(&mut self, base: SocketAddr, now: Instant) {
-        for gone in self.generation.checklist.conclude() {
+        let kept = self.nominated_rivals();
+        for gone in self.generation.checklist.conclude(&kept) {
             self.generation.in_flight.forget(gone.id);
             self.hang_up(gone.connection);
         }
         // What is left is valid already, and another answer would change nothing.
-        self.generation.in_flight.cancel_all(now);
+        self.generation.in_flight.cancel_all_but(&kept, now);
         self.gatherer.stop();
         self.relays.release_unused(base, now);
+    }
+
+    /// The pairs that were nominated aggressively, have not answered yet, and are better than the selected one: the peer
+    /// may take them. They "continue" (RFC 5245 §8.1.2).
+    fn nominated_rivals(&self) -> Vec<PairId> {
+        if !self.is_aggressive() {
+            return Vec::new();
+        }
+        let Generation { conclusion, checklist, .. } = &self.generation;
+        let selected = conclusion.selected.and_then(|id| checklist.get(id));
+        let better = checklist.iter().take_while(|pair| Some(pair.id) != selected.map(|s| s.id));
+        better.filter(|pair| pair.state == PairState::InProgress).map(|pair| pair.id).collect()
     }
 
     pub(super) fn best_valid(&self, now: Instant) -> Option<(&Pair, &Valid)> {

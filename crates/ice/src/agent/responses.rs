@@ -72,6 +72,9 @@ impl Agent {
             (Purpose::Nomination, Role::Controlling, _) => {
                 self.nomination_accepted(check.pair, now)
             }
+            (_, Role::Controlling, _) if check.nominates => {
+                self.aggressive_nomination_accepted(check.pair, now);
+            }
             (_, _, Some(nominated)) => self.nominated(check.pair, nominated, now),
             (_, _, None) => {}
         }
