@@ -31,6 +31,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Ours first, and as others nominate.
+const COLUMNS: [Kind; 4] = [Kind::Ours, Kind::OursAggressive, Kind::Is, Kind::Rice];
 /// What it is called, interfaces, and how many of them are dead.
 const CASES: [(&str, usize, usize); 3] =
     [("1 × 1", 1, 0), ("4 × 4", 4, 0), ("6 × 6, five dead", 6, 5)];
@@ -59,23 +61,22 @@ fn main() -> ExitCode {
         let is_connected = Meeting::between(topology, kind).run_until_selected(LIMIT);
         return if is_connected { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
-    println!("| | {} | ours first |", Kind::ALL.map(Kind::name).join(" | "));
-    println!("|---|{}---|", "---|".repeat(Kind::ALL.len()));
+    println!("| | {} | ours first |", COLUMNS.map(Kind::name).join(" | "));
+    println!("|---|{}---|", "---|".repeat(COLUMNS.len()));
     for (case, interfaces, dead) in CASES {
         for round_trip in ROUND_TRIPS {
-            let figures =
-                Kind::ALL.map(|kind| connect(topology(interfaces, dead, round_trip), kind));
+            let figures = COLUMNS.map(|kind| connect(topology(interfaces, dead, round_trip), kind));
             let name = format!("{case}, R = {} ms", round_trip.as_millis());
             print_connected(&name, &figures);
         }
-        let counts = Kind::ALL.map(|kind| instructions(kind, interfaces, dead));
+        let counts = COLUMNS.map(|kind| instructions(kind, interfaces, dead));
         if counts.contains(&None) {
             eprintln!("no instruction counts: this needs valgrind, and agents that connect");
             return ExitCode::FAILURE;
         }
         print_row(&format!("{case}: instructions"), counts);
     }
-    print_row("6 × 6, all alive: packets of an idle minute", Kind::ALL.map(idle_minute));
+    print_row("6 × 6, all alive: packets of an idle minute", COLUMNS.map(idle_minute));
     ExitCode::SUCCESS
 }
 
@@ -98,7 +99,7 @@ fn connect(topology: Topology, kind: Kind) -> Option<Connected> {
     Some(Connected { both_can_send, selected, packets, allocations })
 }
 
-fn print_connected(case: &str, figures: &[Option<Connected>; 3]) {
+fn print_connected(case: &str, figures: &[Option<Connected>; 4]) {
     let row = |name: &str, figure: fn(&Connected) -> u64| {
         print_row(
             &format!("{case}: {name}"),
@@ -112,10 +113,11 @@ fn print_connected(case: &str, figures: &[Option<Connected>; 3]) {
     row("allocations", |one| one.allocations);
 }
 
-/// One figure of each kind of agent, the least of them the best.
-fn print_row(name: &str, figures: [Option<u64>; 3]) {
+/// One figure of each kind of agent, the least of them the best; of ours the better one counts.
+fn print_row(name: &str, figures: [Option<u64>; 4]) {
     let texts = figures.map(|figure| figure.map_or("-".to_owned(), |figure| figure.to_string()));
-    let [ours, others @ ..] = figures;
+    let [regular, aggressive, others @ ..] = figures;
+    let ours = regular.into_iter().chain(aggressive).min();
     let best = others.into_iter().flatten().min().unwrap_or(u64::MAX);
     let verdict = match ours {
         Some(ours) if ours < best => "yes",

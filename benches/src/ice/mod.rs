@@ -24,6 +24,8 @@ pub use node::AgentNode;
 pub enum Kind {
     /// `pinhole-ice`.
     Ours,
+    /// The same, taking its peer for one of RFC 5245: its checks nominate, as those of `is` do.
+    OursAggressive,
     /// `is`, str0m's.
     Is,
     /// `rice-proto`, librice's.
@@ -31,13 +33,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
+    /// One of each crate.
     pub const ALL: [Self; 3] = [Self::Ours, Self::Is, Self::Rice];
 
     /// What a table calls it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ours => "ours",
+            Self::OursAggressive => "ours, aggressive",
             Self::Is => "is",
             Self::Rice => "rice-proto",
         }
@@ -45,12 +48,14 @@ impl Kind {
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        let all = [Self::Ours, Self::OursAggressive, Self::Is, Self::Rice];
+        all.into_iter().find(|kind| kind.name() == name)
     }
 
     fn start(self, setup: &Setup, now: Instant) -> Box<dyn Agent> {
         match self {
-            Self::Ours => Box::new(ours::Ours::new(setup, now)),
+            Self::Ours => Box::new(ours::Ours::new(setup, false, now)),
+            Self::OursAggressive => Box::new(ours::Ours::new(setup, true, now)),
             Self::Is => Box::new(is::Is::new(setup, now)),
             Self::Rice => Box::new(rice::Rice::new(setup, now)),
         }

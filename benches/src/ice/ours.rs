@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use pinhole_ice::{
-    Agent as IceAgent, Config, Credentials as IceCredentials, Event, Received, Role,
+    Abilities, Agent as IceAgent, Config, Credentials as IceCredentials, Event, Received, Role,
 };
 use pinhole_sansio::{Datagram, Instant, Transmit};
 
@@ -16,11 +16,14 @@ pub(super) struct Ours {
 }
 
 impl Ours {
-    pub(super) fn new(setup: &Setup, now: Instant) -> Self {
+    pub(super) fn new(setup: &Setup, is_aggressive: bool, now: Instant) -> Self {
         let role = if setup.is_controlling { Role::Controlling } else { Role::Controlled };
         let agent = counted(|| {
-            let config = Config { stun_servers: setup.stun_servers.clone(), ..Config::new(role) };
+            let mut config =
+                Config { stun_servers: setup.stun_servers.clone(), ..Config::new(role) };
+            config.nomination.aggressive = is_aggressive;
             let mut agent = IceAgent::new(config, [setup.seed; 32], now);
+            agent.set_remote_abilities(Abilities { ice2: !is_aggressive, ..Abilities::default() });
             for address in &setup.addresses {
                 agent.add_base(*address, now).expect("a fresh address");
             }
