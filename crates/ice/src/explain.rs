@@ -19,10 +19,52 @@ use crate::pair::{PairFailure, PairId, PairState};
 pub struct Explanation {
     /// How the session stands.
     pub state: State,
+    /// Our own candidates, then the peer's, then what was signalled and cannot be used.
+    pub candidates: Vec<CandidateExplanation>,
     /// Each pair in the order of its priority.
     pub pairs: Vec<PairExplanation>,
     /// What may stand in the way, the likeliest first. None where all is well.
     pub causes: Vec<Cause>,
+}
+
+/// What became of a candidate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CandidateExplanation {
+    /// Whether it is one of ours.
+    pub is_own: bool,
+    /// How it was learned.
+    pub kind: CandidateKind,
+    /// Where it leads.
+    pub address: CandidateAddress,
+    /// What became of it.
+    pub fate: CandidateFate,
+}
+
+/// What becomes of candidates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CandidateFate {
+    /// It is part of so many pairs.
+    Paired(usize),
+    /// Checks go out from its base, this one, and stand for it (RFC 8445 §6.1.2.4).
+    ThroughBase(SocketAddr),
+    /// The other side has told none of its family and transport.
+    Unpaired,
+    /// Another one's pair was selected.
+    Dismissed,
+    /// It is a name, which is for the application to resolve.
+    Name,
+    /// Its transport is not for this agent to use, or its TCP side waits as ours does.
+    Unsupported,
+    /// It is another component's (RFC 8445 §6.1.2.2).
+    OtherComponent,
+    /// It names other credentials than those of this session (RFC 8838 §11).
+    OtherGeneration,
+    /// The peer had said before that there are no more (RFC 8838 §14).
+    AfterTheEnd,
+    /// There were too many before it.
+    TooMany,
 }
 
 /// Where a pair stands, and why.
@@ -142,6 +184,9 @@ fn keep(causes: &mut Vec<Cause>, cause: Cause) {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "state: {}", self.state)?;
+        for candidate in &self.candidates {
+            writeln!(f, "  {candidate}")?;
+        }
         for pair in &self.pairs {
             writeln!(f, "  {pair}")?;
         }
@@ -149,6 +194,32 @@ impl fmt::Display for Explanation {
             writeln!(f, "likely causes:")?;
         }
         self.causes.iter().try_for_each(|cause| writeln!(f, "  - {cause}"))
+    }
+}
+
+impl fmt::Display for CandidateExplanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { is_own, kind, address, fate } = self;
+        let whose = if *is_own { "own" } else { "peer's" };
+        write!(f, "{whose} candidate {kind} {address}: {fate}")
+    }
+}
+
+impl fmt::Display for CandidateFate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Paired(1) => "in 1 pair",
+            Self::Paired(count) => return write!(f, "in {count} pairs"),
+            Self::ThroughBase(base) => return write!(f, "checked from {base}"),
+            Self::Unpaired => "the other side has none of its family and transport",
+            Self::Dismissed => "not needed any more",
+            Self::Name => "a name that nobody has resolved",
+            Self::Unsupported => "of a transport that is not in use here",
+            Self::OtherComponent => "of another component",
+            Self::OtherGeneration => "of other credentials than this session's",
+            Self::AfterTheEnd => "came after the end of candidates",
+            Self::TooMany => "one too many",
+        })
     }
 }
 

@@ -132,7 +132,7 @@ mod stats;
 mod wire;
 
 pub use abilities::Abilities;
-pub use agent::{Agent, AgentError, DropReason, PairInfo, Received, Route, State};
+pub use agent::{Agent, AgentError, CandidateInfo, DropReason, PairInfo, Received, Route, State};
 pub use candidate::{
     Candidate, CandidateAddress, CandidateKind, CandidateTextError, CandidateTransport, Component,
     Foundation, LocalPreference, Priority, TcpType,
@@ -142,7 +142,7 @@ pub use consent::{ConsentConfig, Liveness, Power};
 pub use credentials::{CredentialError, Credentials, Password, Ufrag, is_ice_char};
 pub use endpoint::{AgentKey, Endpoint, UfragTaken};
 pub use event::{Command, Event, SelectionReason, ServerConnection};
-pub use explain::{Cause, Explanation, PairExplanation};
+pub use explain::{CandidateExplanation, CandidateFate, Cause, Explanation, PairExplanation};
 pub use gather::GatheringError;
 pub use mdns::{Mdns, MdnsError, MdnsEvent};
 pub use pacer::SharedPacer;

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use pinhole_ice::{Agent, Cause, Credentials, PairFailure, State};
-use pinhole_netsim::Direction;
+use pinhole_netsim::{Direction, NatConfig, World};
 use pinhole_sansio::Instant;
 use support::{Session, controlled, controlling};
 
@@ -69,4 +69,53 @@ fn a_session_that_is_well_has_no_causes_and_one_that_is_lost_says_so() {
     session.world.set_outage(link, Direction::Down, true);
     session.world.run_for(Duration::from_secs(60));
     assert_eq!(session.nodes()[0].agent.explain().causes, [Cause::ConsentLost]);
+}
+
+#[test]
+fn every_candidate_says_what_became_of_it() {
+    let told = [
+        "1 1 udp 9 198.51.100.7 5000 typ host",
+        "1 1 udp 9 2001:db8::7 5000 typ host",
+        "1 1 udp 9 5f2a.local 5000 typ host",
+        "1 1 tcp 9 198.51.100.7 9 typ host tcptype active",
+        "1 2 udp 9 198.51.100.7 5001 typ host",
+        "1 1 udp 9 198.51.100.8 5000 typ host ufrag other",
+    ];
+    let text = failed(&told).explain().to_string();
+    for line in [
+        "own candidate host 192.0.2.1:5000: in 1 pair",
+        "peer's candidate host 198.51.100.7:5000: in 1 pair",
+        "peer's candidate host [2001:db8::7]:5000: the other side has none of its family and transport",
+        "peer's candidate host 5f2a.local:5000: a name that nobody has resolved",
+        "peer's candidate host 198.51.100.7:9: of a transport that is not in use here",
+        "peer's candidate host 198.51.100.7:5001: of another component",
+        "peer's candidate host 198.51.100.8:5000: of other credentials than this session's",
+    ] {
+        assert!(text.contains(line), "no {line:?} in\n{text}");
+    }
+}
+
+#[test]
+fn candidates_that_cannot_be_used_are_not_remembered_for_ever() {
+    let names: Vec<String> =
+        (0..500).map(|number| format!("1 1 udp 9 n{number}.local 5000 typ host")).collect();
+    let told: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert_eq!(failed(&told).explain().candidates.len(), 1 + 64);
+}
+
+#[test]
+fn what_servers_have_told_is_in_the_statistics() {
+    let mut world = World::new(1);
+    let server = support::add_stun_server(&mut world);
+    let mut config = controlling();
+    config.stun_servers.push(server);
+    let home = world.nat("home", NatConfig::port_restricted());
+    let core = world.core();
+    let mut session = Session::between(world, (home, config), (core, controlled()));
+    session.world.run_for(Duration::from_secs(1));
+    let agent = &session.nodes()[0].agent;
+    let infos: Vec<_> = agent.local_candidate_infos().collect();
+    assert_eq!(infos[1].server, Some(server));
+    assert_eq!(infos[1].base, infos[0].base);
+    assert_eq!(infos[1].username_fragment, agent.local_credentials().ufrag.as_str());
 }

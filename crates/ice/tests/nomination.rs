@@ -45,7 +45,8 @@ fn an_aggressive_nomination_saves_a_round_trip_and_only_old_peers_get_one() {
 fn with_a_slow_favourite() -> Session {
     let mut world = World::new(1);
     let core = world.core();
-    let [slow, fast, access] = [90, 10, 25].map(|ms| Conditions::latency(Duration::from_millis(ms)));
+    let [slow, fast, access] =
+        [90, 10, 25].map(|ms| Conditions::latency(Duration::from_millis(ms)));
     let a = world
         .host("a")
         .link(slow)

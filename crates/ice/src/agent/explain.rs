@@ -4,12 +4,12 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::{Agent, State};
-use crate::candidate::CandidateKind;
-use crate::explain::{Cause, Explanation, PairExplanation};
-use crate::pair::{PairFailure, PairState};
+use crate::candidate::{Candidate, CandidateKind};
+use crate::explain::{CandidateExplanation, CandidateFate, Cause, Explanation, PairExplanation};
+use crate::pair::{Pair, PairFailure, PairState};
 
 impl Agent {
-    /// Why each pair is where it is, and what may stand in the way of a session that is not well.
+    /// Why each candidate and each pair is where it is, and what may stand in the way of a session that is not well.
     #[must_use]
     pub fn explain(&self) -> Explanation {
         let selected = self.selected_pair();
@@ -29,7 +29,33 @@ impl Agent {
                 self.causes(&pairs)
             }
         };
-        Explanation { state: self.state, pairs, causes }
+        Explanation { state: self.state, candidates: self.fates(), pairs, causes }
+    }
+
+    /// What became of all candidates.
+    fn fates(&self) -> Vec<CandidateExplanation> {
+        let own = self.local.candidates.iter().map(|own| {
+            let stands_for_itself = own.address == own.base;
+            let is_end = |pair: &Pair| pair.local == own.base;
+            let fate = match stands_for_itself {
+                true => self.fate_in_pairs(is_end),
+                false => CandidateFate::ThroughBase(own.base.address),
+            };
+            explained(true, &own.candidate, fate)
+        });
+        let remote = self.generation.remote.candidates.iter().map(|remote| {
+            let fate = self.fate_in_pairs(|pair| pair.remote == remote.address);
+            explained(false, &remote.candidate, fate)
+        });
+        own.chain(remote).chain(self.generation.remote.ignored.iter().cloned()).collect()
+    }
+
+    fn fate_in_pairs(&self, is_end: impl Fn(&Pair) -> bool) -> CandidateFate {
+        match self.generation.checklist.iter().filter(|pair| is_end(pair)).count() {
+            0 if self.generation.conclusion.selected.is_some() => CandidateFate::Dismissed,
+            0 => CandidateFate::Unpaired,
+            count => CandidateFate::Paired(count),
+        }
     }
 
     fn causes(&self, pairs: &[PairExplanation]) -> Vec<Cause> {
@@ -97,4 +123,9 @@ impl Agent {
             .filter(|own| own.candidate.kind == CandidateKind::ServerReflexive);
         reflexive.any(|own| !bases.insert(own.base))
     }
+}
+
+fn explained(is_own: bool, candidate: &Candidate, fate: CandidateFate) -> CandidateExplanation {
+    let (kind, address) = (candidate.kind, candidate.address.clone());
+    CandidateExplanation { is_own, kind, address, fate }
 }

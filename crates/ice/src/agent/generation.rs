@@ -6,6 +6,7 @@ use alloc::string::String;
 use pinhole_sansio::Instant;
 use pinhole_stun::IntegrityKey;
 
+use super::remote::Ignored;
 use super::requests::EarlyCheck;
 use crate::candidate::RemoteCandidates;
 use crate::check::InFlight;
@@ -35,6 +36,7 @@ pub(super) struct Generation {
 pub(super) struct RemoteSide {
     pub(super) session: Option<RemoteSession>,
     pub(super) candidates: RemoteCandidates,
+    pub(super) ignored: Ignored,
     /// The peer has no more candidates (RFC 8838 §14).
     pub(super) ended: bool,
     /// Authentic checks that came before the credentials did.

@@ -10,6 +10,7 @@ mod member;
 mod nomination;
 mod pairing;
 mod relaying;
+mod remote;
 mod requests;
 mod responses;
 mod restart;
@@ -29,12 +30,12 @@ use rand::{Rng, SeedableRng};
 
 pub use input::{DropReason, Received};
 pub use liveness::State;
-pub use view::PairInfo;
+pub use view::{CandidateInfo, PairInfo};
 
 pub(crate) use member::Common;
 
 use crate::abilities::Abilities;
-use crate::candidate::{AddRemote, Candidate, Component, LocalCandidates};
+use crate::candidate::{Component, LocalCandidates};
 use crate::config::{CandidatePolicy, Config, TurnServer};
 use crate::consent::Power;
 use crate::credentials::Credentials;
@@ -247,38 +248,6 @@ impl Agent {
         self.settle_roles_with_lite();
     }
 
-    /// Takes a candidate that the peer signalled, before or after its credentials.
-    ///
-    /// Ignored, as the RFCs ask: names, and TCP candidates that are not for this agent to connect to (RFC 8839 §5.1),
-    /// those of another component (RFC 8445 §6.1.2.2) or of another generation of credentials, those after the end of
-    /// candidates (RFC 8838 §14), what exceeds the configured number.
-    pub fn add_remote_candidate(&mut self, candidate: Candidate, now: Instant) {
-        let address = candidate.transport_address();
-        let Some(address) = address.filter(|address| self.may_check(*address)) else { return };
-        let is_ours = candidate.component == self.local.candidates.component()
-            && !self.is_of_other_generation(&candidate);
-        if self.generation.remote.ended || self.is_over() || !is_ours {
-            return;
-        }
-        match self.generation.remote.candidates.add(
-            address,
-            candidate,
-            self.config.max_remote_candidates,
-        ) {
-            AddRemote::Added => self.pair_remote(address, now),
-            AddRemote::Confirmed => self.reprioritize(),
-            AddRemote::Duplicate | AddRemote::Full => return,
-        }
-        self.after_input(now);
-    }
-
-    /// The peer has no more candidates (RFC 8838 §14).
-    pub fn end_of_remote_candidates(&mut self, now: Instant) {
-        self.generation.remote.ended = true;
-        self.conclude_both_lite(now);
-        self.after_input(now);
-    }
-
     /// Ends the session: TURN servers are told, nothing else is sent any more, and nothing more happens.
     pub fn close(&mut self, now: Instant) {
         self.set_state(State::Closed);
@@ -361,17 +330,6 @@ impl Agent {
 
     const fn is_over(&self) -> bool {
         matches!(self.state, State::Failed | State::Closed)
-    }
-
-    /// RFC 8838 §11: a candidate that names a user fragment belongs to that one alone.
-    fn is_of_other_generation(&self, candidate: &Candidate) -> bool {
-        let ours = self
-            .generation
-            .remote
-            .session
-            .as_ref()
-            .map(|session| session.credentials.ufrag.as_str());
-        matches!((candidate.extension("ufrag"), ours), (Some(theirs), Some(ours)) if theirs != ours)
     }
 
     fn fresh_transaction_id(&mut self) -> TransactionId {

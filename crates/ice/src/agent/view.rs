@@ -3,11 +3,29 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use pinhole_sansio::Transport;
+
 use super::Agent;
 use super::generation::Generation;
 use crate::candidate::{Candidate, CandidateKind};
 use crate::pair::{Pair, PairFailure, PairId, PairPriority, PairState};
 use crate::stats::PairStats;
+
+/// A candidate with what is known about it beside what is signalled, after `RTCIceCandidateStats` of the W3C.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CandidateInfo<'a> {
+    /// The candidate: its address, port, protocol, type, priority, foundation, related address.
+    pub candidate: &'a Candidate,
+    /// The user fragment that it belongs to; empty for the peer's as long as that is unknown.
+    pub username_fragment: &'a str,
+    /// The socket or relayed address that it is sent from. `None` for the peer's.
+    pub base: Option<SocketAddr>,
+    /// The STUN or TURN server that it was learned from.
+    pub server: Option<SocketAddr>,
+    /// How that TURN server is reached, where it is a relayed one of an allocation that stands.
+    pub relay_protocol: Option<Transport>,
+}
 
 /// A pair as it stands now.
 #[derive(Clone, Debug)]
@@ -68,6 +86,30 @@ impl Agent {
     /// All candidates of the peer's that can be checked, peer-reflexive ones included.
     pub fn remote_candidates(&self) -> impl Iterator<Item = &Candidate> {
         self.generation.remote.candidates.iter().map(|remote| &remote.candidate)
+    }
+
+    /// What is known about our candidates.
+    pub fn local_candidate_infos(&self) -> impl Iterator<Item = CandidateInfo<'_>> {
+        self.local.candidates.iter().map(|local| CandidateInfo {
+            candidate: &local.candidate,
+            username_fragment: self.generation.credentials.ufrag.as_str(),
+            base: Some(local.base.address),
+            server: local.server,
+            relay_protocol: self.relays.transport_of(local.address.address),
+        })
+    }
+
+    /// What is known about the peer's.
+    pub fn remote_candidate_infos(&self) -> impl Iterator<Item = CandidateInfo<'_>> {
+        let session = self.generation.remote.session.as_ref();
+        let username_fragment = session.map_or("", |session| session.credentials.ufrag.as_str());
+        self.generation.remote.candidates.iter().map(move |remote| CandidateInfo {
+            candidate: &remote.candidate,
+            username_fragment,
+            base: None,
+            server: None,
+            relay_protocol: None,
+        })
     }
 
     pub(super) fn info(&self, pair: &Pair) -> Option<PairInfo<'_>> {

@@ -32,6 +32,8 @@ pub(crate) struct LocalCandidate {
     pub(crate) candidate: Candidate,
     pub(crate) address: TransportAddress,
     pub(crate) base: TransportAddress,
+    /// Who has told of it.
+    pub(crate) server: Option<SocketAddr>,
     /// Equal for equal foundations.
     pub(crate) foundation: u16,
 }
@@ -228,6 +230,7 @@ impl LocalCandidates {
             candidate,
             address,
             base: base.address,
+            server: server.map(|(_, address)| address),
             foundation: number,
         });
         self.candidates.last()

@@ -11,7 +11,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 use core::time::Duration;
 
-use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit};
+use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit, Transport};
 use pinhole_stun::{Class, MessageWriter, Method, Retransmission, TransactionId};
 use pinhole_turn::client::{self, Client, Received, ToServer};
 use rand::rngs::ChaCha12Rng;
@@ -258,6 +258,12 @@ impl Relays {
     /// Whether the allocation with this address stands.
     pub(crate) fn is_live(&self, relayed: SocketAddr) -> bool {
         self.position(relayed).is_some()
+    }
+
+    /// How the server of this address is reached.
+    pub(crate) fn transport_of(&self, relayed: SocketAddr) -> Option<Transport> {
+        let relay = self.relays.get(self.position(relayed)?)?;
+        relay.link().map(|link| link.path.transport)
     }
 
     /// After a restart all allocations are of use again, if they are still there: each server is asked, and one that is
