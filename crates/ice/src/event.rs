@@ -134,8 +134,8 @@ pub enum Command {
     ConnectToPeer {
         /// For which pair.
         pair: PairId,
-        /// The address to connect from, at any port.
-        local: IpAddr,
+        /// The address to connect from; port 0 stands for any.
+        local: SocketAddr,
         /// Where the peer listens.
         remote: SocketAddr,
     },

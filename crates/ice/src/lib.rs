@@ -89,7 +89,8 @@
 //!   have swallowed our own check, so it is given as much time again as the peer's check took to come.
 //! - *Strict order of priority* among waiting pairs of one kind (§6.1.4.2): those whose addresses were tried the least
 //!   go first, so that dead interfaces cost little. Pairs that are worse than a valid one are not checked unasked.
-//! - *Simultaneous-open* TCP candidates (RFC 6544 §4.1, optional): few NATs let them through, and few systems can.
+//! - *Reflexive and relayed TCP candidates* (RFC 6544 §5.2, §5.4, both optional): few NATs let the former through, and
+//!   where UDP is blocked a relay is reached over TCP already.
 //! - *One checklist for all components of a stream* (§6.1.2): in a [`Session`] each component has its own, and they
 //!   take turns.
 //! - *Doubling the time between transmissions* of a check (RFC 8489 §6.2.1, SHOULD): a lossy path is tried every

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pinhole_ice::{
-    Agent, Candidate, CandidateTransport, Command, Config, Event, PairFailure, PairState, Received,
-    Role, State, TcpType,
+    Agent, Candidate, CandidateTransport, Command, Config, Event, PairFailure, PairId, PairState,
+    Received, Role, State, TcpType,
 };
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit, Transport};
 
@@ -20,6 +20,10 @@ enum Listener {
     Accepts,
     Refuses,
     IsSilent,
+    /// B's connection has come first, so that A's has no place any more.
+    TakesOne,
+    /// A firewall lets a SYN in where one has gone out between the same ports.
+    MeetsHalfWay,
 }
 
 struct Side {
@@ -40,29 +44,53 @@ struct Net {
     listener: Listener,
     next_port: u16,
     connected: usize,
+    /// SYNs that have gone out: from which side, for which pair.
+    half_open: Vec<(usize, PairId, FiveTuple)>,
 }
 
 impl Net {
+    /// Both open and accept connections at one port.
+    fn from_one_port(listener: Listener) -> Self {
+        let mut net = Self::bare([true, true], listener);
+        let now = net.now;
+        for (side, own) in ["192.0.2.1:7000", "192.0.2.2:7000"].into_iter().enumerate() {
+            net.sides[side].agent.add_tcp_simultaneous_open(address(own), now).unwrap();
+        }
+        net.signal();
+        net
+    }
+
     /// A has a UDP socket and opens connections; B has a UDP socket and a listener.
     fn new(passes_udp: bool, listener: Listener) -> Self {
-        let now = Instant::ZERO;
-        let mut seed = 0;
-        let sides = [Role::Controlling, Role::Controlled].map(|role| {
-            seed += 1;
-            let config = Config { tcp: role == Role::Controlling, ..Config::new(role) };
-            let agent = Agent::new(config, [seed; 32], now);
-            let (candidates, events, closed, sent) = (vec![], vec![], vec![], vec![]);
-            Side { agent, candidates, events, closed, sent, data: vec![] }
-        });
-        let on_the_way = VecDeque::new();
-        let mut net =
-            Self { sides, now, on_the_way, passes_udp, listener, next_port: 40_000, connected: 0 };
+        let mut net = Self { passes_udp, ..Self::bare([true, false], listener) };
+        let now = net.now;
         net.sides[0].agent.add_base(address("192.0.2.1:5000"), now).unwrap();
         net.sides[1].agent.add_base(address("192.0.2.2:443"), now).unwrap();
         // The same address and port as the UDP socket, as servers have it.
         net.sides[1].agent.add_tcp_listener(address("192.0.2.2:443"), now).unwrap();
         net.signal();
         net
+    }
+
+    /// No UDP passes.
+    fn bare(tcp: [bool; 2], listener: Listener) -> Self {
+        let now = Instant::ZERO;
+        let sides = [Role::Controlling, Role::Controlled].map(|role| {
+            let config = Config { tcp: tcp[role as usize], ..Config::new(role) };
+            let agent = Agent::new(config, [1 + role as u8; 32], now);
+            let (candidates, events, closed, sent) = (vec![], vec![], vec![], vec![]);
+            Side { agent, candidates, events, closed, sent, data: vec![] }
+        });
+        Self {
+            sides,
+            now,
+            on_the_way: VecDeque::new(),
+            passes_udp: false,
+            listener,
+            next_port: 40_000,
+            connected: 0,
+            half_open: Vec::new(),
+        }
     }
 
     fn signal(&mut self) {
@@ -108,9 +136,9 @@ impl Net {
         done(self)
     }
 
-    /// Does what the agents ask for.
+    /// Does what the agents ask for, twice: a connection gives both of them something to send.
     fn settle(&mut self) {
-        for from in [0, 1] {
+        for from in [0, 1, 0, 1] {
             while let Some(Transmit { five_tuple, payload }) =
                 self.sides[from].agent.poll_transmit()
             {
@@ -129,23 +157,42 @@ impl Net {
                 match command {
                     Command::ConnectToPeer { pair, local, remote } => {
                         self.connected += 1;
-                        self.next_port += 1;
-                        let local = SocketAddr::new(local, self.next_port);
-                        let five_tuple = FiveTuple { transport: Transport::Tcp, local, remote };
-                        let answer = match self.listener {
-                            Listener::Accepts => Some(Some(five_tuple)),
-                            Listener::Refuses => Some(None),
-                            Listener::IsSilent => None,
-                        };
-                        if let Some(answer) = answer {
-                            self.sides[from].agent.peer_connected(pair, answer, self.now);
-                        }
+                        self.connect(from, pair, local, remote);
                     }
                     Command::DisconnectPeer(five_tuple) => self.sides[from].closed.push(five_tuple),
                     other => panic!("{other:?}"),
                 }
             }
             self.sides[from].collect();
+        }
+    }
+
+    fn connect(&mut self, from: usize, pair: PairId, local: SocketAddr, remote: SocketAddr) {
+        self.next_port += 1;
+        let port = if local.port() == 0 { self.next_port } else { local.port() };
+        let local = SocketAddr::new(local.ip(), port);
+        let five_tuple = FiveTuple { transport: Transport::Tcp, local, remote };
+        let now = self.now;
+        match self.listener {
+            Listener::Accepts => {
+                self.sides[from].agent.peer_connected(pair, Some(five_tuple), now);
+            }
+            Listener::Refuses => self.sides[from].agent.peer_connected(pair, None, now),
+            Listener::IsSilent => {}
+            Listener::TakesOne => {
+                let taken = (from == 1).then_some(five_tuple);
+                self.sides[from].agent.peer_connected(pair, taken, now);
+            }
+            Listener::MeetsHalfWay => {
+                let mut half = self.half_open.iter();
+                if let Some(half) = half.position(|half| half.2 == five_tuple.reversed()) {
+                    let (other, theirs, reversed) = self.half_open.remove(half);
+                    self.sides[other].agent.peer_connected(theirs, Some(reversed), now);
+                    self.sides[from].agent.peer_connected(pair, Some(five_tuple), now);
+                } else {
+                    self.half_open.push((from, pair, five_tuple));
+                }
+            }
         }
     }
 
@@ -281,4 +328,49 @@ fn closing_closes_connections_too() {
     }
     net.settle();
     assert_eq!(net.sides.each_ref().map(|side| side.closed.len()), [1; 2]);
+}
+
+#[test]
+fn between_two_firewalls_both_open_the_connection_at_once() {
+    // RFC 6544 §4.5, §6.2: only candidates of this kind are paired with one another.
+    let mut net = Net::from_one_port(Listener::MeetsHalfWay);
+    let line = net.sides[0].candidates[0].to_string();
+    assert!(line.contains("192.0.2.1 7000 typ host tcptype so"), "{line}");
+    assert!(net.run_until(Duration::from_secs(10), Net::are_completed));
+    assert_eq!(net.connected, 2, "one half each");
+    let five_tuple = net.send(0, b"data");
+    assert_eq!((five_tuple.local.port(), five_tuple.remote.port()), (7_000, 7_000));
+    net.run_until(LATENCY * 2, |net| net.sides[1].data.len() == 1);
+    assert_eq!(net.sides[1].data, [b"data"]);
+}
+
+#[test]
+fn a_restart_goes_on_with_the_connection_between_the_same_ports() {
+    // RFC 6544 §9.2: "MUST NOT attempt to open a new connection".
+    let mut net = Net::from_one_port(Listener::MeetsHalfWay);
+    assert!(net.run_until(Duration::from_secs(10), Net::are_completed));
+    let (five_tuple, now) = (net.send(0, b"data"), net.now);
+    for side in &mut net.sides {
+        side.agent.restart(now).unwrap();
+        side.collect();
+    }
+    net.signal();
+    let is_selected = |side: &Side| {
+        let selected =
+            side.events.iter().filter(|event| matches!(event, Event::PairSelected { .. }));
+        selected.count() == 2
+    };
+    assert!(net.run_until(Duration::from_secs(10), |net| net.sides.iter().all(is_selected)));
+    net.run_until(Duration::from_secs(30), |_| false);
+    assert!(net.are_completed());
+    assert_eq!((net.connected, net.send(1, b"data")), (2, five_tuple.reversed()));
+    assert!(net.sides.iter().all(|side| side.closed.is_empty()));
+}
+
+#[test]
+fn one_connection_between_the_two_ports_is_enough() {
+    // RFC 6544 §7.2: a base of this kind accepts connections too.
+    let mut net = Net::from_one_port(Listener::TakesOne);
+    assert!(net.run_until(Duration::from_secs(10), Net::are_completed));
+    assert_eq!(net.send(0, b"data").transport, Transport::Tcp);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -93,7 +93,12 @@ async fn serve_accepted(shared: Arc<Shared>, stream: TcpStream) {
 }
 
 /// Opens the connection for a pair, and serves it to its end.
-pub(crate) async fn connect(shared: Arc<Shared>, pair: PairId, local: IpAddr, remote: SocketAddr) {
+pub(crate) async fn connect(
+    shared: Arc<Shared>,
+    pair: PairId,
+    local: SocketAddr,
+    remote: SocketAddr,
+) {
     let opened = match open(local, remote).await {
         Ok(stream) => five_tuple_of(&stream).map(|five_tuple| (stream, five_tuple)),
         Err(error) => Err(error),
@@ -131,9 +136,9 @@ async fn serve(shared: &Shared, stream: TcpStream, five_tuple: FiveTuple, tell: 
     shared.with_agent(|agent, now| agent.peer_disconnected(five_tuple, now));
 }
 
-async fn open(local: IpAddr, remote: SocketAddr) -> io::Result<TcpStream> {
+async fn open(local: SocketAddr, remote: SocketAddr) -> io::Result<TcpStream> {
     let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.bind(SocketAddr::new(local, 0))?;
+    socket.bind(local)?;
     socket.connect(remote).await
 }
 

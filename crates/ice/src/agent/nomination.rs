@@ -146,10 +146,11 @@ impl Agent {
         self.select(id, SelectionReason::Nominated, now);
     }
 
-    /// Whether each check nominates its pair (RFC 5245 §8.1.1.2).
+    /// Whether each check nominates its pair (RFC 5245 §8.1.1.2), which must not be with TCP (RFC 6544 §8).
     pub(super) fn is_aggressive(&self) -> bool {
         let is_old = !self.peer.ice2 && !self.may_renominate();
-        self.role == Role::Controlling && self.config.nomination.aggressive && is_old
+        let is_wanted = self.config.nomination.aggressive && is_old;
+        is_wanted && self.role == Role::Controlling && !self.has_tcp()
     }
 
     /// A check that nominated its pair was answered: of those the best is used (RFC 5245 §8.1.1.2).

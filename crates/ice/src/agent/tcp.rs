@@ -23,12 +23,33 @@ impl Agent {
         address: SocketAddr,
         now: Instant,
     ) -> Result<(), AgentError> {
+        self.add_tcp_base(TcpType::Passive, address, now)
+    }
+
+    /// Gives the agent an address from whose port connections are opened and accepted, which must be another one than a
+    /// listener's: a simultaneous-open candidate. Where firewalls guard both sides, each lets the other's
+    /// SYN in because its own has gone out. It takes [`Config::tcp`](crate::Config::tcp) to be paired.
+    ///
+    /// # Errors
+    /// [`AgentError::UnusableBase`], [`AgentError::Over`].
+    pub fn add_tcp_simultaneous_open(
+        &mut self,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        self.add_tcp_base(TcpType::SimultaneousOpen, address, now)
+    }
+
+    fn add_tcp_base(
+        &mut self,
+        tcp_type: TcpType,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Result<(), AgentError> {
         self.ensure_open()?;
-        if address.port() == 0 || address.ip().is_unspecified() {
-            return Err(AgentError::UnusableBase(address));
-        }
-        let base = TransportAddress::tcp(TcpType::Passive, address);
-        if !self.local.candidates.add_base(base) {
+        let base = TransportAddress::tcp(tcp_type, address);
+        let is_fit = address.port() != 0 && !address.ip().is_unspecified();
+        if !is_fit || !self.local.candidates.add_base(base) {
             return Err(AgentError::UnusableBase(address));
         }
         self.add_tcp_host(base);
@@ -57,7 +78,8 @@ impl Agent {
     pub fn peer_connected(&mut self, pair: PairId, connection: Option<FiveTuple>, now: Instant) {
         let waiting = self.generation.checklist.get_mut(pair);
         let is_waited_for = waiting.is_some_and(|pair| {
-            let is_waited_for = pair.connecting_until.take().is_some();
+            // Of a simultaneous open, the peer's half may have come first.
+            let is_waited_for = pair.connecting_until.take().is_some() && pair.connection.is_none();
             if is_waited_for {
                 pair.connection = connection;
             }
@@ -85,11 +107,10 @@ impl Agent {
             pair.connection = None;
             let id = pair.id;
             agent.fail_pair(id, PairFailure::NotConnected);
-            Some(id)
+            Some(())
         };
-        if ended(self).is_none() {
-            self.with_previous(ended);
-        }
+        ended(self);
+        self.with_previous(ended);
         self.after_input(now);
     }
 
@@ -97,30 +118,49 @@ impl Agent {
     pub(super) fn remove_tcp(&mut self, address: SocketAddr) {
         let is_last = self.local.candidates.sockets().all(|other| other.ip() != address.ip());
         let active = is_last.then(|| TransportAddress::active(address.ip()));
-        let passive = TransportAddress::tcp(TcpType::Passive, address);
-        for base in active.into_iter().chain([passive]) {
+        let [passive, simultaneous] = [TcpType::Passive, TcpType::SimultaneousOpen]
+            .map(|tcp_type| TransportAddress::tcp(tcp_type, address));
+        for base in active.into_iter().chain([passive, simultaneous]) {
             if self.local.candidates.remove_base(base) {
                 self.end_all_pairs_from(base, PairFailure::BaseRemoved);
             }
         }
     }
 
+    /// Whether there are TCP candidates on either side.
+    pub(super) fn has_tcp(&self) -> bool {
+        let mut own = self.local.candidates.iter().map(|own| own.address);
+        let mut remote = self.generation.remote.candidates.iter().map(|remote| remote.address);
+        own.any(|address| !address.is_udp()) || remote.any(|address| !address.is_udp())
+    }
+
     /// Whether there may be a pair with a candidate at this address. One that opens connections itself is known when
     /// its connection comes.
     pub(super) fn may_check(&self, remote: TransportAddress) -> bool {
-        remote.is_udp() || self.config.tcp && remote.waits_for_connections()
+        remote.is_udp() || self.config.tcp && !remote.is_active()
     }
 
-    /// Has a connection opened for a pair, as its first check needs one (§7.1).
+    /// Has a connection opened for a pair, as its first check needs one (§7.1), unless it stands already.
     pub(super) fn connect_to_peer(&mut self, id: PairId, now: Instant) {
+        let existing = self.existing_connection(id);
         let Some(pair) = self.generation.checklist.get_mut(id) else { return };
-        if pair.connecting_until.is_none() {
+        pair.connection = existing;
+        if existing.is_some() {
+            self.send_check(id, Purpose::Connectivity, now);
+        } else if pair.connecting_until.is_none() {
             pair.first_check.get_or_insert(now);
             pair.connecting_until = Some(now + CONNECT);
-            let (local, remote) = (pair.local.ip(), pair.remote.address);
+            let (local, remote) = (pair.local.connects_from(), pair.remote.address);
             self.commands.push_back(Command::ConnectToPeer { pair: id, local, remote });
         }
         self.generation.checklist.set_state(id, PairState::InProgress, &mut self.events);
+    }
+
+    /// The connection between these two ports that was there before a restart: "that existing connection is reused"
+    /// (§9.2).
+    fn existing_connection(&self, id: PairId) -> Option<FiveTuple> {
+        let pair = self.generation.checklist.get(id).filter(|pair| !pair.local.is_active())?;
+        self.previous.as_ref()?.checklist.find(pair.local, pair.remote)?.connection
     }
 
     /// Gives up connections that nobody has told about.
@@ -132,7 +172,13 @@ impl Agent {
 
     /// Closes connections that are of no more use.
     pub(super) fn hang_up(&mut self, connections: impl IntoIterator<Item = FiveTuple>) {
-        self.commands.extend(connections.into_iter().map(Command::DisconnectPeer));
+        let previous = self.previous.as_ref().map(|previous| &previous.checklist);
+        let lists = [Some(&self.generation.checklist), previous];
+        let is_used = |connection: &FiveTuple| {
+            lists.iter().flatten().any(|list| list.of_five_tuple(*connection).is_some())
+        };
+        let unused = connections.into_iter().filter(|connection| !is_used(connection));
+        self.commands.extend(unused.map(Command::DisconnectPeer));
     }
 
     /// The candidates that a five-tuple lies between, as far as we can tell: over TCP those of its pair, or a listener's
@@ -147,9 +193,12 @@ impl Agent {
         }
         let known = self.generation.checklist.of_five_tuple(five_tuple);
         known.map(|pair| (pair.local, pair.remote)).or_else(|| {
-            let base = TransportAddress::tcp(TcpType::Passive, local);
-            let source = TransportAddress::tcp(TcpType::Active, remote);
-            self.local.candidates.base(base).map(|_| (base, source))
+            let accepted_by = |own: TcpType| {
+                let base = TransportAddress::tcp(own, local);
+                let source = TransportAddress::tcp(own.counterpart(), remote);
+                self.local.candidates.base(base).map(|_| (base, source))
+            };
+            accepted_by(TcpType::Passive).or_else(|| accepted_by(TcpType::SimultaneousOpen))
         })
     }
 }

@@ -48,6 +48,19 @@ impl TransportAddress {
         fits && are_of_one_scope(self.ip(), remote.ip())
     }
 
+    /// Whether its side opens the connection, and nobody else can.
+    pub(crate) const fn is_active(self) -> bool {
+        matches!(self.transport, CandidateTransport::Tcp(TcpType::Active))
+    }
+
+    /// Where connections of this candidate's begin: at any port, which 0 stands for, or at its own (RFC 6544 §5.1).
+    pub(crate) const fn connects_from(self) -> SocketAddr {
+        match self.is_active() {
+            true => SocketAddr::new(self.ip(), 0),
+            false => self.address,
+        }
+    }
+
     /// The transport that its bytes travel over.
     pub(crate) const fn carrier(self) -> Transport {
         match self.transport {
