@@ -24,6 +24,7 @@ use crate::pair::PairId;
 pub(super) enum Input {
     AddBase(SocketAddr),
     AddTcpListener(SocketAddr),
+    AddTcpSimultaneousOpen(SocketAddr),
     AddMapped(SocketAddr, SocketAddr),
     RemoveBase(SocketAddr),
     EndOfBases,
@@ -65,6 +66,9 @@ impl Input {
                 format!("{:?}", agent.add_mapped_address(mapped, base, now))
             }
             Self::AddTcpListener(address) => format!("{:?}", agent.add_tcp_listener(address, now)),
+            Self::AddTcpSimultaneousOpen(address) => {
+                format!("{:?}", agent.add_tcp_simultaneous_open(address, now))
+            }
             Self::RemoveBase(address) => format!("{:?}", agent.remove_base(address, now)),
             Self::EndOfBases => format!("{:?}", agent.end_of_bases(now)),
             Self::AddStunServer(server) => format!("{:?}", agent.add_stun_server(server, now)),
@@ -122,6 +126,7 @@ impl fmt::Display for Input {
             Self::AddBase(address) => write!(f, "base {address}"),
             Self::AddMapped(mapped, base) => write!(f, "mapped {mapped} {base}"),
             Self::AddTcpListener(address) => write!(f, "listener {address}"),
+            Self::AddTcpSimultaneousOpen(address) => write!(f, "simultaneous {address}"),
             Self::RemoveBase(address) => write!(f, "base-gone {address}"),
             Self::EndOfBases => f.write_str("bases-end"),
             Self::AddStunServer(server) => write!(f, "stun {server}"),
@@ -179,6 +184,7 @@ impl FromStr for Input {
             "base" => Self::AddBase(fields.parse("the address")?),
             "mapped" => Self::AddMapped(fields.parse("the address")?, fields.parse("the base")?),
             "listener" => Self::AddTcpListener(fields.parse("the address")?),
+            "simultaneous" => Self::AddTcpSimultaneousOpen(fields.parse("the address")?),
             "base-gone" => Self::RemoveBase(fields.parse("the address")?),
             "bases-end" => Self::EndOfBases,
             "stun" => Self::AddStunServer(fields.parse("the address")?),

@@ -103,6 +103,19 @@ impl Recorder {
         self.record(&input, now, |agent| agent.add_tcp_listener(address, now))
     }
 
+    /// As [`Agent::add_tcp_simultaneous_open`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_tcp_simultaneous_open(
+        &mut self,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        let input = Input::AddTcpSimultaneousOpen(address);
+        self.record(&input, now, |agent| agent.add_tcp_simultaneous_open(address, now))
+    }
+
     /// As [`Agent::add_mapped_address`].
     ///
     /// # Errors

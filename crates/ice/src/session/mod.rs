@@ -193,6 +193,22 @@ impl Session {
         Ok(())
     }
 
+    /// Gives a component an address to open and accept TCP connections at; as [`Agent::add_tcp_simultaneous_open`].
+    ///
+    /// # Errors
+    /// As there, and when the component is unknown.
+    pub fn add_tcp_simultaneous_open(
+        &mut self,
+        place: Place,
+        address: SocketAddr,
+        now: Instant,
+    ) -> Result<(), AgentError> {
+        let added = self.with(place, now, |agent| agent.add_tcp_simultaneous_open(address, now));
+        added.ok_or(AgentError::UnusableComponent(place.component))??;
+        self.listeners.insert(address, place);
+        Ok(())
+    }
+
     /// Takes a socket away; as [`Agent::remove_base`].
     pub fn remove_base(&mut self, address: SocketAddr, now: Instant) {
         let places = [self.bases.remove(&address), self.listeners.remove(&address)];
