@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant};
 
@@ -165,17 +166,23 @@ impl Checklist {
         self.pairs.iter().filter_map(|pair| pair.trigger_at).min()
     }
 
-    /// A pair whose first check is to be repeated by now.
-    pub(crate) fn next_repeat(&mut self, now: Instant) -> Option<PairId> {
-        let is_due = |pair: &&mut Pair| pair.repeat_at().is_some_and(|at| at <= now);
-        let pair = self.pairs.iter_mut().find(is_due)?;
-        pair.repeat = Repeat::Over;
-        Some(pair.id)
+    /// A pair whose first check is to be repeated now; later than a retransmission would be, it is not.
+    pub(crate) fn next_repeat(
+        &mut self,
+        valid: Option<PairPriority>,
+        now: Instant,
+    ) -> Option<PairId> {
+        let is_better = |pair: &&mut Pair| valid.is_none_or(|valid| pair.priority > valid);
+        self.pairs.iter_mut().take_while(is_better).find_map(|pair| {
+            let at = pair.repeat_at().filter(|at| *at <= now)?;
+            pair.repeat = Repeat::Over;
+            (now < at + REPEAT_WITHIN).then_some(pair.id)
+        })
     }
 
     /// When [`next_repeat`](Self::next_repeat) gives a pair.
-    pub(crate) fn repeat_at(&self) -> Option<Instant> {
-        self.pairs.iter().filter_map(Pair::repeat_at).min()
+    pub(crate) fn repeat_at(&self, valid: Option<PairPriority>) -> Option<Instant> {
+        self.better_than(valid).filter_map(Pair::repeat_at).min()
     }
 
     /// Keeps the valid pairs only, and `undecided` ones: nothing more is to be checked (§8.1.2). Returns those that went.
@@ -300,6 +307,9 @@ impl Checklist {
             .sum()
     }
 }
+
+/// From when a check may be repeated until it is retransmitted at the earliest.
+const REPEAT_WITHIN: Duration = Duration::from_millis(300);
 
 impl NewPair {
     fn into_pair(self, id: PairId) -> Pair {

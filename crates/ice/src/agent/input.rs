@@ -116,7 +116,6 @@ impl Agent {
         let happened = self.relays.handle_timeout(now);
         self.relays_changed(happened, now);
         self.trigger_overdue(now);
-        self.repeat_unanswered(now);
         self.give_up_connecting(now);
         // First transmissions go before later ones, or else those of many dead pairs would leave the last pair no turn.
         if self.generation.checklist.has_next(self.valid_priority()) {
@@ -146,7 +145,6 @@ impl Agent {
             self.next_start(),
             self.backup_deadline(),
             self.generation.checklist.overdue_at(),
-            self.generation.checklist.repeat_at(),
             self.generation.checklist.unconnected_at(),
             self.generation.deadline(self.pacer.next()),
             self.previous.as_ref().and_then(|previous| previous.deadline(self.pacer.next())),

@@ -209,18 +209,6 @@ impl Agent {
         }
     }
 
-    /// Checks a pair once more where nothing came back and nothing else is to be done, as a transaction of its own: "MUST NOT
-    /// use an RTO value smaller than 500 ms" (RFC 8445 §14.3) is about retransmissions. A lost first flight then costs
-    /// a fifth of a second.
-    pub(super) fn repeat_unanswered(&mut self, now: Instant) {
-        while let Some(id) = self.generation.checklist.next_repeat(now) {
-            let valid = self.valid_priority();
-            if valid.is_none() && !self.generation.checklist.has_next(valid) {
-                self.trigger(id, now);
-            }
-        }
-    }
-
     /// Keeps a check for later, once for each path; the newest are dropped when there are too many.
     fn keep_early_check(&mut self, check: EarlyCheck) {
         let early = &mut self.generation.remote.early;
