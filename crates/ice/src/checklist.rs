@@ -220,6 +220,12 @@ impl Checklist {
         self.triggered.retain(|id| gone.iter().all(|pair| pair.id != *id));
     }
 
+    /// Forgets these pairs.
+    pub(crate) fn forget(&mut self, gone: &[PairId]) {
+        self.pairs.retain(|pair| !gone.contains(&pair.id));
+        self.triggered.retain(|id| !gone.contains(id));
+    }
+
     pub(crate) fn set_state(&mut self, id: PairId, state: PairState, events: &mut Events) {
         if let Some(pair) = self.get_mut(id)
             && pair.state != state

@@ -19,6 +19,10 @@ use crate::role::Role;
 pub enum Event {
     /// A candidate to signal to the peer.
     CandidateGathered(Candidate),
+    /// A candidate that was signalled leads nowhere any more: its socket is gone, or its TURN server has taken it away.
+    /// Where signaling has words for that, tell the peer
+    /// ([`Agent::remove_remote_candidate`](crate::Agent::remove_remote_candidate)).
+    CandidateRemoved(Candidate),
     /// A STUN server told what address it sees. When it is the base's own there is no NAT between, and no
     /// candidate comes of it.
     MappedAddressLearned {

@@ -65,6 +65,8 @@ pub enum CandidateFate {
     AfterTheEnd,
     /// There were too many before it.
     TooMany,
+    /// The peer has taken it back.
+    Removed,
 }
 
 /// Where a pair stands, and why.
@@ -219,6 +221,7 @@ impl fmt::Display for CandidateFate {
             Self::OtherGeneration => "of other credentials than this session's",
             Self::AfterTheEnd => "came after the end of candidates",
             Self::TooMany => "one too many",
+            Self::Removed => "taken back",
         })
     }
 }

@@ -75,6 +75,9 @@ pub enum PairFailure {
     /// The application has taken the socket away.
     #[error("its socket was removed")]
     BaseRemoved,
+    /// The peer has taken its candidate back.
+    #[error("the peer has taken its candidate back")]
+    CandidateRemoved,
     /// The peer's consent to receive ran out or was taken back (RFC 7675 §5).
     #[error("consent was lost")]
     ConsentLost,

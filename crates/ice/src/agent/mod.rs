@@ -11,6 +11,7 @@ mod nomination;
 mod pairing;
 mod relaying;
 mod remote;
+mod removal;
 mod requests;
 mod responses;
 mod restart;

@@ -9,7 +9,7 @@ use pinhole_turn::Header;
 use pinhole_turn::client::ToServer;
 
 use super::{Agent, AgentError};
-use crate::candidate::TransportAddress;
+use crate::candidate::{Candidate, CandidateKind, LocalCandidate, TransportAddress};
 use crate::config::CandidatePolicy;
 use crate::event::{Event, ServerConnection};
 use crate::gather::GatheringError;
@@ -76,6 +76,7 @@ impl Agent {
                 Happening::Lost { server, relayed, reason } => {
                     for relayed in relayed.into_iter().flatten() {
                         self.events.push(Event::RelayLost { relayed, server, reason });
+                        self.tell_removed(relayed.into());
                         self.end_all_pairs_from(relayed, PairFailure::RelayLost);
                     }
                 }
@@ -176,17 +177,24 @@ impl Agent {
         address: impl Into<TransportAddress>,
         base: impl Into<TransportAddress>,
     ) {
-        let (address, base) = (address.into(), base.into());
+        let found = self.local.candidates.find(address.into(), base.into());
+        let told = found.and_then(|found| self.as_told(found));
+        self.events.extend(told.map(Event::CandidateGathered));
+    }
+
+    /// A candidate as the peer may see it, if it may. It learns of peer-reflexive ones by itself.
+    pub(super) fn as_told(&self, local: &LocalCandidate) -> Option<Candidate> {
         let policy = self.config.candidates;
-        let Some(found) = self.local.candidates.find(address, base) else { return };
-        let mut candidate = found.candidate.clone();
+        let is_hidden = match local.candidate.kind {
+            CandidateKind::Host => policy == CandidatePolicy::NoHost,
+            CandidateKind::PeerReflexive => true,
+            CandidateKind::ServerReflexive | CandidateKind::Relayed => false,
+        };
+        let mut candidate = local.candidate.clone();
         if policy != CandidatePolicy::All {
             candidate.related = candidate.related.map(hidden);
         }
-        let is_host = address == base && !self.local.candidates.is_relayed(address);
-        if !(is_host && policy == CandidatePolicy::NoHost) {
-            self.events.push(Event::CandidateGathered(candidate));
-        }
+        (!is_hidden).then_some(candidate)
     }
 
     /// Ends what goes through a base, also of before a restart.

@@ -5,12 +5,19 @@ use alloc::vec::Vec;
 use pinhole_sansio::Instant;
 
 use super::Agent;
+use super::generation::RemoteSide;
 use crate::candidate::{AddRemote, Candidate, CandidateAddress, CandidateKind, TransportAddress};
 use crate::explain::{CandidateExplanation, CandidateFate};
 
 /// What was signalled and is of no use, with the reason.
 #[derive(Debug, Default)]
 pub(super) struct Ignored(Vec<CandidateExplanation>);
+
+impl RemoteSide {
+    pub(super) fn ignore(&mut self, candidate: &Candidate, fate: CandidateFate) {
+        self.ignored.keep(candidate.kind, candidate.address.clone(), fate);
+    }
+}
 
 impl Ignored {
     fn keep(&mut self, kind: CandidateKind, address: CandidateAddress, fate: CandidateFate) {
@@ -37,9 +44,7 @@ impl Agent {
         }
         match self.admit(&candidate) {
             Ok(address) => self.take_remote(address, candidate, now),
-            Err(fate) => {
-                self.generation.remote.ignored.keep(candidate.kind, candidate.address, fate);
-            }
+            Err(fate) => self.generation.remote.ignore(&candidate, fate),
         }
     }
 
@@ -81,7 +86,7 @@ impl Agent {
     }
 
     /// RFC 8838 §11: a candidate that names a user fragment belongs to that one alone.
-    fn is_of_other_generation(&self, candidate: &Candidate) -> bool {
+    pub(super) fn is_of_other_generation(&self, candidate: &Candidate) -> bool {
         let session = self.generation.remote.session.as_ref();
         let ours = session.map(|session| session.credentials.ufrag.as_str());
         matches!((candidate.extension("ufrag"), ours), (Some(theirs), Some(ours)) if theirs != ours)

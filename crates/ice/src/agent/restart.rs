@@ -12,7 +12,6 @@ use super::relaying::after_stun_servers;
 use super::{Agent, AgentError, State};
 use crate::candidate::TransportAddress;
 use crate::credentials::Credentials;
-use crate::pair::PairFailure;
 
 impl Agent {
     /// Begins anew with other credentials, which are to be signalled with the candidates that are told from now on;
@@ -58,20 +57,6 @@ impl Agent {
         self.set_state(self.current_state(now));
         self.after_input(now);
         Ok(())
-    }
-
-    /// Takes a socket away, or a listener, with all candidates that were gathered from it. What uses it fails; a restart finds
-    /// another way.
-    pub fn remove_base(&mut self, address: SocketAddr, now: Instant) {
-        let gone = self.local.candidates.remove_base(address);
-        self.gatherer.remove_base(address);
-        let happened = self.relays.remove_base(address, now);
-        self.relays_changed(happened, now);
-        if gone {
-            self.end_all_pairs_from(address, PairFailure::BaseRemoved);
-        }
-        self.remove_tcp(address);
-        self.after_input(now);
     }
 
     /// Tells the candidates that there are once more, and asks all servers again. Reflexive ones may be out of date,

@@ -121,9 +121,7 @@ impl Agent {
         let [passive, simultaneous] = [TcpType::Passive, TcpType::SimultaneousOpen]
             .map(|tcp_type| TransportAddress::tcp(tcp_type, address));
         for base in active.into_iter().chain([passive, simultaneous]) {
-            if self.local.candidates.remove_base(base) {
-                self.end_all_pairs_from(base, PairFailure::BaseRemoved);
-            }
+            self.forget_base(base);
         }
     }
 

@@ -89,6 +89,10 @@ impl RemoteCandidates {
         true
     }
 
+    pub(crate) fn remove(&mut self, address: TransportAddress) {
+        self.candidates.retain(|known| known.address != address);
+    }
+
     pub(crate) fn foundations_mut(&mut self) -> &mut Vec<Foundation> {
         &mut self.foundations
     }

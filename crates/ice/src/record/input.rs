@@ -40,6 +40,7 @@ pub(super) enum Input {
     SetRemoteWithoutIce(SocketAddr),
     SetRemoteAbilities(Abilities),
     AddRemoteCandidate(Candidate),
+    RemoveRemoteCandidate(Candidate),
     EndOfRemoteCandidates,
     Restart,
     RestartWith(Credentials),
@@ -101,6 +102,9 @@ impl Input {
             Self::AddRemoteCandidate(candidate) => {
                 format!("{:?}", agent.add_remote_candidate(candidate, now))
             }
+            Self::RemoveRemoteCandidate(candidate) => {
+                format!("{:?}", agent.remove_remote_candidate(&candidate, now))
+            }
             Self::EndOfRemoteCandidates => format!("{:?}", agent.end_of_remote_candidates(now)),
             Self::Restart => format!("{:?}", agent.restart(now)),
             Self::RestartWith(credentials) => {
@@ -150,6 +154,7 @@ impl fmt::Display for Input {
             }
             Self::SetRemoteAbilities(abilities) => write_abilities(*abilities, f),
             Self::AddRemoteCandidate(candidate) => write!(f, "candidate {candidate}"),
+            Self::RemoveRemoteCandidate(candidate) => write!(f, "candidate-gone {candidate}"),
             Self::EndOfRemoteCandidates => f.write_str("candidates-end"),
             Self::Restart => f.write_str("restart"),
             Self::RestartWith(Credentials { ufrag, password }) => {
@@ -205,13 +210,8 @@ impl FromStr for Input {
             "without-ice" => Self::SetRemoteWithoutIce(fields.parse("the address")?),
             "remote" => Self::SetRemoteCredentials(fields.credentials()?),
             "abilities" => Self::SetRemoteAbilities(fields.abilities()?),
-            "candidate" => {
-                let (_, candidate) = text.split_once(' ').ok_or("the candidate")?;
-                return candidate
-                    .parse()
-                    .map(Self::AddRemoteCandidate)
-                    .map_err(|_| "the candidate");
-            }
+            "candidate" => return candidate_in(text).map(Self::AddRemoteCandidate),
+            "candidate-gone" => return candidate_in(text).map(Self::RemoveRemoteCandidate),
             "candidates-end" => Self::EndOfRemoteCandidates,
             "restart" => Self::Restart,
             "restart-with" => Self::RestartWith(fields.credentials()?),
@@ -228,6 +228,12 @@ impl FromStr for Input {
         };
         if fields.0.next().is_some() { Err("what stands behind the input") } else { Ok(input) }
     }
+}
+
+/// What follows the input's name.
+fn candidate_in(text: &str) -> Result<Candidate, &'static str> {
+    let (_, candidate) = text.split_once(' ').ok_or("the candidate")?;
+    candidate.parse().map_err(|_| "the candidate")
 }
 
 /// The words of a line, front to back.

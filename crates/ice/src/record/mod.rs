@@ -227,6 +227,12 @@ impl Recorder {
         self.record(&input, now, |agent| agent.add_remote_candidate(candidate, now));
     }
 
+    /// As [`Agent::remove_remote_candidate`].
+    pub fn remove_remote_candidate(&mut self, candidate: &Candidate, now: Instant) {
+        let input = Input::RemoveRemoteCandidate(candidate.clone());
+        self.record(&input, now, |agent| agent.remove_remote_candidate(candidate, now));
+    }
+
     /// As [`Agent::end_of_remote_candidates`].
     pub fn end_of_remote_candidates(&mut self, now: Instant) {
         self.record(&Input::EndOfRemoteCandidates, now, |agent| {

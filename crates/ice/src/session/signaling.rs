@@ -46,6 +46,12 @@ impl Session {
         self.with(place, now, |agent| agent.add_remote_candidate(candidate, now));
     }
 
+    /// Takes the peer's word that a candidate is gone; as [`Agent::remove_remote_candidate`](crate::Agent).
+    pub fn remove_remote_candidate(&mut self, stream: Stream, candidate: &Candidate, now: Instant) {
+        let place = Place { stream, component: candidate.component };
+        self.with(place, now, |agent| agent.remove_remote_candidate(candidate, now));
+    }
+
     /// The peer has no more candidates for a stream.
     pub fn end_of_remote_candidates(&mut self, stream: Stream, now: Instant) {
         for place in self.places_of(stream) {
