@@ -3,9 +3,9 @@
 
 mod support;
 
-use pinhole_relay::{Server, Settings};
-use serde_json::{Value, json};
+use serde_json::json;
 use support::Program;
+use support::call::{self, remote};
 
 #[tokio::test]
 async fn two_programs_connect_and_answer_each_others_pings() {
@@ -15,23 +15,6 @@ async fn two_programs_connect_and_answer_each_others_pings() {
 #[tokio::test]
 async fn two_programs_connect_with_candidates_one_by_one() {
     connect(&["--trickle"]).await;
-}
-
-#[tokio::test]
-async fn two_programs_connect_through_our_relay_alone() {
-    let settings = Settings::from_toml(
-        "listen = [\"127.0.0.1:0\"]\nuser = [\"alice:secret\"]\nallow-peer = [\"127.0.0.0/8\"]\n",
-    );
-    let relay = Server::start(&settings.unwrap().resolve().unwrap()).unwrap();
-    for transport in ["udp", "tcp"] {
-        let uri = format!("turn:{}?transport={transport}", relay.addresses()[0]);
-        connect_by(
-            "relay",
-            &["--turn", &uri, "--user", "alice", "--pass", "secret", "--relay-only"],
-        )
-        .await;
-    }
-    relay.stop().unwrap();
 }
 
 #[tokio::test]
@@ -118,57 +101,11 @@ async fn a_wrong_command_line_is_explained() {
     }
 }
 
-/// Carries the lines between two programs, both ways, until each has told what became of its pings.
+/// With candidates of the machine's own addresses.
 async fn connect(more: &[&str]) {
-    connect_by("host", more).await;
-}
-
-/// The same, with candidates of this type in use.
-async fn connect_by(kind: &str, more: &[&str]) {
-    let [mut a, mut b] = ["offerer", "answerer"].map(|role| start(role, more));
-    let mut data = [None, None];
-    while data.iter().any(Option::is_none) {
-        tokio::select! {
-            line = a.json(), if data[0].is_none() => data[0] = carry(kind, line, &mut b).await,
-            line = b.json(), if data[1].is_none() => data[1] = carry(kind, line, &mut a).await,
-        }
-    }
-    for data in data.into_iter().flatten() {
-        assert_eq!(data["sent"], 10);
-        // Loopback loses nothing unless the machine is swamped.
-        assert!(data["ping"].as_u64() > Some(0) && data["echo"].as_u64() > Some(0), "{data}");
-        assert_eq!(data["other"], 0);
-        assert_eq!(data["pair_end"]["local"]["proto"], "udp");
-    }
-    for mut program in [a, b] {
-        program.say(r#"{"ev":"bye"}"#).await;
-        assert_eq!(program.end().await.code, Some(0));
-    }
-}
-
-/// Passes on what is meant for the other side; gives what is said about the data.
-async fn carry(kind: &str, line: Value, to: &mut Program) -> Option<Value> {
-    match line["ev"].as_str() {
-        Some("local") => to.say(&remote(line)).await,
-        Some("candidate") => to.say(&line.to_string()).await,
-        Some("connected") => {
-            let found = line["pair"]["remote"]["type"].as_str().unwrap();
-            // A check may come before the line with its candidate does.
-            assert!(found == kind || kind == "host" && found == "prflx", "{line}");
-        }
-        Some("data") => return Some(line),
-        _ => panic!("{line}"),
-    }
-    None
+    call::connect("host", more, &[]).await;
 }
 
 fn start(role: &str, more: &[&str]) -> Program {
-    Program::start(&[&["--stdio", "--role", role, "--loopback"], more].concat())
-}
-
-/// What one side said of itself, as the other side is told.
-fn remote(mut local: Value) -> String {
-    assert_eq!(local["ev"], "local");
-    local["ev"] = json!("remote");
-    local.to_string()
+    call::start(role, more, &[])
 }

@@ -2,6 +2,7 @@
 //! [`PATIENCE`], so that a failing test fails.
 #![allow(dead_code, unreachable_pub, reason = "no test uses all of it")]
 
+pub mod call;
 pub mod lab;
 
 use std::future::Future;

@@ -1,0 +1,133 @@
+//! Through TURN servers on loopback alone: our own, and coturn.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::disallowed_types, reason = "ports are asked for where coturn will listen")]
+
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+use std::time::Duration;
+use std::{fs, thread};
+
+use pinhole_relay::{Server, Settings};
+use support::{PATIENCE, call};
+
+#[tokio::test]
+async fn two_programs_connect_through_our_relay_alone() {
+    let files = Files::new("ours");
+    let settings = format!(
+        "listen = [\"127.0.0.1:0\"]\nuser = [\"alice:secret\"]\nallow-peer = [\"127.0.0.0/8\"]\n\
+         certificate = {:?}\nkey = {:?}\n",
+        files.certificate, files.key
+    );
+    let settings = Settings::from_toml(&settings).unwrap().resolve().unwrap();
+    let relay = Server::start(&settings).unwrap();
+    let port = relay.addresses()[0].port();
+    connect_over_every_transport(&files, port, port).await;
+    relay.stop().unwrap();
+}
+
+#[tokio::test]
+async fn two_programs_connect_through_coturn_alone() {
+    let files = Files::new("coturn");
+    let [plain, tls] = free_ports();
+    let Some(_coturn) = Coturn::start(&files, plain, tls) else { return };
+    connect_over_every_transport(&files, plain, tls).await;
+}
+
+async fn connect_over_every_transport(files: &Files, plain: u16, tls: u16) {
+    let trust = [("SSL_CERT_FILE", files.certificate.to_str().unwrap())];
+    for uri in [
+        format!("turn:127.0.0.1:{plain}?transport=udp"),
+        format!("turn:127.0.0.1:{plain}?transport=tcp"),
+        format!("turns:127.0.0.1:{tls}"),
+    ] {
+        for way in [&[][..], &["--trickle"]] {
+            let server = ["--turn", &uri, "--user", "alice", "--pass", "secret", "--relay-only"];
+            call::connect("relay", &[&server, way].concat(), &trust).await;
+        }
+    }
+}
+
+/// A server's identity.
+struct Files {
+    folder: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Files {
+    fn new(name: &str) -> Self {
+        let name = format!("relayed-{name}-{}", process::id());
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&folder).unwrap();
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+        fs::write(&certificate, made.cert.pem()).unwrap();
+        fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        Self { folder, certificate, key }
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// It ends when this is dropped.
+struct Coturn(Child);
+
+impl Coturn {
+    /// Waits until it listens; prints why there is none.
+    fn start(files: &Files, plain: u16, tls: u16) -> Option<Self> {
+        let path = |name: &str| files.folder.join(name).display().to_string();
+        let mut command = Command::new("turnserver");
+        command
+            .args(["-n", "--no-cli", "--lt-cred-mech", "--realm=example.org", "--no-dtls"])
+            .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--allow-loopback-peers"])
+            .args(["--user=alice:secret", "--log-file=stdout", "--simple-log"])
+            .arg(format!("--listening-port={plain}"))
+            .arg(format!("--tls-listening-port={tls}"))
+            .arg(format!("--cert={}", files.certificate.display()))
+            .arg(format!("--pkey={}", files.key.display()))
+            .arg(format!("--userdb={}", path("users.sqlite")))
+            .arg(format!("--pidfile={}", path("pid")))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let Ok(child) = command.spawn() else {
+            println!("skipped: coturn (turnserver) is not installed");
+            return None;
+        };
+        let coturn = Self(child);
+        let listens = |port: u16| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+        let is_ready = (0..PATIENCE.as_millis() / LOOK.as_millis()).any(|_| {
+            let is_ready = listens(plain) && listens(tls);
+            if !is_ready {
+                thread::park_timeout(LOOK);
+            }
+            is_ready
+        });
+        assert!(is_ready, "coturn does not start");
+        Some(coturn)
+    }
+}
+
+impl Drop for Coturn {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Two ports that nobody has at the moment.
+fn free_ports() -> [u16; 2] {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let taken = [any, any].map(|any| TcpListener::bind(any).unwrap());
+    taken.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// How long to wait before another look whether coturn listens.
+const LOOK: Duration = Duration::from_millis(20);
