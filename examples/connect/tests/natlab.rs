@@ -47,3 +47,29 @@ fn where_there_is_no_direct_path_we_connect_through_relays_of_every_kind() {
     }
     lab.connects_relayed(ours, "aioice", &["--turn-a", "tcp", "--turn-b", "udp"]);
 }
+
+#[test]
+fn our_own_server_relays_over_every_transport() {
+    let Some(folder) = installed() else { return };
+    let ours = format!("{} --stdio", env!("CARGO_BIN_EXE_connect"));
+    let ours = ours.as_str();
+    let nats = ["symmetric", "symmetric"];
+    let Some(lab) = Lab::with_our_server("pe-", folder.clone(), nats) else { return };
+    for transport in ["udp", "tcp", "tls", "tcp443", "tls443"] {
+        lab.connects_relayed(ours, ours, &["--turn", transport, "--relay-only", "both"]);
+    }
+    lab.connects_relayed(ours, ours, &["--turn", "tls443", "--relay-only", "both", "--trickle"]);
+    lab.connects_relayed(ours, "aioice", &["--turn", "udp"]);
+    lab.connects_relayed("aioice", ours, &["--turn", "tcp"]);
+    lab.connects_relayed("chromium", ours, &["--turn", "tls443", "--ice-only", "--trickle"]);
+    drop(lab);
+    for (nat, transports) in [("blocked", &["tcp", "tls"][..]), ("blocked443", &["tls443"])] {
+        let nats = [nat, "portrestr"];
+        let Some(lab) = Lab::with_our_server("pe-", folder.clone(), nats) else { return };
+        for transport in transports {
+            lab.connects_relayed(ours, ours, &["--turn-a", transport, "--turn-b", "udp"]);
+        }
+        let transport = transports[0];
+        lab.connects_relayed("aioice", ours, &["--turn-a", transport, "--turn-b", "udp"]);
+    }
+}
