@@ -211,11 +211,26 @@ impl Connection {
     pub async fn send(&self, payload: &[u8]) -> Result<(), SendError> {
         let now = self.shared.clock.now();
         let route = self.shared.lock().agent.route(payload.len(), now);
-        let Route { five_tuple, header, padding, .. } = route.ok_or(SendError::NoRoute)?;
-        let header = header.as_deref().unwrap_or_default();
-        let padding = PADDING.get(..padding.into()).unwrap_or_default();
-        self.shared.send(five_tuple, &[header, payload, padding]).await?;
+        let route = route.ok_or(SendError::NoRoute)?;
+        self.shared.send(route.five_tuple, &parts(&route, payload)).await?;
         self.shared.counters.sent(payload.len());
+        Ok(())
+    }
+
+    /// Sends several datagrams, as [`send`](Self::send) does one after the other; those in a row that have one length
+    /// go to the system in one call, where it can cut them apart (UDP GSO), the last of them may be shorter. Cancel-safe:
+    /// each is sent whole, and in order, or not at all.
+    ///
+    /// # Errors
+    /// [`SendError`], of the first datagram that is refused; those after it are not sent.
+    pub async fn send_many(&self, payloads: &[&[u8]]) -> Result<(), SendError> {
+        let mut rest = payloads;
+        while !rest.is_empty() {
+            let sent = self.shared.send_some(rest).await?;
+            let (gone, left) = rest.split_at(sent);
+            gone.iter().for_each(|payload| self.shared.counters.sent(payload.len()));
+            rest = left;
+        }
         Ok(())
     }
 
@@ -229,6 +244,12 @@ impl Connection {
             // The sender lives in `shared`, as long as we do.
             None => std::future::pending().await,
         }
+    }
+
+    /// Waits for a datagram from the peer, and appends it and those that have come with it, at most `limit`; how many
+    /// that are, 0 if `limit` is. Cancel-safe, and else as [`recv`](Self::recv).
+    pub async fn recv_many(&self, datagrams: &mut Vec<Vec<u8>>, limit: usize) -> usize {
+        self.inbox.lock().await.recv_many(datagrams, limit).await
     }
 
     /// Looks at the agent: its pairs, candidates, state.
@@ -248,6 +269,12 @@ impl Drop for Connection {
         self.shared.with_inner(Inner::close);
         self.tasks.abort_all();
     }
+}
+
+/// What goes over a route: the TURN server's header, the payload, and zeros behind it.
+pub(crate) fn parts<'a>(route: &'a Route, payload: &'a [u8]) -> [&'a [u8]; 3] {
+    let padding = PADDING.get(..route.padding.into()).unwrap_or_default();
+    [route.header.as_deref().unwrap_or_default(), payload, padding]
 }
 
 /// As much as a TURN server may want behind a payload.

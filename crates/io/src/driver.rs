@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::base::Base;
+use crate::batch::Batch;
 use crate::builder::IceServer;
 use crate::interface::AddressFilter;
 use crate::server_connection::ServerConnector;
@@ -47,25 +48,32 @@ async fn keep_deadlines(shared: Arc<Shared>) {
 }
 
 pub(crate) async fn receive(shared: Arc<Shared>, base: Arc<Base>) {
-    let mut buffer = vec![0; MAX_DATAGRAM];
+    let mut batch = Batch::new();
     loop {
-        let (length, source) = match base.socket.recv_from(&mut buffer).await {
-            Ok(received) => received,
+        if let Err(error) = base.receive(&mut batch).await {
             // An ICMP error for something that was sent earlier; checks find out for themselves.
-            Err(error) => {
-                tracing::debug!(base = %base.address, %error, "not received");
-                continue;
-            }
-        };
-        let payload = buffer.get(..length).unwrap_or_default();
-        shared.receive(Datagram { five_tuple: FiveTuple::udp(base.address, source), payload });
+            tracing::debug!(base = %base.address, %error, "not received");
+            continue;
+        }
+        shared.receive(batch.datagrams().map(|(source, payload)| Datagram {
+            five_tuple: FiveTuple::udp(base.address, source),
+            payload,
+        }));
     }
 }
 
 impl Shared {
     /// Gives the agent what has arrived, and the application what is its.
-    pub(crate) fn receive(&self, datagram: Datagram<'_>) {
-        match self.with_agent(|agent, now| agent.handle_datagram(datagram, now)) {
+    pub(crate) fn receive<'a>(&self, datagrams: impl IntoIterator<Item = Datagram<'a>>) {
+        self.with_agent(|agent, now| {
+            for datagram in datagrams {
+                self.deliver(datagram, agent.handle_datagram(datagram, now));
+            }
+        });
+    }
+
+    fn deliver(&self, datagram: Datagram<'_>, received: Received<'_>) {
+        match received {
             Received::Consumed => {}
             Received::Data { payload, .. } => {
                 self.counters.received(payload.len());
@@ -80,6 +88,3 @@ impl Shared {
         }
     }
 }
-
-/// The largest UDP payload there is.
-const MAX_DATAGRAM: usize = 65_535;

@@ -55,7 +55,9 @@
 )]
 
 mod base;
+mod batch;
 mod builder;
+mod burst;
 mod clock;
 mod connection;
 mod driver;

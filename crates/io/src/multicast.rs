@@ -10,6 +10,7 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 use crate::base::Base;
+use crate::batch::Batch;
 use crate::interface;
 use crate::shared::Shared;
 
@@ -46,8 +47,8 @@ fn join(shared: &Arc<Shared>, ip: Ipv4Addr) -> io::Result<JoinSet<()>> {
     let local = SocketAddr::from((ip, Mdns::PORT));
     let no_network = || io::Error::new(io::ErrorKind::AddrNotAvailable, "the address is gone");
     let network = interface::network_of(ip.into())?.ok_or_else(no_network)?;
-    let own = Arc::new(Base { address: local, socket: bind(ip, ip)? });
-    let group = Arc::new(Base { address: local, socket: bind(group_address(), ip)? });
+    let own = Arc::new(Base::new(local, bind(ip, ip)?)?);
+    let group = Arc::new(Base::new(local, bind(group_address(), ip)?)?);
     shared.multicast.add(Arc::clone(&own));
     shared.with_names(|names, _| names.mdns.add_interface(local, network));
     let mut tasks = JoinSet::new();
@@ -83,20 +84,17 @@ const fn group_address() -> Ipv4Addr {
 }
 
 async fn receive(shared: Arc<Shared>, base: Arc<Base>) {
-    let mut buffer = vec![0; MAX_MESSAGE];
+    let mut batch = Batch::new();
     loop {
-        match base.socket.recv_from(&mut buffer).await {
-            Ok((length, source)) => {
-                let payload = buffer.get(..length).unwrap_or_default();
-                shared.with_names(|names, now| {
+        match base.receive(&mut batch).await {
+            Ok(()) => shared.with_names(|names, now| {
+                for (source, payload) in batch.datagrams() {
                     names.mdns.handle_datagram(base.address, source, payload, now);
-                });
-            }
+                }
+            }),
             Err(error) => tracing::debug!(base = %base.address, %error, "not received"),
         }
     }
 }
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
-/// RFC 6762 §17.
-const MAX_MESSAGE: usize = 9_000;

@@ -160,7 +160,7 @@ async fn receive(shared: &Shared, mut reader: OwnedReadHalf, five_tuple: FiveTup
         if let Err(error) = reader.read_exact(payload).await {
             return error;
         }
-        shared.receive(Datagram { five_tuple, payload });
+        shared.receive([Datagram { five_tuple, payload }]);
     }
 }
 

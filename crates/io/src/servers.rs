@@ -151,7 +151,7 @@ async fn connect(
         match connection.recv(&mut buffer).await {
             Ok(length) => {
                 let payload = buffer.get(..length).unwrap_or_default();
-                shared.receive(Datagram { five_tuple, payload });
+                shared.receive([Datagram { five_tuple, payload }]);
             }
             Err(error) => {
                 tracing::debug!(server = %server.address, %error, "the connection has ended");

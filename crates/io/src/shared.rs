@@ -12,8 +12,9 @@ use socket2::SockRef;
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::base::{Base, Bases};
+use crate::burst::Burst;
 use crate::clock::Clock;
-use crate::connection::SendError;
+use crate::connection::{SendError, parts};
 use crate::event::Event;
 use crate::names::Registry;
 use crate::path::{Counters, Path};
@@ -281,6 +282,36 @@ impl Shared {
         }
         let base = self.base(five_tuple).ok_or(SendError::NoRoute)?;
         Ok(socket::send_parts(&base.socket, parts, five_tuple.remote).await?)
+    }
+
+    /// Sends the first of these payloads, and those after it that go along in the same call; how many.
+    pub(crate) async fn send_some(&self, payloads: &[&[u8]]) -> Result<usize, SendError> {
+        let Some(first) = payloads.first() else { return Ok(0) };
+        let now = self.clock.now();
+        let mut burst = Burst::default();
+        let (route, base) = {
+            let agent = &mut self.lock().agent;
+            let route = agent.route(first.len(), now).ok_or(SendError::NoRoute)?;
+            let base = self.base(route.five_tuple);
+            if let Some(base) = &base {
+                let limit = base.burst_limit();
+                burst.push(parts(&route, first), limit);
+                let mut next = payloads.iter().skip(1);
+                while burst.takes_more(limit)
+                    && let Some(payload) = next.next()
+                    && (1..=first.len()).contains(&payload.len())
+                    && let Some(also) = agent.route(payload.len(), now)
+                    && also.five_tuple == route.five_tuple
+                    && burst.push(parts(&also, payload), limit)
+                {}
+            }
+            (route, base)
+        };
+        match base {
+            Some(base) => base.send_burst(&burst, route.five_tuple.remote).await?,
+            None => self.send(route.five_tuple, &parts(&route, first)).await?,
+        }
+        Ok(burst.len().max(1))
     }
 
     /// The connection that a five-tuple names, if it names one.

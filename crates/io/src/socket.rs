@@ -41,15 +41,28 @@ pub(crate) async fn send_parts(
     parts: &[&[u8]],
     to: SocketAddr,
 ) -> io::Result<()> {
-    let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-    let send = || SockRef::from(socket).send_to_vectored(&slices, &to.into()).map(drop);
-    loop {
-        socket.writable().await?;
-        match socket.try_io(Interest::WRITABLE, send) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            sent => return sent,
+    let (slices, to) = (slices(parts), to.into());
+    let send = || SockRef::from(socket).send_to_vectored(&slices, &to).map(drop);
+    socket.async_io(Interest::WRITABLE, send).await
+}
+
+/// The parts of a datagram, a header, a payload and padding at most, as the system takes them.
+pub(crate) fn slices<'a>(parts: &[&'a [u8]]) -> [IoSlice<'a>; 3] {
+    let mut parts = parts.iter();
+    std::array::from_fn(|_| IoSlice::new(parts.next().copied().unwrap_or_default()))
+}
+
+/// Lets the system join datagrams of one sender and one length before it gives them to us, where it can (UDP GRO).
+pub(crate) fn receive_joined(socket: &UdpSocket) {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::socket::{setsockopt, sockopt};
+        if let Err(error) = setsockopt(socket, sockopt::UdpGroSegment, &true) {
+            tracing::debug!(%error, "datagrams come one by one");
         }
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
 }
 
 /// Some hundred full datagrams.

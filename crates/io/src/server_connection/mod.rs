@@ -8,7 +8,7 @@ mod verifier;
 pub use stream::ServerStream;
 pub use trust::{Trust, TrustError};
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -227,8 +227,7 @@ impl ServerConnection {
 
 /// The system is asked directly: tokio's `try_send` refuses until it has once seen the socket writable.
 fn send_datagram(socket: &UdpSocket, parts: &[&[u8]]) -> io::Result<()> {
-    let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-    match SockRef::from(socket).send_vectored(&slices) {
+    match SockRef::from(socket).send_vectored(&socket::slices(parts)) {
         Ok(_) => Ok(()),
         // The reactor has to look again, or `writable` would return at once for ever.
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
