@@ -23,37 +23,45 @@ pub(crate) struct Measurement {
 pub(crate) async fn run(connection: &Connection) -> Result<Measurement> {
     let mut probing = Probing { begun: connection.now(), ..Probing::default() };
     let mut peer_finished = false;
+    let mut arrived = Vec::new();
+    let mut to_send = Vec::new();
     loop {
         while probing.may_send() {
-            let probe = probing.next(connection.now());
-            connection.send(&probe).await?;
+            to_send.push(probing.next(connection.now()));
         }
+        send_all(connection, &mut to_send).await?;
         if probing.is_done() && peer_finished {
             break;
         }
-        let payload = match tokio::time::timeout(SILENCE, connection.recv()).await {
-            Ok(payload) => payload,
-            Err(_) if probing.is_done() => break,
-            // Whatever has not come back by now is lost.
-            Err(_) => {
-                probing.give_up_outstanding();
-                continue;
+        let arrival = connection.recv_many(&mut arrived, WINDOW);
+        if tokio::time::timeout(SILENCE, arrival).await.is_err() {
+            if probing.is_done() {
+                break;
             }
-        };
-        match split(&payload) {
-            Some((PROBE, _)) => connection.send(&answer(&payload)).await?,
-            Some((ECHO, number)) => probing.returned(number, connection.now()),
-            Some((FINISHED, _)) => peer_finished = true,
-            _ => {}
+            // Whatever has not come back by now is lost.
+            probing.give_up_outstanding();
+        }
+        for payload in arrived.drain(..) {
+            match split(&payload) {
+                Some((PROBE, _)) => to_send.push(answer(&payload)),
+                Some((ECHO, number)) => probing.returned(number, connection.now()),
+                Some((FINISHED, _)) => peer_finished = true,
+                _ => {}
+            }
         }
         if probing.is_done() && !probing.told {
             probing.told = true;
-            for _ in 0..FINISHED_COPIES {
-                connection.send(&packet(FINISHED, 0)).await?;
-            }
+            to_send.extend((0..FINISHED_COPIES).map(|_| packet(FINISHED, 0)));
         }
     }
     Ok(probing.into_measurement())
+}
+
+async fn send_all(connection: &Connection, datagrams: &mut Vec<Vec<u8>>) -> Result<()> {
+    let payloads: Vec<&[u8]> = datagrams.iter().map(Vec::as_slice).collect();
+    connection.send_many(&payloads).await?;
+    datagrams.clear();
+    Ok(())
 }
 
 /// One side's probes.
