@@ -71,6 +71,9 @@ pub(crate) struct Network {
     /// Tell names in place of this machine's addresses, and find those behind the other side's, by multicast DNS
     #[arg(long, requires = "signaling")]
     pub(crate) mdns: bool,
+    /// Where UDP does not get through, connect over TCP: open connections to the peer, and listen for its own
+    #[arg(long, requires = "signaling")]
+    pub(crate) tcp: bool,
     /// Use loopback addresses too, to reach a peer on this machine
     #[arg(long, requires = "signaling")]
     pub(crate) loopback: bool,

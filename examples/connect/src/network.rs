@@ -17,6 +17,8 @@ pub(crate) struct NetworkSettings {
     /// Which of the machine's addresses are used, now and as they come.
     pub(crate) addresses: AddressFilter,
     pub(crate) candidates: CandidatePolicy,
+    /// Whether TCP candidates are offered, too.
+    pub(crate) tcp: bool,
     /// Whether addresses are hidden behind names.
     pub(crate) mdns: bool,
     /// How long to wait for the peer's checks; the default if `None`.
@@ -36,8 +38,8 @@ impl NetworkSettings {
         let candidates =
             if network.relay_only { CandidatePolicy::Relay } else { CandidatePolicy::All };
         let (clock, patience) = (Clock::start(), network.patience);
-        let (mdns, servers) = (network.mdns, servers(network)?);
-        Ok(Self { clock, servers, addresses, candidates, mdns, patience })
+        let (tcp, mdns, servers) = (network.tcp, network.mdns, servers(network)?);
+        Ok(Self { clock, servers, addresses, candidates, tcp, mdns, patience })
     }
 
     /// Starts an agent.
@@ -48,8 +50,15 @@ impl NetworkSettings {
         let builder = Builder::new(config).clock(self.clock);
         let builder = builder.watch(self.addresses.clone()).recover();
         let builder = if self.mdns { builder.mdns(Names::ResolveAndConceal) } else { builder };
+        let builder = if self.tcp { self.with_tcp(builder)? } else { builder };
         let builder = self.servers.iter().cloned().fold(builder, Builder::server);
         builder.start().context("no socket could be opened")
+    }
+
+    /// Opens connections from each address, and listens at each that there is now.
+    fn with_tcp(&self, builder: Builder) -> Result<Builder> {
+        let addresses = usable_addresses(&self.addresses)?;
+        Ok(addresses.into_iter().fold(builder.tcp(), |builder, ip| builder.listen((ip, 0).into())))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The JSON lines: one object each, told apart by `ev`.
 
-use pinhole_ice::{Agent, Candidate, PairId};
+use pinhole_ice::{Agent, Candidate, CandidateAddress, CandidateTransport, PairId};
 use serde::{Deserialize, Serialize};
 
 /// What this program says.
@@ -76,9 +76,13 @@ impl Pair {
 
 impl Endpoint {
     fn of(candidate: &Candidate) -> Option<Self> {
-        let address = candidate.udp_address()?;
+        let CandidateAddress::Ip(address) = candidate.address else { return None };
+        let proto = match candidate.transport {
+            CandidateTransport::Udp => "udp",
+            CandidateTransport::Tcp(_) => "tcp",
+        };
         let (ip, port) = (address.ip().to_string(), address.port());
-        Some(Self { r#type: candidate.kind.as_str(), ip, port, proto: "udp" })
+        Some(Self { r#type: candidate.kind.as_str(), ip, port, proto })
     }
 }
 

@@ -4,10 +4,15 @@ use serde_json::{Value, json};
 
 use super::Program;
 
-/// Carries the lines between two programs, both ways, until each has told what became of its pings over candidates of
-/// this type.
+/// Connects two programs on loopback over UDP, by candidates of this type.
 pub async fn connect(kind: &str, more: &[&str], variables: &[(&str, &str)]) {
-    let [mut a, mut b] = ["offerer", "answerer"].map(|role| start(role, more, variables));
+    let both = ["offerer", "answerer"].map(|role| start(role, more, variables));
+    connect_both(both, kind, "udp").await;
+}
+
+/// Carries the lines between two programs, both ways, until each has told what became of its pings over candidates of
+/// this type and protocol.
+pub async fn connect_both([mut a, mut b]: [Program; 2], kind: &str, protocol: &str) {
     let mut data = [None, None];
     while data.iter().any(Option::is_none) {
         tokio::select! {
@@ -20,7 +25,7 @@ pub async fn connect(kind: &str, more: &[&str], variables: &[(&str, &str)]) {
         // Loopback loses nothing unless the machine is swamped.
         assert!(data["ping"].as_u64() > Some(0) && data["echo"].as_u64() > Some(0), "{data}");
         assert_eq!(data["other"], 0);
-        assert_eq!(data["pair_end"]["local"]["proto"], "udp");
+        assert_eq!(data["pair_end"]["local"]["proto"], protocol);
     }
     for mut program in [a, b] {
         program.say(r#"{"ev":"bye"}"#).await;

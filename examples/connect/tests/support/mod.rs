@@ -4,6 +4,7 @@
 
 pub mod call;
 pub mod lab;
+pub mod link;
 
 use std::future::Future;
 use std::net::SocketAddr;
