@@ -3,12 +3,14 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use pinhole_ice::Config;
-use pinhole_stun::{Credentials, Uri};
+use pinhole_ice::{CandidatePolicy, Config};
+use pinhole_sansio::Transport;
+use pinhole_stun::{Credentials, Host, Uri};
 
 use crate::clock::Clock;
 use crate::connection::Connection;
-use crate::interface::{AddressFilter, usable_addresses};
+use crate::interface::{AddressFilter, AddressSource, Choice, DefaultRoute};
+use crate::ip_handling::IpHandling;
 use crate::names::Names;
 use crate::server_connection::ServerConnector;
 
@@ -38,7 +40,8 @@ pub struct Builder {
     pub(crate) addresses: Vec<IpAddr>,
     pub(crate) servers: Vec<IceServer>,
     pub(crate) connector: ServerConnector,
-    pub(crate) watched: Option<AddressFilter>,
+    watched: Option<AddressFilter>,
+    ip_handling: Option<IpHandling>,
     pub(crate) recovers: bool,
     pub(crate) listeners: Vec<SocketAddr>,
     pub(crate) names: Option<Names>,
@@ -81,6 +84,7 @@ impl Builder {
             servers: Vec::new(),
             connector: ServerConnector::default(),
             watched: None,
+            ip_handling: None,
             recovers: false,
             listeners: Vec::new(),
             names: None,
@@ -107,6 +111,29 @@ impl Builder {
     #[must_use]
     pub fn watch(mut self, filter: AddressFilter) -> Self {
         self.watched = Some(filter);
+        self
+    }
+
+    /// Uses and tells as many of the machine's addresses as this mode of RFC 8828 wants, of those that pass the filter of
+    /// [`watch`](Self::watch): they are watched, whether that was called or not. The way out is the one to the first
+    /// server of each family that is given by number, or else to the Internet.
+    ///
+    /// ```no_run
+    /// use pinhole_ice::Role;
+    /// use pinhole_io::{Connection, IceServer, IpHandling};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let connection = Connection::builder(Role::Controlling)
+    ///     .ip_handling(IpHandling::DefaultRouteOnly) // the peer is told what the server sees, and no more
+    ///     .server(IceServer::stun("stun:stun.example.org".parse()?))
+    ///     .start()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn ip_handling(mut self, mode: IpHandling) -> Self {
+        self.ip_handling = Some(mode);
         self
     }
 
@@ -169,9 +196,62 @@ impl Builder {
     /// When no address can be bound, the error of the last one, or that of a listener; when the system does not tell its addresses, or has no
     /// randomness.
     pub fn start(mut self) -> io::Result<Connection> {
-        if let (Some(filter), true) = (&self.watched, self.addresses.is_empty()) {
-            self.addresses = usable_addresses(filter)?;
+        let source = self.source();
+        if let (Some(source), true) = (&source, self.addresses.is_empty()) {
+            self.addresses = source.usable()?;
         }
-        Connection::open(self)
+        match self.ip_handling {
+            Some(IpHandling::DefaultRouteOnly) => self.hide_host_candidates(),
+            Some(IpHandling::ForceProxy(proxy)) => self.go_through(proxy),
+            Some(IpHandling::EnumerateAll | IpHandling::DefaultRoute) | None => {}
+        }
+        Connection::open(self, source)
+    }
+
+    /// Where addresses come from, unless they are given.
+    fn source(&self) -> Option<AddressSource> {
+        if self.watched.is_none() && self.ip_handling.is_none() {
+            return None;
+        }
+        let filter = self.watched.clone().unwrap_or_default();
+        let choice = match self.ip_handling {
+            Some(IpHandling::EnumerateAll) | None => Choice::All,
+            Some(IpHandling::DefaultRoute | IpHandling::DefaultRouteOnly) => {
+                Choice::OnRoute(DefaultRoute::towards(self.numeric_servers()))
+            }
+            // The sockets are not used, and the system chooses the address that the proxy sees.
+            Some(IpHandling::ForceProxy(_)) => Choice::OneOfEach,
+        };
+        Some(AddressSource { filter, choice })
+    }
+
+    fn numeric_servers(&self) -> impl Iterator<Item = IpAddr> {
+        let Config { stun_servers, turn_servers, .. } = &self.config;
+        let configured = stun_servers.iter().map(SocketAddr::ip);
+        let configured = configured.chain(turn_servers.iter().map(|server| server.address.ip()));
+        let by_uri = self.servers.iter().filter_map(|server| match server.uri.host {
+            Host::Ip(ip) => Some(ip),
+            Host::Name(_) => None,
+        });
+        configured.chain(by_uri)
+    }
+
+    /// What allows less stays as it is.
+    fn hide_host_candidates(&mut self) {
+        if self.config.candidates == CandidatePolicy::All {
+            self.config.candidates = CandidatePolicy::NoHost;
+        }
+    }
+
+    /// Nothing but streams to TURN servers, and those through the proxy.
+    fn go_through(&mut self, proxy: SocketAddr) {
+        self.config.candidates = CandidatePolicy::Relay;
+        self.config.tcp = false;
+        self.config.stun_servers.clear();
+        self.config.turn_servers.retain(|server| server.transport != Transport::Udp);
+        self.servers.retain(IceServer::relays);
+        self.listeners.clear();
+        self.names = None;
+        self.connector = self.connector.clone().through_proxy(proxy);
     }
 }

@@ -13,6 +13,7 @@ use crate::base::{Base, Bases};
 use crate::builder::{Builder, IceServer};
 use crate::driver;
 use crate::event::Event;
+use crate::interface::AddressSource;
 use crate::names::Registry;
 use crate::path::{Counters, Path, Stats};
 use crate::peer_connection::{self, Peers};
@@ -60,17 +61,17 @@ impl Connection {
         Builder::new(config).addresses(addresses).start()
     }
 
-    pub(crate) fn open(builder: Builder) -> io::Result<Self> {
+    pub(crate) fn open(builder: Builder, watched: Option<AddressSource>) -> io::Result<Self> {
         let Builder {
             clock,
             config,
             addresses,
             servers,
             connector,
-            watched,
             recovers,
             listeners,
             names,
+            ..
         } = builder;
         let bases = Base::bind_all(&addresses)?;
         let listeners =

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::base::Base;
 use crate::batch::Batch;
 use crate::builder::IceServer;
-use crate::interface::AddressFilter;
+use crate::interface::AddressSource;
 use crate::server_connection::ServerConnector;
 use crate::servers;
 use crate::shared::{Inner, Shared};
@@ -22,7 +22,7 @@ pub(crate) fn spawn(
     servers: Vec<IceServer>,
     connector: ServerConnector,
     wanted: mpsc::UnboundedReceiver<Command>,
-    watched: Option<AddressFilter>,
+    watched: Option<AddressSource>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(servers::serve(Arc::clone(shared), servers, connector, wanted));

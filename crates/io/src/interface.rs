@@ -1,6 +1,7 @@
 //! The addresses to gather host candidates from (RFC 8445 §5.1.1.1).
 
 mod flags;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use if_addrs::{IfAddr, Interface};
 use pinhole_turn::policy::Range;
 
 use flags::Flags;
+pub(crate) use source::{AddressSource, Choice, DefaultRoute};
 
 /// Which of the machine's addresses to use: all but loopback and deprecated ones, by default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,11 +55,13 @@ impl Default for AddressFilter {
 /// # Errors
 /// What the operating system says when it does not tell its interfaces.
 pub fn usable_addresses(filter: &AddressFilter) -> io::Result<Vec<IpAddr>> {
+    AddressSource { filter: filter.clone(), choice: Choice::All }.usable()
+}
+
+fn find() -> io::Result<Vec<Found>> {
     let flags = flags::of_ipv6_addresses();
     let found = if_addrs::get_if_addrs()?;
-    let found: Vec<Found> =
-        found.into_iter().map(|interface| Found::new(interface, &flags)).collect();
-    Ok(in_order(filter.choose(&found)))
+    Ok(found.into_iter().map(|interface| Found::new(interface, &flags)).collect())
 }
 
 /// All addresses that the machine has, usable for what begins now or not.

@@ -26,7 +26,7 @@ pub(crate) async fn serve(
 ) {
     let mut lookups = JoinSet::new();
     for server in servers {
-        lookups.spawn(look_up(server));
+        lookups.spawn(look_up(server, connector.speaks_udp()));
     }
     let mut hosts = HashMap::new();
     let mut tasks = JoinSet::new();
@@ -59,10 +59,12 @@ struct Found {
 /// By which name a server is to prove itself.
 type Hosts = HashMap<(SocketAddr, Transport), Host>;
 
-async fn look_up(server: IceServer) -> Found {
-    let supported = match server.credentials {
-        Some(_) => &[Transport::Udp, Transport::Tcp, Transport::Tls][..],
-        None => &[Transport::Udp],
+async fn look_up(server: IceServer, speaks_udp: bool) -> Found {
+    let supported = match (&server.credentials, speaks_udp) {
+        (Some(_), true) => &[Transport::Udp, Transport::Tcp, Transport::Tls][..],
+        (Some(_), false) => &[Transport::Tcp, Transport::Tls],
+        (None, true) => &[Transport::Udp],
+        (None, false) => &[],
     };
     let addresses = addresses_of(&server.uri, supported).await;
     Found { server, addresses }

@@ -11,13 +11,12 @@ use tokio::task::JoinSet;
 use crate::base::Base;
 use crate::driver;
 use crate::event::Event;
-use crate::interface::{AddressFilter, present_addresses, usable_addresses};
+use crate::interface::{AddressSource, present_addresses};
 use crate::multicast::Memberships;
 use crate::shared::{Inner, Shared};
 
-/// Receives on the sockets that there are, and on those that come with new addresses as long as `filter` has them
-/// looked for.
-pub(crate) async fn serve(shared: Arc<Shared>, filter: Option<AddressFilter>) {
+/// Receives on the sockets that there are, and on those that come with new addresses of `source`, if there is one.
+pub(crate) async fn serve(shared: Arc<Shared>, source: Option<AddressSource>) {
     let mut receivers = Receivers::default();
     shared.bases.all().into_iter().for_each(|base| receivers.start(&shared, base));
     let mut memberships = Memberships::default();
@@ -26,9 +25,9 @@ pub(crate) async fn serve(shared: Arc<Shared>, filter: Option<AddressFilter>) {
         if has_names {
             memberships.adopt(&shared);
         }
-        let Some(filter) = &filter else { return std::future::pending().await };
+        let Some(source) = &source else { return std::future::pending().await };
         tokio::time::sleep(EVERY).await;
-        match usable_addresses(filter).and_then(|usable| Ok((usable, present_addresses()?))) {
+        match source.usable().and_then(|usable| Ok((usable, present_addresses()?))) {
             Ok((usable, present)) => receivers.adopt(&shared, &usable, &present),
             Err(error) => tracing::debug!(%error, "the machine's addresses are not known"),
         }

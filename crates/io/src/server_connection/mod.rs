@@ -1,6 +1,7 @@
 //! A connection to a STUN or TURN server: whole messages in and out, over UDP, TCP or TLS.
 
 mod outgoing;
+mod proxy;
 mod stream;
 mod trust;
 mod verifier;
@@ -18,7 +19,7 @@ use pinhole_stun::resolve::ServerAddress;
 use pinhole_stun::{Host, StreamBuffer};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadHalf};
-use tokio::net::UdpSocket;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 
@@ -51,6 +52,7 @@ use outgoing::Outgoing;
 pub struct ServerConnector {
     trust: Trust,
     local: Option<IpAddr>,
+    proxy: Option<SocketAddr>,
     /// Made when TLS is first wanted, since the system's roots take some milliseconds to read.
     tls: Arc<OnceLock<Arc<ClientConfig>>>,
 }
@@ -91,17 +93,28 @@ impl ServerConnector {
         Self { local: Some(local), ..self }
     }
 
+    /// Opens streams through this HTTP proxy (CONNECT, RFC 9110 §9.3.6), from an address that the system chooses, and
+    /// nothing over UDP.
+    #[must_use]
+    pub fn through_proxy(self, proxy: SocketAddr) -> Self {
+        Self { proxy: Some(proxy), ..self }
+    }
+
+    pub(crate) const fn speaks_udp(&self) -> bool {
+        self.proxy.is_none()
+    }
+
     /// Opens a connection; over TLS, the server's certificate must be for `host`. Cancel-safe.
     ///
     /// # Errors
-    /// What the operating system or TLS says; [`io::ErrorKind::TimedOut`] after 10 s;
-    /// [`io::ErrorKind::Unsupported`] for DTLS.
+    /// What the operating system, the proxy or TLS says; [`io::ErrorKind::TimedOut`] after 10 s;
+    /// [`io::ErrorKind::Unsupported`] for DTLS, and for UDP through a proxy.
     pub async fn connect(
         &self,
         server: &ServerAddress,
         host: &Host,
     ) -> io::Result<ServerConnection> {
-        if server.transport == Transport::Udp {
+        if server.transport == Transport::Udp && self.speaks_udp() {
             return self.open_udp(server.address).await;
         }
         let (five_tuple, stream) = self.connect_stream(server, host).await?;
@@ -120,10 +133,10 @@ impl ServerConnector {
     ) -> io::Result<(FiveTuple, ServerStream)> {
         let opening = async {
             match server.transport {
-                Transport::Tcp => stream::tcp(self.local, server.address).await,
+                Transport::Tcp => stream::tcp(self.open_tcp(server.address).await?),
                 Transport::Tls => {
                     let connector = TlsConnector::from(self.tls_config()?);
-                    stream::tls(self.local, server.address, &connector, host).await
+                    stream::tls(self.open_tcp(server.address).await?, &connector, host).await
                 }
                 transport @ (Transport::Udp | Transport::Dtls) => Err(io::Error::new(
                     io::ErrorKind::Unsupported,
@@ -138,6 +151,13 @@ impl ServerConnector {
         })??;
         let five_tuple = FiveTuple { transport: server.transport, local, remote: server.address };
         Ok((five_tuple, stream))
+    }
+
+    async fn open_tcp(&self, server: SocketAddr) -> io::Result<TcpStream> {
+        let Some(proxy) = self.proxy else { return stream::connect(self.local, server).await };
+        let mut stream = stream::connect(None, proxy).await?;
+        proxy::tunnel(&mut stream, server).await?;
+        Ok(stream)
     }
 
     async fn open_udp(&self, remote: SocketAddr) -> io::Result<ServerConnection> {

@@ -23,18 +23,13 @@ enum Kind {
 }
 
 /// Over TCP, and the address that the stream comes from.
-pub(super) async fn tcp(
-    local: Option<IpAddr>,
-    remote: SocketAddr,
-) -> io::Result<(SocketAddr, ServerStream)> {
-    let stream = connect(local, remote).await?;
+pub(super) fn tcp(stream: TcpStream) -> io::Result<(SocketAddr, ServerStream)> {
     Ok((stream.local_addr()?, ServerStream(Kind::Tcp(stream))))
 }
 
 /// Over TLS, with a certificate for `host`.
 pub(super) async fn tls(
-    local: Option<IpAddr>,
-    remote: SocketAddr,
+    stream: TcpStream,
     connector: &TlsConnector,
     host: &Host,
 ) -> io::Result<(SocketAddr, ServerStream)> {
@@ -43,13 +38,13 @@ pub(super) async fn tls(
         Host::Name(name) => ServerName::try_from(name.trim_end_matches('.').to_owned())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?,
     };
-    let stream = connect(local, remote).await?;
     let local = stream.local_addr()?;
     let stream = connector.connect(name, stream).await?;
     Ok((local, ServerStream(Kind::Tls(Box::new(stream)))))
 }
 
-async fn connect(local: Option<IpAddr>, remote: SocketAddr) -> io::Result<TcpStream> {
+/// To a server, or a proxy on the way there.
+pub(super) async fn connect(local: Option<IpAddr>, remote: SocketAddr) -> io::Result<TcpStream> {
     let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if let Some(ip) = local {
         socket.bind(SocketAddr::new(ip, 0))?;
