@@ -1,9 +1,11 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, ValueEnum};
 use pinhole_ice::Role;
+use pinhole_io::IpHandling;
 use pinhole_stun::{Scheme, Uri};
 
 /// Connects two peers, wherever they are.
@@ -65,6 +67,13 @@ pub(crate) struct Network {
     /// Use relayed candidates only
     #[arg(long, requires = "turn")]
     pub(crate) relay_only: bool,
+    /// How much of this machine's addresses is used and told (RFC 8828): all of them, those of the default route, or of
+    /// these only what servers see
+    #[arg(long, value_name = "MODE", value_enum, requires = "signaling")]
+    pub(crate) ip_handling: Option<Mode>,
+    /// Reach the TURN servers through this HTTP proxy, and use nothing else (the fourth mode of RFC 8828)
+    #[arg(long, value_name = "IP:PORT", requires = "turn", conflicts_with = "ip_handling")]
+    pub(crate) proxy: Option<SocketAddr>,
     /// How long to wait for the other side's checks before giving up (39.5 unless given)
     #[arg(long, value_name = "SECONDS", requires = "signaling", value_parser = seconds)]
     pub(crate) patience: Option<Duration>,
@@ -77,6 +86,29 @@ pub(crate) struct Network {
     /// Use loopback addresses too, to reach a peer on this machine
     #[arg(long, requires = "signaling")]
     pub(crate) loopback: bool,
+}
+
+/// The modes of RFC 8828 that need no proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// All addresses.
+    All,
+    /// Those of the default route.
+    DefaultRoute,
+    /// Of those, only what servers see.
+    DefaultRouteOnly,
+}
+
+impl Network {
+    /// `None` where the command line says nothing.
+    pub(crate) fn ip_handling(&self) -> Option<IpHandling> {
+        let mode = self.ip_handling.map(|mode| match mode {
+            Mode::All => IpHandling::EnumerateAll,
+            Mode::DefaultRoute => IpHandling::DefaultRoute,
+            Mode::DefaultRouteOnly => IpHandling::DefaultRouteOnly,
+        });
+        self.proxy.map(IpHandling::ForceProxy).or(mode)
+    }
 }
 
 /// A side's part in offer/answer.

@@ -34,6 +34,7 @@ pub(crate) async fn run() -> Result<Outcome> {
         servers: vec![IceServer::stun(format!("stun:{}", stun.address()).parse()?)],
         candidates: CandidatePolicy::All,
         addresses,
+        ip_handling: None,
         tcp: false,
         mdns: false,
         patience: None,

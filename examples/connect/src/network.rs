@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use pinhole_ice::{CandidatePolicy, Config, Role};
-use pinhole_io::{AddressFilter, Builder, Clock, Connection, IceServer, Names, usable_addresses};
+use pinhole_io::{
+    AddressFilter, Builder, Clock, Connection, IceServer, IpHandling, Names, usable_addresses,
+};
 use pinhole_stun::Credentials;
 
 use crate::cli::Network;
@@ -17,6 +19,8 @@ pub(crate) struct NetworkSettings {
     /// Which of the machine's addresses are used, now and as they come.
     pub(crate) addresses: AddressFilter,
     pub(crate) candidates: CandidatePolicy,
+    /// How much of them is told; all, if `None`.
+    pub(crate) ip_handling: Option<IpHandling>,
     /// Whether TCP candidates are offered, too.
     pub(crate) tcp: bool,
     /// Whether addresses are hidden behind names.
@@ -39,7 +43,8 @@ impl NetworkSettings {
             if network.relay_only { CandidatePolicy::Relay } else { CandidatePolicy::All };
         let (clock, patience) = (Clock::start(), network.patience);
         let (tcp, mdns, servers) = (network.tcp, network.mdns, servers(network)?);
-        Ok(Self { clock, servers, addresses, candidates, tcp, mdns, patience })
+        let ip_handling = network.ip_handling();
+        Ok(Self { clock, servers, addresses, candidates, ip_handling, tcp, mdns, patience })
     }
 
     /// Starts an agent.
@@ -51,6 +56,7 @@ impl NetworkSettings {
         let builder = builder.watch(self.addresses.clone()).recover();
         let builder = if self.mdns { builder.mdns(Names::ResolveAndConceal) } else { builder };
         let builder = if self.tcp { self.with_tcp(builder)? } else { builder };
+        let builder = self.ip_handling.into_iter().fold(builder, Builder::ip_handling);
         let builder = self.servers.iter().cloned().fold(builder, Builder::server);
         builder.start().context("no socket could be opened")
     }

@@ -4,25 +4,24 @@
 
 mod support;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use std::{fs, thread};
+use std::{fs, net, thread};
 
-use pinhole_relay::{Server, Settings};
+use pinhole_relay::{Config, Server, Settings};
 use support::{PATIENCE, call};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 #[tokio::test]
 async fn two_programs_connect_through_our_relay_alone() {
     let files = Files::new("ours");
-    let settings = format!(
-        "listen = [\"127.0.0.1:0\"]\nuser = [\"alice:secret\"]\nallow-peer = [\"127.0.0.0/8\"]\n\
-         certificate = {:?}\nkey = {:?}\n",
-        files.certificate, files.key
-    );
-    let settings = Settings::from_toml(&settings).unwrap().resolve().unwrap();
-    let relay = Server::start(&settings).unwrap();
+    let relay = Server::start(&settings(&files)).unwrap();
     let port = relay.addresses()[0].port();
     connect_over_every_transport(&files, port, port).await;
     relay.stop().unwrap();
@@ -34,6 +33,59 @@ async fn two_programs_connect_through_coturn_alone() {
     let [plain, tls] = free_ports();
     let Some(_coturn) = Coturn::start(&files, plain, tls) else { return };
     connect_over_every_transport(&files, plain, tls).await;
+}
+
+#[tokio::test]
+async fn where_everything_is_to_go_through_a_proxy_it_does() {
+    let files = Files::new("proxied");
+    let relay = Server::start(&settings(&files)).unwrap();
+    let at = relay.addresses()[0];
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy_address = proxy.local_addr().unwrap().to_string();
+    let tunnels = Arc::new(AtomicU32::new(0));
+    let task = tokio::spawn(serve_proxy(proxy, at, Arc::clone(&tunnels)));
+    let trust = [("SSL_CERT_FILE", files.certificate.to_str().unwrap())];
+    for uri in [format!("turn:{at}?transport=tcp"), format!("turns:{at}")] {
+        let server = ["--turn", &uri, "--user", "alice", "--pass", "secret"];
+        let way = ["--proxy", &proxy_address, "--stun", "stun:127.0.0.1:9"];
+        call::connect("relay", &[&server[..], &way].concat(), &trust).await;
+    }
+    assert_eq!(tunnels.load(Ordering::Relaxed), 4, "one for each of the two sides");
+    task.abort();
+    // Without it, and with a server that is asked over UDP, there is no way.
+    let server = ["--turn", &format!("turn:{at}"), "--user", "alice", "--pass", "secret"];
+    let mut alone =
+        call::start("offerer", &[&server[..], &["--proxy", "127.0.0.1:9"]].concat(), &[]);
+    let local = alone.json().await;
+    assert_eq!(local["candidates"].as_array().unwrap().len(), 0, "{local}");
+    relay.stop().unwrap();
+}
+
+/// Does what is asked for, and nothing but that.
+async fn serve_proxy(listener: TcpListener, server: SocketAddr, tunnels: Arc<AtomicU32>) {
+    let expected = format!("CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n\r\n");
+    let mut tasks = JoinSet::new();
+    while let Ok((mut client, _)) = listener.accept().await {
+        let (expected, tunnels) = (expected.clone(), Arc::clone(&tunnels));
+        tasks.spawn(async move {
+            let mut request = vec![0; expected.len()];
+            client.read_exact(&mut request).await.unwrap();
+            assert_eq!(String::from_utf8_lossy(&request), expected);
+            let mut server = TcpStream::connect(server).await.unwrap();
+            client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+            tunnels.fetch_add(1, Ordering::Relaxed);
+            let _ = copy_bidirectional(&mut client, &mut server).await;
+        });
+    }
+}
+
+fn settings(files: &Files) -> Config {
+    let settings = format!(
+        "listen = [\"127.0.0.1:0\"]\nuser = [\"alice:secret\"]\nallow-peer = [\"127.0.0.0/8\"]\n\
+         certificate = {:?}\nkey = {:?}\n",
+        files.certificate, files.key
+    );
+    Settings::from_toml(&settings).unwrap().resolve().unwrap()
 }
 
 async fn connect_over_every_transport(files: &Files, plain: u16, tls: u16) {
@@ -102,7 +154,7 @@ impl Coturn {
             return None;
         };
         let coturn = Self(child);
-        let listens = |port: u16| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+        let listens = |port: u16| net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
         let is_ready = (0..PATIENCE.as_millis() / LOOK.as_millis()).any(|_| {
             let is_ready = listens(plain) && listens(tls);
             if !is_ready {
@@ -125,7 +177,7 @@ impl Drop for Coturn {
 /// Two ports that nobody has at the moment.
 fn free_ports() -> [u16; 2] {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let taken = [any, any].map(|any| TcpListener::bind(any).unwrap());
+    let taken = [any, any].map(|any| net::TcpListener::bind(any).unwrap());
     taken.map(|listener| listener.local_addr().unwrap().port())
 }
 

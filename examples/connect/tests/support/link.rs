@@ -26,6 +26,21 @@ impl Link {
         Some(link)
     }
 
+    /// Gives a host a further interface, with a neighbour that nobody lives in.
+    pub fn add_office(&self, host: usize, address: &str) {
+        let own = &self.0[host];
+        assert!(ip(&["-n", own, "link", "add", "office", "type", "veth", "peer", "name", "desk"]));
+        assert!(ip(&["-n", own, "address", "add", address, "dev", "office"]));
+        for interface in ["office", "desk"] {
+            assert!(ip(&["-n", own, "link", "set", interface, "up"]));
+        }
+    }
+
+    /// Sends what is for no link over the cable.
+    pub fn route_by_cable(&self, host: usize) {
+        assert!(ip(&["-n", &self.0[host], "route", "add", "default", "dev", "cable"]));
+    }
+
     pub fn start(&self, host: usize, arguments: &[&str]) -> Program {
         Program::start_by(&["ip", "netns", "exec", &self.0[host]], arguments)
     }
