@@ -160,7 +160,7 @@ impl Builder {
         self
     }
 
-    /// Joins the group of multicast DNS on each IPv4 address, to resolve the names that a peer tells in place of its
+    /// Joins the group of multicast DNS on the link of each address, to resolve the names that a peer tells in place of its
     /// addresses, and perhaps to do likewise. Where TURN servers are asked, no name is resolved: they would learn the
     /// address behind it (draft-ietf-mmusic-mdns-ice-candidates §3.3.2).
     #[must_use]

@@ -69,10 +69,22 @@ pub(crate) fn present_addresses() -> io::Result<Vec<IpAddr>> {
     Ok(if_addrs::get_if_addrs()?.iter().map(Interface::ip).collect())
 }
 
-/// The addresses of the link that this address is on; `None` when it is gone.
-pub(crate) fn network_of(ip: IpAddr) -> io::Result<Option<Range>> {
+/// What an address of this machine's is attached to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Link {
+    /// Its addresses.
+    pub(crate) network: Range,
+    /// The interface's number; 0, for any, where the system does not tell.
+    pub(crate) index: u32,
+}
+
+/// The link that this address is on; `None` when it is gone.
+pub(crate) fn link_of(ip: IpAddr) -> io::Result<Option<Link>> {
     let found = if_addrs::get_if_addrs()?.into_iter().find(|interface| interface.ip() == ip);
-    Ok(found.and_then(|interface| Found::new(interface, &[]).network))
+    Ok(found.and_then(|interface| {
+        let index = interface.index.unwrap_or(0);
+        Some(Link { network: Found::new(interface, &[]).network?, index })
+    }))
 }
 
 /// An address of one interface.

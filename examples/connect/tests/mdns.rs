@@ -9,11 +9,20 @@ use support::link::Link;
 
 #[tokio::test]
 async fn two_programs_that_hide_their_addresses_find_each_other_on_the_link() {
-    let Some(link) = Link::make("mdns") else { return };
+    hide_and_find("mdns", ["192.168.77.1/24", "192.168.77.2/24"], "192.168.77.").await;
+}
+
+#[tokio::test]
+async fn they_do_so_over_ipv6_alone() {
+    hide_and_find("mdns6", ["fd00:77::1/64", "fd00:77::2/64"], "fd00:77:").await;
+}
+
+async fn hide_and_find(test: &str, addresses: [&str; 2], network: &str) {
+    let Some(link) = Link::with(test, addresses) else { return };
     for trickle in [true, false] {
         let way = if trickle { &["--trickle"][..] } else { &[] };
         let [mut a, mut b] = [(0, "offerer"), (1, "answerer")].map(|(host, role)| {
-            link.start(host, &[&["--stdio", "--role", role, "--mdns"], way].concat())
+            link.start(host, &[&["--stdio", "--role", role, "--mdns", "--v6"], way].concat())
         });
         let (mut data, mut names) = ([false, false], 0);
         while data != [true, true] {
@@ -25,7 +34,7 @@ async fn two_programs_that_hide_their_addresses_find_each_other_on_the_link() {
             match line["ev"].as_str().unwrap() {
                 "local" | "candidate" => {
                     let text = line.to_string();
-                    assert!(!text.contains("192.168.77."), "{text}");
+                    assert!(!text.contains(network), "{text}");
                     names += text.matches(".local").count();
                     if line["ev"] == "local" {
                         line["ev"] = json!("remote");

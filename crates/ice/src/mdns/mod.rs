@@ -26,7 +26,7 @@ use registration::Registration;
 /// Gives host candidates names in place of addresses, answers for them on the link, and finds the addresses of the
 /// names that a peer has signalled.
 ///
-/// The application owns the sockets: one for each address of the machine, bound to [`Mdns::PORT`] and a member of
+/// The application owns the sockets: one for each address of the machine, IPv4 or IPv6, bound to [`Mdns::PORT`] and a member of
 /// [`Mdns::group`] there. An agent ignores candidates with names: have them [resolved](Self::resolve), and give it
 /// the candidate with the address. "The ICE agent MUST NOT form candidate pairs between its own relay candidates and
 /// remote mDNS candidates" (§3.3.2): do not resolve for an agent that has TURN servers.

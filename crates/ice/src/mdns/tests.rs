@@ -212,3 +212,39 @@ fn candidates_are_told_without_addresses() {
     let concealed = mdns.conceal(&reflexive, Instant::ZERO).to_string();
     assert_eq!(concealed, text.replace("192.168.1.1 rport 5000", "0.0.0.0 rport 9"));
 }
+
+#[test]
+fn a_link_of_ipv6_has_a_group_of_its_own() {
+    let [one, two]: [SocketAddr; 2] =
+        ["[2001:db8::1]:5353", "[2001:db8::2]:5353"].map(|a| a.parse().expect("an address"));
+    let network: Range = "2001:db8::/64".parse().expect("a range");
+    let (mut alice, mut bob) = (Mdns::new([1; 32]), Mdns::new([2; 32]));
+    alice.add_interface(one, network);
+    bob.add_interface(two, network);
+    let name = alice.register(one.ip(), Instant::ZERO);
+    let [(to, announcement)] = &sent(&mut alice)[..] else { panic!("one link") };
+    assert_eq!(to.to_string(), "[ff02::fb]:5353");
+    assert_eq!(announcement.records[0].address, one.ip());
+    bob.resolve(&name, Instant::ZERO).expect("a name");
+    bob.handle_timeout(Instant::ZERO);
+    let asked = bob.poll_transmit().expect("a question");
+    assert_eq!(asked.five_tuple.remote, *to);
+    // Whoever asks may do so from any address of the link, and nobody from beyond it.
+    for (source, is_answered) in [
+        ("[2001:db8::2]:5353", true),
+        ("[fe80::2]:5353", true),
+        ("[2001:db8:1::2]:5353", false),
+        ("192.168.1.2:5353", false),
+    ] {
+        let source = source.parse().expect("an address");
+        alice.handle_datagram(one, source, &asked.payload, Instant::from_millis(2_000));
+        let answer = alice.poll_transmit();
+        assert_eq!(answer.is_some(), is_answered, "{source}");
+        if let Some(answer) = answer {
+            assert_eq!(answer.five_tuple.remote, source, "to whom it is for");
+            bob.handle_datagram(two, one, &answer.payload, Instant::from_millis(2_000));
+        }
+    }
+    let resolved = MdnsEvent::Resolved { name, address: one.ip() };
+    assert_eq!((bob.poll_event(), bob.poll_event()), (Some(resolved), None));
+}

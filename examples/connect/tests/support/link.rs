@@ -10,6 +10,10 @@ pub struct Link([String; 2]);
 impl Link {
     /// Prints why there is none. The test's name keeps it apart from others.
     pub fn make(test: &str) -> Option<Self> {
+        Self::with(test, ["192.168.77.1/24", "192.168.77.2/24"])
+    }
+
+    pub fn with(test: &str, addresses: [&str; 2]) -> Option<Self> {
         let link = Self(["a", "b"].map(|host| format!("{test}-{}-{host}", process::id())));
         let [a, b] = &link.0;
         if !ip(&["netns", "add", a]) || !ip(&["netns", "add", b]) {
@@ -19,8 +23,11 @@ impl Link {
         assert!(ip(&[
             "-n", a, "link", "add", "cable", "type", "veth", "peer", "cable", "netns", b
         ]));
-        for (host, address) in link.0.iter().zip(["192.168.77.1/24", "192.168.77.2/24"]) {
-            assert!(ip(&["-n", host, "address", "add", address, "dev", "cable"]));
+        for (host, address) in link.0.iter().zip(addresses) {
+            // It can be used at once: there is nobody else who could have it.
+            let how = if address.contains(':') { &["nodad"][..] } else { &[] };
+            let add = ["-n", host, "address", "add", address, "dev", "cable"];
+            assert!(ip(&[&add, how].concat()));
             assert!(ip(&["-n", host, "link", "set", "cable", "up"]));
         }
         Some(link)
