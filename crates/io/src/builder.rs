@@ -12,6 +12,7 @@ use crate::connection::Connection;
 use crate::interface::{AddressFilter, AddressSource, Choice, DefaultRoute};
 use crate::ip_handling::IpHandling;
 use crate::names::Names;
+use crate::peer_connection::Port;
 use crate::server_connection::ServerConnector;
 
 /// A [`Connection`] that is not started yet.
@@ -43,7 +44,7 @@ pub struct Builder {
     watched: Option<AddressFilter>,
     ip_handling: Option<IpHandling>,
     pub(crate) recovers: bool,
-    pub(crate) listeners: Vec<SocketAddr>,
+    pub(crate) listeners: Vec<(SocketAddr, Port)>,
     pub(crate) names: Option<Names>,
 }
 
@@ -156,8 +157,16 @@ impl Builder {
     /// Listens for TCP connections of the peer at this address, too; port 0 for any.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listeners.push(address);
+        self.listeners.push((address, Port::Passive));
         self
+    }
+
+    /// Opens and accepts TCP connections at one port of this address, besides; port 0 for any. Between two firewalls that
+    /// let a connection in only where one has gone out, it takes that on both sides (RFC 6544 §4.1, "simultaneous-open").
+    #[must_use]
+    pub fn open_simultaneously(mut self, address: SocketAddr) -> Self {
+        self.listeners.push((address, Port::Simultaneous));
+        self.tcp()
     }
 
     /// Joins the group of multicast DNS on the link of each address, to resolve the names that a peer tells in place of its

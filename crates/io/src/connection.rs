@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::interface::AddressSource;
 use crate::names::Registry;
 use crate::path::{Counters, Path, Stats};
-use crate::peer_connection::{self, Peers};
+use crate::peer_connection::{self, Peers, Port};
 use crate::random;
 use crate::shared::{Inner, Shared};
 
@@ -74,8 +74,11 @@ impl Connection {
             ..
         } = builder;
         let bases = Base::bind_all(&addresses)?;
-        let listeners =
-            listeners.into_iter().map(peer_connection::bind).collect::<io::Result<Vec<_>>>()?;
+        let bound = listeners.into_iter().map(|(address, port)| {
+            let (address, listener) = peer_connection::bind(address, port)?;
+            Ok((address, port, listener))
+        });
+        let listeners = bound.collect::<io::Result<Vec<_>>>()?;
         let shared_pacer = Some(config.shared_pacer.clone().unwrap_or_else(|| clock.pacer()));
         let config = Config { shared_pacer, ..config };
         let has_turn_servers =
@@ -106,14 +109,18 @@ impl Connection {
                     tracing::warn!(%error, "address left out");
                 }
             }
-            for (address, _) in &listeners {
-                if let Err(error) = agent.add_tcp_listener(*address, now) {
+            for (address, port, _) in &listeners {
+                let added = match port {
+                    Port::Passive => agent.add_tcp_listener(*address, now),
+                    Port::Simultaneous => agent.add_tcp_simultaneous_open(*address, now),
+                };
+                if let Err(error) = added {
                     tracing::warn!(%error, "listener left out");
                 }
             }
         });
         let mut tasks = driver::spawn(&shared, servers, connector, wanted, watched);
-        for (_, listener) in listeners {
+        for (.., listener) in listeners {
             tasks.spawn(peer_connection::listen(Arc::clone(&shared), listener));
         }
         let inbox = tokio::sync::Mutex::new(receiver);
@@ -160,6 +167,11 @@ impl Connection {
     /// Takes a candidate that the peer signalled; see [`Agent::add_remote_candidate`].
     pub fn add_remote_candidate(&self, candidate: Candidate) {
         self.shared.with_inner(|inner, now| inner.add_remote_candidate(candidate, now));
+    }
+
+    /// Takes the peer's word that a candidate is gone; see [`Agent::remove_remote_candidate`].
+    pub fn remove_remote_candidate(&self, candidate: &Candidate) {
+        self.shared.with_inner(|inner, now| inner.remove_remote_candidate(candidate, now));
     }
 
     /// The peer has no more candidates.

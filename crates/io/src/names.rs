@@ -55,6 +55,11 @@ impl Registry {
         true
     }
 
+    /// A candidate that is gone waits for its address no more.
+    pub(crate) fn drop_waiting(&mut self, gone: &Candidate) {
+        self.waiting.retain(|(_, candidate)| candidate != gone);
+    }
+
     /// Whether the end of the peer's candidates has to wait, too.
     pub(crate) fn keeps_end(&mut self) -> bool {
         self.has_all = !self.waiting.is_empty();

@@ -61,11 +61,38 @@ impl Peer {
     }
 }
 
+/// What is listened for at a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Port {
+    /// Connections.
+    Passive,
+    /// Connections, and others are opened from it.
+    Simultaneous,
+}
+
 /// A socket that listens, and where.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok((listener.local_addr()?, TcpListener::from_std(listener)?))
+pub(crate) fn bind(address: SocketAddr, port: Port) -> io::Result<(SocketAddr, TcpListener)> {
+    let socket = socket_for(address)?;
+    if port == Port::Simultaneous {
+        share_port(&socket)?;
+    } else if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    let listener = socket.listen(BACKLOG)?;
+    Ok((listener.local_addr()?, listener))
+}
+
+fn socket_for(address: SocketAddr) -> io::Result<TcpSocket> {
+    if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
+}
+
+/// Lets other sockets of this process have the same port: one that listens, and those that connect (RFC 6544 Appendix B).
+fn share_port(socket: &TcpSocket) -> io::Result<()> {
+    socket.set_reuseaddr(true)?;
+    #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+    socket.set_reuseport(true)?;
+    Ok(())
 }
 
 /// Accepts connections, as many at once as a peer may have candidates.
@@ -137,7 +164,10 @@ async fn serve(shared: &Shared, stream: TcpStream, five_tuple: FiveTuple, tell: 
 }
 
 async fn open(local: SocketAddr, remote: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = socket_for(remote)?;
+    if local.port() != 0 {
+        share_port(&socket)?;
+    }
     socket.bind(local)?;
     socket.connect(remote).await
 }
@@ -189,6 +219,8 @@ fn frame(parts: &[&[u8]]) -> io::Result<Vec<u8>> {
 const MAX_WAITING: usize = 64;
 /// Connections that a listener serves at once; further ones wait with the system.
 const MAX_ACCEPTED: usize = 100;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 128;
 /// A peer sends something at least every 6 s, for consent.
 const IDLE: Duration = Duration::from_secs(60);
 /// After a refusal by the system.

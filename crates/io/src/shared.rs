@@ -121,6 +121,13 @@ impl Inner {
         }
     }
 
+    pub(crate) fn remove_remote_candidate(&mut self, candidate: &Candidate, now: Instant) {
+        if let Some(names) = &mut self.names {
+            names.drop_waiting(candidate);
+        }
+        self.agent.remove_remote_candidate(candidate, now);
+    }
+
     pub(crate) fn end_of_remote_candidates(&mut self, now: Instant) {
         if !self.names.as_mut().is_some_and(Registry::keeps_end) {
             self.agent.end_of_remote_candidates(now);
@@ -170,6 +177,9 @@ impl Inner {
             let event = match (event, &mut self.names) {
                 (AgentEvent::CandidateGathered(candidate), Some(names)) => {
                     AgentEvent::CandidateGathered(names.conceal(candidate, now))
+                }
+                (AgentEvent::CandidateRemoved(candidate), Some(names)) => {
+                    AgentEvent::CandidateRemoved(names.conceal(candidate, now))
                 }
                 (event, _) => event,
             };

@@ -199,6 +199,20 @@ async fn where_only_tcp_gets_through_frames_carry_the_data() {
             Role::Controlled => builder.listen((loopback, 0).into()).start().unwrap(),
         }
     });
+    exchange_over_tcp(a, b).await;
+}
+
+#[tokio::test]
+async fn two_sides_that_both_open_the_connection_meet_on_one() {
+    let loopback = "127.0.0.1".parse().unwrap();
+    let [a, b] = [Role::Controlling, Role::Controlled].map(|role| {
+        let builder = Connection::builder(role).addresses(&[loopback]);
+        builder.open_simultaneously((loopback, 0).into()).start().unwrap()
+    });
+    exchange_over_tcp(a, b).await;
+}
+
+async fn exchange_over_tcp(a: Connection, b: Connection) {
     a.set_remote_credentials(b.local_credentials()).unwrap();
     b.set_remote_credentials(a.local_credentials()).unwrap();
     // Nobody hears of the UDP candidates.
