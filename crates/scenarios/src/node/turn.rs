@@ -52,6 +52,7 @@ impl TurnServer {
     pub(crate) fn new(start: Start, addresses: &[IpAddr]) -> Self {
         let mut config = Config::new(REALM);
         config.policy = everybody();
+        config.tcp = true;
         config.limits.allocations_per_user = QUOTA;
         config.relay_v4 = addresses.iter().copied().find(IpAddr::is_ipv4).map(Into::into);
         config.relay_v6 = addresses.iter().copied().find(IpAddr::is_ipv6).map(Into::into);

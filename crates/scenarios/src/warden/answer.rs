@@ -6,7 +6,7 @@ use std::time::Duration;
 use pinhole_sansio::{Instant, Transmit};
 use pinhole_stun::attribute::{Attribute, Family};
 use pinhole_stun::{Class, Message, Method};
-use pinhole_turn::attribute::{Lifetime, MobilityTicket, XorRelayedAddress};
+use pinhole_turn::attribute::{Lifetime, MobilityTicket, ReservationToken, XorRelayedAddress};
 
 use super::Warden;
 use super::model::Allocation;
@@ -124,6 +124,10 @@ impl Warden {
         allocation.expires = now + lifetime;
         allocation.ticket = ticket_of(message);
         self.model.expire(now);
+        asked.reservation.and_then(|used| self.model.reserved.remove(&used));
+        if let Some(token) = message.get::<ReservationToken>().ok().flatten() {
+            self.model.reserve(token, now);
+        }
         self.model.allocations.push(allocation);
         let held = self.model.allocations.iter().filter(|one| one.user == asked.user).count();
         let quota = if self.is_lied_to(Mutation::NoQuota) { 0 } else { self.quota };

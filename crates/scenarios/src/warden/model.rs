@@ -5,11 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant};
+use pinhole_turn::attribute::ReservationToken;
 
 /// All allocations.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) allocations: Vec<Allocation>,
+    /// IPv4 ports that are kept for the bearer of a token, and until when.
+    pub(super) reserved: BTreeMap<ReservationToken, Instant>,
 }
 
 /// One allocation, in the words of RFC 8656 §3.2, seen from the server.
@@ -103,6 +106,12 @@ impl Model {
 
     pub(super) fn expire(&mut self, now: Instant) {
         self.allocations.retain(|one| now < one.expires);
+        self.reserved.retain(|_, until| now < *until);
+    }
+
+    /// A port is kept for 30 s (RFC 8656 §7.2).
+    pub(super) fn reserve(&mut self, token: ReservationToken, now: Instant) {
+        self.reserved.insert(token, now + RESERVATION_LIFETIME);
     }
 
     /// All relayed addresses.
@@ -111,6 +120,8 @@ impl Model {
     }
 }
 
+/// RFC 8656 §7.2: 30 s at least, and as many with us.
+const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
 /// RFC 8656 §9.
 const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
 /// RFC 8656 §12.

@@ -7,7 +7,7 @@ use pinhole_sansio::{Datagram, FiveTuple};
 use pinhole_stun::attribute::{Attribute, Family, Nonce, Username};
 use pinhole_stun::{Class, Message, Method, TransactionId};
 use pinhole_turn::attribute::{
-    Channel, Lifetime, MobilityTicket, RequestedAddressFamily, XorPeerAddress,
+    Channel, Lifetime, MobilityTicket, RequestedAddressFamily, ReservationToken, XorPeerAddress,
 };
 
 /// What a client has asked for, and how often that was answered.
@@ -26,6 +26,7 @@ pub(super) struct Asked {
     pub(super) peers: Vec<SocketAddr>,
     pub(super) number: Option<u16>,
     pub(super) ticket: Option<Vec<u8>>,
+    pub(super) reservation: Option<ReservationToken>,
     pub(super) answers: usize,
     /// It was answered with a success.
     pub(super) is_granted: bool,
@@ -62,6 +63,7 @@ impl Asked {
             peers,
             number: message.get().ok().flatten().map(|Channel(number)| number),
             ticket: ticket.map(|MobilityTicket(ticket)| ticket.to_vec()),
+            reservation: message.get().ok().flatten(),
             answers: 0,
             is_granted: false,
             digest: crate::transcript::digest(datagram.payload),

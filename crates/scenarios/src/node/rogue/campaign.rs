@@ -5,7 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use pinhole_stun::Credentials;
 use pinhole_stun::attribute::{AttributeWrite, Family};
 use pinhole_stun::auth::{LongTermClient, Verdict};
-use pinhole_turn::attribute::{AdditionalAddressFamily, Channel, Data, MobilityTicket};
+use pinhole_turn::attribute::{
+    AdditionalAddressFamily, Channel, Data, EvenPort, MobilityTicket, ReservationToken,
+    XorRelayedAddress,
+};
 
 use super::*;
 use crate::node::turn::{QUOTA, ROGUE, USER};
@@ -90,6 +93,8 @@ impl TurnServer {
         self.ask_for_odd_channels(&mut caller, now);
         self.move_about(&mut caller, &answer, now);
         self.ask_for_what_has_ended(&mut caller, now);
+        self.ask_to_be_connected(server, now);
+        self.ask_for_two_ports(server, now);
         self.ask_for_too_much(server, now);
     }
 
@@ -173,6 +178,42 @@ impl TurnServer {
         self.warden.demand("T15", is_over, now, format_args!("{ended}, {again} after the end"));
     }
 
+    /// T14, the fourth verb: the server connects to nobody whom it does not relay to (RFC 6062 §5.2).
+    fn ask_to_be_connected(&mut self, server: SocketAddr, now: Instant) {
+        let mut caller = Caller::new(ROGUE, server, TCP_PORT);
+        let wishes: Wishes<'_> = &[&RequestedTransport::TCP];
+        let (code, _) = caller.ask(self, Method::ALLOCATE, wishes, now);
+        self.warden.demand("T18", code == 0, now, format_args!("{code} for a TCP allocation"));
+        for ip in denied() {
+            let peer = XorPeerAddress((ip, 80).into());
+            let (code, _) = caller.ask(self, Method::CONNECT, &[&peer], now);
+            // One of another family than the relayed address is refused as such, in RFC 6156's words.
+            let is_refused = code == 403 || code == 443 && !ip.to_canonical().is_ipv4();
+            self.warden.demand("T14", is_refused, now, format_args!("{code} for Connect to {ip}"));
+        }
+        caller.ask(self, Method::REFRESH, END, now);
+    }
+
+    /// T12: the port that is kept for the bearer of a token is neither free nor anybody else's.
+    fn ask_for_two_ports(&mut self, server: SocketAddr, now: Instant) {
+        let [mut first, mut second, mut third] =
+            [1, 2, 3].map(|offset| Caller::new(ROGUE, server, TCP_PORT + offset));
+        let pair: Wishes<'_> = &[&RequestedTransport::UDP, &EvenPort { reserve_next: true }];
+        let (_, answer) = first.ask(self, Method::ALLOCATE, pair, now);
+        let Some((relayed, token)) = relayed_in(&answer).zip(token_in(&answer)) else {
+            return self.warden.demand("T12", false, now, format_args!("nothing is reserved"));
+        };
+        let reserved: Wishes<'_> = &[&RequestedTransport::UDP, &token];
+        let (_, answer) = second.ask(self, Method::ALLOCATE, reserved, now);
+        let is_next = relayed_in(&answer).map(|next| next.port()) == Some(relayed.port() + 1);
+        self.warden.demand("T12", is_next, now, format_args!("the reserved port is another one"));
+        let (code, _) = third.ask(self, Method::ALLOCATE, reserved, now);
+        self.warden.demand("T12", code == 508, now, format_args!("{code} for a used token"));
+        for caller in [&mut first, &mut second] {
+            caller.ask(self, Method::REFRESH, END, now);
+        }
+    }
+
     /// T11: as many as there may be, and not one more.
     fn ask_for_too_much(&mut self, server: SocketAddr, now: Instant) {
         let ports = (0..=QUOTA).filter_map(|at| u16::try_from(at).ok());
@@ -189,6 +230,15 @@ impl TurnServer {
             caller.ask(self, Method::REFRESH, END, now);
         }
     }
+}
+
+fn relayed_in(answer: &[u8]) -> Option<SocketAddr> {
+    let relayed = Message::parse(answer).ok()?.get().ok().flatten();
+    relayed.map(|XorRelayedAddress(relayed)| relayed)
+}
+
+fn token_in(answer: &[u8]) -> Option<ReservationToken> {
+    Message::parse(answer).ok()?.get().ok().flatten()
 }
 
 fn ticket_of(answer: &[u8]) -> Option<Vec<u8>> {
@@ -229,6 +279,7 @@ const END: Wishes<'static> = &[&Lifetime(std::time::Duration::ZERO)];
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 250);
 const FIRST_PORT: u16 = 7_000;
 const MANY_PORTS: u16 = 7_100;
+const TCP_PORT: u16 = 7_050;
 const NUMBER: u16 = 0x4000;
 /// Stands for no answer.
 const SILENCE: u16 = 1;
