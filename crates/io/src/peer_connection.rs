@@ -73,12 +73,14 @@ pub(crate) enum Port {
 /// A socket that listens, and where.
 pub(crate) fn bind(address: SocketAddr, port: Port) -> io::Result<(SocketAddr, TcpListener)> {
     let socket = socket_for(address)?;
-    if port == Port::Simultaneous {
-        share_port(&socket)?;
-    } else if cfg!(unix) {
+    if cfg!(unix) {
         socket.set_reuseaddr(true)?;
     }
     socket.bind(address)?;
+    // To a socket that is ready to share, the system may give a port that others share: it is chosen first.
+    if port == Port::Simultaneous {
+        share_port(&socket)?;
+    }
     let listener = socket.listen(BACKLOG)?;
     Ok((listener.local_addr()?, listener))
 }
