@@ -2,10 +2,11 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// An address in the kernel's bytes: family, port, and what follows of its family.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(C, align(4))]
-pub(crate) struct Name([u8; ROOM]);
+/// An address in the kernel's bytes: family and port; the IPv4 address, or the flow of IPv6; the IPv6 address,
+/// and its scope. Each word is as it lies in memory.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub(crate) struct Name([u32; ROOM / 4]);
 
 /// The length of `sockaddr_in6`, which is the longer one.
 const ROOM: usize = size_of::<libc::sockaddr_in6>();
@@ -18,7 +19,7 @@ const V6: [u8; 2] = (libc::AF_INET6 as u16).to_ne_bytes();
 impl Name {
     #[inline]
     pub(crate) const fn is_v4(&self) -> bool {
-        let [f0, f1, ..] = self.0;
+        let [f0, f1, ..] = self.0[0].to_ne_bytes();
         f0 == V4[0] && f1 == V4[1]
     }
 
@@ -28,60 +29,65 @@ impl Name {
         if self.is_v4() { SHORT } else { ROOM }
     }
 
-    /// The address; `None` for other families.
+    /// Writes the address where it is wanted; false for other families.
     #[inline]
-    pub(crate) const fn address(&self) -> Option<SocketAddr> {
-        let [f0, f1, p0, p1, rest @ ..] = self.0;
+    pub(crate) fn read_into(&self, address: &mut SocketAddr) -> bool {
+        let [head, next, rest @ ..] = &self.0;
+        let [f0, f1, p0, p1] = head.to_ne_bytes();
         let port = u16::from_be_bytes([p0, p1]);
-        let [a, b, c, d, rest @ ..] = rest;
-        if f0 == V4[0] && f1 == V4[1] {
-            return Some(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), port)));
+        match [f0, f1] {
+            V4 => *address = SocketAddrV4::new(Ipv4Addr::from(next.to_ne_bytes()), port).into(),
+            V6 => *address = read_v6(port, *next, *rest).into(),
+            _ => return false,
         }
-        if f0 != V6[0] || f1 != V6[1] {
-            return None;
+        true
+    }
+
+    /// Becomes this address.
+    #[inline]
+    pub(crate) fn set(&mut self, address: &SocketAddr) {
+        let [head, next, rest @ ..] = &mut self.0;
+        let [p0, p1] = address.port().to_be_bytes();
+        match address {
+            SocketAddr::V4(address) => {
+                *head = u32::from_ne_bytes([V4[0], V4[1], p0, p1]);
+                *next = u32::from_ne_bytes(address.ip().octets());
+            }
+            SocketAddr::V6(address) => {
+                *head = u32::from_ne_bytes([V6[0], V6[1], p0, p1]);
+                (*next, *rest) = (address.flowinfo(), write_v6(address));
+            }
         }
-        let flow = u32::from_ne_bytes([a, b, c, d]);
-        let Some((ip, scope)) = rest.split_first_chunk::<16>() else { return None };
-        let Some(scope) = scope.first_chunk::<4>() else { return None };
-        let scope = u32::from_ne_bytes(*scope);
-        let ip = Ipv6Addr::from_bits(u128::from_be_bytes(*ip));
-        Some(SocketAddr::V6(SocketAddrV6::new(ip, port, flow, scope)))
     }
 }
 
-impl Default for Name {
-    fn default() -> Self {
-        Self([0; ROOM])
+/// The words behind the flow.
+fn write_v6(address: &SocketAddrV6) -> [u32; 5] {
+    let bits = address.ip().to_bits();
+    let [a, b, c, d] = [96, 64, 32, 0].map(|shift| ((bits >> shift) as u32).to_be());
+    [a, b, c, d, address.scope_id()]
+}
+
+fn read_v6(port: u16, flow: u32, [a, b, c, d, scope]: [u32; 5]) -> SocketAddrV6 {
+    let words = [a, b, c, d].map(|word| u128::from(u32::from_be(word)));
+    let bits = words.into_iter().fold(0, |bits, word| bits << 32 | word);
+    SocketAddrV6::new(Ipv6Addr::from_bits(bits), port, flow, scope)
+}
+
+impl PartialEq for Name {
+    /// Behind an IPv4 address may be what is left of an IPv6 address.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        let ([a, b, rest @ ..], [c, d, other_rest @ ..]) = (&self.0, &other.0);
+        a == c && b == d && (self.is_v4() || rest == other_rest)
     }
 }
 
 impl From<&SocketAddr> for Name {
-    #[inline]
     fn from(address: &SocketAddr) -> Self {
-        let mut bytes = [0; ROOM];
-        let [f0, f1, p0, p1, rest @ ..] = &mut bytes;
-        [*p0, *p1] = address.port().to_be_bytes();
-        match address {
-            SocketAddr::V4(address) => {
-                [*f0, *f1] = V4;
-                if let Some(ip) = rest.first_chunk_mut() {
-                    *ip = address.ip().octets();
-                }
-                Self(bytes)
-            }
-            SocketAddr::V6(address) => {
-                [*f0, *f1] = V6;
-                if let Some((flow, rest)) = rest.split_first_chunk_mut()
-                    && let Some((ip, scope)) = rest.split_first_chunk_mut()
-                    && let Some(scope) = scope.first_chunk_mut()
-                {
-                    *flow = address.flowinfo().to_ne_bytes();
-                    *ip = address.ip().octets();
-                    *scope = address.scope_id().to_ne_bytes();
-                }
-                Self(bytes)
-            }
-        }
+        let mut name = Self::default();
+        name.set(address);
+        name
     }
 }
 
@@ -96,14 +102,33 @@ mod tests {
         let addresses = addresses.map(|text| text.parse::<SocketAddr>().unwrap());
         for address in addresses.into_iter().chain([scoped.into()]) {
             let name = Name::from(&address);
-            assert_eq!(name.address(), Some(address));
+            assert_eq!(read(&name), Some(address));
             let length = if address.is_ipv4() { 16 } else { 28 };
             assert_eq!(name.length(), length, "{address}");
         }
     }
 
     #[test]
+    fn a_name_serves_for_one_address_after_the_other() {
+        let addresses = ["[2001:db8::1]:65535", "192.0.2.1:3478", "[::]:1", "192.0.2.1:7"];
+        let addresses = addresses.map(|text| text.parse::<SocketAddr>().unwrap());
+        let mut name = Name::default();
+        for address in addresses {
+            name.set(&address);
+            assert_eq!(read(&name), Some(address));
+            for other in addresses {
+                assert_eq!(name == Name::from(&other), address == other, "{address} {other}");
+            }
+        }
+    }
+
+    #[test]
     fn other_families_are_no_address() {
-        assert_eq!(Name::default().address(), None);
+        assert_eq!(read(&Name::default()), None);
+    }
+
+    fn read(name: &Name) -> Option<SocketAddr> {
+        let mut address = SocketAddr::from(([0xa5; 4], 0xa5a5));
+        name.read_into(&mut address).then_some(address)
     }
 }

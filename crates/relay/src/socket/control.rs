@@ -27,8 +27,8 @@ pub(crate) struct Said {
     pub(crate) tos: u8,
     /// Where to cut, if it is a train.
     pub(crate) segment: Option<u16>,
-    /// Where it is sent from, if the socket does not tell.
-    pub(crate) source: Option<IpAddr>,
+    /// Where it is sent from, IPv4 mapped into IPv6; unspecified if the socket tells.
+    pub(crate) source: Ipv6Addr,
 }
 
 /// The traffic class, a segment's length and an IPv6 address with the number of an interface.
@@ -54,18 +54,20 @@ impl Control {
         if let Some(segment) = said.segment {
             length = self.write(length, SEGMENT, segment.to_ne_bytes());
         }
-        match said.source {
+        if said.source.is_unspecified() {
+            return length;
+        }
+        match said.source.to_canonical() {
             // Between the numbers of the interface and of the header's destination.
-            Some(IpAddr::V4(ip)) => {
+            IpAddr::V4(ip) => {
                 let [a, b, c, d] = ip.octets();
                 self.write(length, INFO_V4, [0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0])
             }
-            Some(IpAddr::V6(ip)) => {
+            IpAddr::V6(ip) => {
                 let mut info = [0; 20];
                 info[..16].copy_from_slice(&ip.octets());
                 self.write(length, INFO_V6, info)
             }
-            None => length,
         }
     }
 
@@ -96,16 +98,20 @@ impl Default for Control {
 
 impl Told {
     /// Reads control messages; those that were not asked for are passed over.
-    #[inline]
-    pub(crate) fn read(mut bytes: &[u8]) -> Self {
-        let mut told = Self::default();
-        if let Some((head, [tos, padding @ ..])) = bytes.split_first_chunk::<HEADER>()
-            && *head == ONLY_TOS
-            && padding.len() < WORD
-        {
-            told.tos = *tos;
-            return told;
+    #[inline(always)]
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        match bytes.split_first_chunk::<HEADER>() {
+            Some((head, [tos, padding @ ..])) if *head == ONLY_TOS && padding.len() < WORD => {
+                Self { tos: *tos, ..Self::default() }
+            }
+            Some(_) => Self::read_all(bytes),
+            None => Self::default(),
         }
+    }
+
+    #[inline(never)]
+    fn read_all(mut bytes: &[u8]) -> Self {
+        let mut told = Self::default();
         while let Some((kind, data, next)) = split(bytes) {
             told.take(kind, data);
             bytes = next;
@@ -174,8 +180,8 @@ fn split(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
 mod tests {
     use super::*;
 
-    fn written(is_v4: bool, tos: u8, segment: Option<u16>, source: Option<&str>) -> Vec<u8> {
-        let said = Said { tos, segment, source: source.map(|ip| ip.parse().unwrap()) };
+    fn written(is_v4: bool, tos: u8, segment: Option<u16>, source: &str) -> Vec<u8> {
+        let said = Said { tos, segment, source: source.parse().unwrap() };
         let mut control = Control::default();
         let length = control.say(&said, is_v4);
         control.bytes(length).to_vec()
@@ -183,10 +189,10 @@ mod tests {
 
     #[test]
     fn the_kernel_is_told_what_there_is_to_tell() {
-        assert!(written(true, 0, None, None).is_empty());
-        assert_eq!(Told::read(&written(true, 0xb9, None, None)).tos, 0xb9);
-        assert_eq!(Told::read(&written(false, 0xb9, None, None)).tos, 0xb9);
-        let all = written(false, 3, Some(1_200), Some("2001:db8::7"));
+        assert!(written(true, 0, None, "::").is_empty());
+        assert_eq!(Told::read(&written(true, 0xb9, None, "::")).tos, 0xb9);
+        assert_eq!(Told::read(&written(false, 0xb9, None, "::")).tos, 0xb9);
+        let all = written(false, 3, Some(1_200), "2001:db8::7");
         assert_eq!(all.len(), ROOM, "no room is wasted, and none is missing");
         let told = Told::read(&all);
         assert_eq!((told.tos, told.destination), (3, Some("2001:db8::7".parse().unwrap())));

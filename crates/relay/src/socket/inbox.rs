@@ -5,24 +5,26 @@ use pinhole_turn::Header;
 
 use super::Udp;
 use super::control::Told;
-use super::system::{LARGE, Rooms};
+use super::system::{LARGE, PARTS, Rooms};
 
 /// The buffer that all sockets of a worker receive into: nothing is kept for each of them.
 ///
 /// It has [`LARGE`] rooms, each for a datagram or a train, and in front of it for a [`Header`]. What a call
-/// has received may wait to be sent on while others receive into the rooms behind it.
+/// has received may wait to be sent on while others receive into the rooms behind it. In the margin behind the
+/// rooms stand the headers of datagrams that have another one in front of them.
 pub(crate) struct Inbox {
     rooms: Rooms,
     /// The rooms in front of this one hold what was received before the last call.
     first: usize,
     /// The rooms from this one on are free.
     free: usize,
+    /// Where the margin is free.
+    margin: usize,
 }
 
 /// Datagrams of the same length, but for the last, that came one after the other from one source.
 #[derive(Clone, Copy)]
 pub(crate) struct Train {
-    pub(crate) source: SocketAddr,
     /// The address that they were sent to, if the socket does not tell.
     pub(crate) destination: Option<IpAddr>,
     /// Type of Service, or Traffic Class: DSCP and ECN.
@@ -34,7 +36,7 @@ pub(crate) struct Train {
 }
 
 impl Train {
-    /// The datagrams, one after the other, of which there is one at least.
+    /// The datagrams, one after the other, of which there is one at least, and whether there are more.
     #[inline]
     pub(crate) fn split_first(&mut self) -> (Range<usize>, bool) {
         let end = self.end.min(self.start + self.stride);
@@ -47,10 +49,16 @@ impl Train {
 /// The longest datagram, and the longest train of them that the kernel hands over as one.
 const ROOM: usize = 65_536;
 const STRIDE: usize = Header::MAX + ROOM;
+/// Where the margin begins: with the zeros of padding.
+const MARGIN: usize = LARGE * STRIDE;
+const ZEROS: usize = 3;
+/// What the margin holds besides: a header for each part of what waits.
+const HEADERS: usize = Header::MAX * PARTS;
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        Self { rooms: Rooms::new(STRIDE, Header::MAX), first: 0, free: 0 }
+        let rooms = Rooms::new(STRIDE, Header::MAX, ZEROS + HEADERS);
+        Self { rooms, first: 0, free: 0, margin: MARGIN + ZEROS }
     }
 
     /// Whether a call can receive so many datagrams.
@@ -65,6 +73,12 @@ impl Inbox {
         (self.first, self.free) = (0, 0);
     }
 
+    /// Nothing that was set aside is needed any more.
+    #[inline]
+    pub(crate) const fn clear_margin(&mut self) {
+        self.margin = MARGIN + ZEROS;
+    }
+
     /// Receives up to so many datagrams, or trains of them; how many.
     #[inline]
     pub(crate) fn receive(&mut self, udp: &Udp, count: usize) -> usize {
@@ -74,15 +88,18 @@ impl Inbox {
         received
     }
 
-    /// The train with this number of those that the last call has received.
+    /// The train with this number of those that the last call has received, each to be asked for once; its
+    /// source is written where it is wanted. `None` for a family of addresses that is neither IPv4 nor IPv6.
     #[inline(always)]
-    pub(crate) fn train(&self, number: usize) -> Option<Train> {
+    pub(crate) fn train(&mut self, number: usize, source: &mut SocketAddr) -> Option<Train> {
         let room = self.first + number;
-        let (length, name, told) = self.rooms.received(room)?;
+        let (length, name, told) = self.rooms.take(room)?;
+        if !name.read_into(source) {
+            return None;
+        }
         let told = Told::read(told);
         let start = room * STRIDE + Header::MAX;
         Some(Train {
-            source: name.address()?,
             destination: told.destination,
             tos: told.tos,
             start,
@@ -96,14 +113,46 @@ impl Inbox {
         self.rooms.memory().get(range).unwrap_or_default()
     }
 
-    /// Puts a header in front of what lies in a range, over whatever is there; where both are then.
+    /// All that can be sent on.
+    #[inline]
+    pub(crate) fn memory(&self) -> &[u8] {
+        self.rooms.memory()
+    }
+
+    /// Puts a header in front of the first datagram of a train; where both are then.
     #[inline]
     pub(crate) fn prepend(&mut self, header: &[u8], payload: Range<usize>) -> Range<usize> {
         let start = payload.start.saturating_sub(header.len());
-        if let Some(front) = self.rooms.memory_mut().get_mut(start..payload.start) {
-            front.copy_from_slice(header);
+        if !header.is_empty() {
+            self.write(header, start);
         }
         start..payload.end
+    }
+
+    /// Puts a header into the margin, for a datagram with another one in front of it; where it is then.
+    #[inline]
+    pub(crate) fn set_aside(&mut self, header: &[u8]) -> Range<usize> {
+        let start = self.margin;
+        self.margin += header.len();
+        self.write(header, start);
+        start..self.margin
+    }
+
+    /// Where so many zeros are, at most three.
+    #[inline]
+    pub(crate) fn zeros(count: u8) -> Range<usize> {
+        MARGIN..MARGIN + usize::from(count).min(ZEROS)
+    }
+
+    #[inline]
+    fn write(&mut self, header: &[u8], start: usize) {
+        let Some(place) = self.rooms.memory_mut().get_mut(start..) else { return };
+        // Nearly all are of this length, which is worth no call.
+        if let ([a, b, c, d], Some(place)) = (header, place.first_chunk_mut()) {
+            *place = [*a, *b, *c, *d];
+        } else if let Some(place) = place.get_mut(..header.len()) {
+            place.copy_from_slice(header);
+        }
     }
 }
 
@@ -112,8 +161,7 @@ mod tests {
     use super::*;
 
     fn datagrams(length: usize, stride: usize) -> Vec<Range<usize>> {
-        let source = "192.0.2.1:7".parse().unwrap();
-        let mut train = Train { source, destination: None, tos: 0, start: 0, end: length, stride };
+        let mut train = Train { destination: None, tos: 0, start: 0, end: length, stride };
         let mut datagrams = vec![];
         loop {
             let (datagram, is_more) = train.split_first();

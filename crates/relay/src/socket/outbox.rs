@@ -1,26 +1,27 @@
 use std::ops::Range;
 
-use pinhole_turn::Header;
 use pinhole_turn::server::RelayId;
 
 use super::option::Fragmentation;
-use super::send::{Dispatch, Flow};
-use super::system::{LARGE, Letters};
+use super::send::{Cut, Dispatch, Flow, Way};
+use super::system::{Contents, LARGE, Letters, PARTS};
 use super::{Inbox, Udp};
 
 /// What stands between datagrams that have come and the call that sends them on.
 ///
-/// What leaves by the same socket waits for one call. A datagram alone is sent from where it was received,
-/// with its header written in front of it. The ones that follow it to the same place are laid out one
-/// behind the other, as a train that the kernel cuts up again (GSO).
+/// What leaves by the same socket waits for one call, where it was received: nothing is copied. A datagram
+/// has its header written in front of it, if nothing else is there. Those that go to the same place one
+/// after the other are a train that the kernel cuts up again (GSO).
 pub(crate) struct Outbox {
     /// The socket that all of them leave by.
     origin: Origin,
-    trains: Vec<Train>,
+    /// What waits; and a place for what comes next, which is written there before it is known whether it
+    /// joins the last one.
+    trains: [Train; LARGE + 1],
+    count: usize,
+    /// Where in the inbox all of it lies, train after train.
+    parts: Vec<Range<usize>>,
     letters: Letters,
-    memory: Box<[u8]>,
-    /// How much of the memory is taken.
-    used: usize,
     /// How many datagrams could not be sent since the last question.
     failed: u64,
 }
@@ -28,12 +29,14 @@ pub(crate) struct Outbox {
 /// A datagram to send, whose payload lies in the inbox.
 pub(crate) struct Packet<'a> {
     pub(crate) origin: Origin,
-    pub(crate) flow: Flow,
+    pub(crate) way: Way<'a>,
     /// What stands in front.
     pub(crate) header: &'a [u8],
     pub(crate) payload: Range<usize>,
     /// How many zeros follow.
     pub(crate) padding: u8,
+    /// Whether nothing stands in front of the payload that is needed.
+    pub(crate) has_headroom: bool,
 }
 
 /// The socket to send from.
@@ -50,25 +53,24 @@ pub(crate) trait Sockets {
     fn udp(&self, origin: Origin) -> Option<&Udp>;
 }
 
+#[derive(Clone, Default)]
 struct Train {
     flow: Flow,
-    /// Where it lies: in the inbox, or in the memory of the outbox.
-    range: Range<usize>,
-    is_in_inbox: bool,
-    /// The length of each datagram; the last one may be shorter.
-    segment: usize,
-    count: usize,
-    is_closed: bool,
+    /// Its first part, and the first one that is not its own.
+    parts: Range<usize>,
+    cut: Cut,
+    /// How many bytes it has.
+    length: usize,
 }
 
 impl Outbox {
     pub(crate) fn new() -> Self {
         Self {
             origin: Origin::Listener(0),
-            trains: Vec::with_capacity(LARGE),
+            trains: std::array::from_fn(|_| Train::default()),
+            count: 0,
+            parts: Vec::with_capacity(PARTS),
             letters: Letters::new(),
-            memory: vec![0; ROOM].into_boxed_slice(),
-            used: 0,
             failed: 0,
         }
     }
@@ -78,67 +80,47 @@ impl Outbox {
     #[inline(always)]
     pub(crate) fn push(&mut self, packet: Packet<'_>, inbox: &mut Inbox, sockets: &impl Sockets) {
         let length = packet.header.len() + packet.payload.len() + usize::from(packet.padding);
-        if self.origin != packet.origin {
+        let is_full = self.count == LARGE || self.parts.len() + PARTS_OF_ONE > PARTS;
+        if self.origin != packet.origin || is_full {
             self.flush(inbox, sockets);
             self.origin = packet.origin;
-        } else if self.trains.last().is_some_and(|last| last.admits(&packet.flow, length))
-            && self.join(&packet, length, inbox)
-        {
-            return;
         }
-        let start = packet.payload.start.saturating_sub(packet.header.len());
-        let is_covered = self.trains.last().is_some_and(|last| last.reaches(start));
-        if is_covered || self.trains.len() == LARGE || self.used + length > ROOM {
-            self.flush(inbox, sockets);
+        let (waiting, free) = self.trains.split_at_mut(self.count);
+        let Some(next) = free.first_mut() else { return };
+        next.flow.set(&packet.way);
+        match waiting.last_mut().filter(|last| last.admits(&next.flow, length)) {
+            Some(train) => {
+                train.cut.count += 1;
+                train.length += length;
+                train.parts.end = lay_out(&mut self.parts, &packet, inbox);
+            }
+            None => {
+                let start = self.parts.len();
+                next.parts = start..lay_out(&mut self.parts, &packet, inbox);
+                next.cut = Cut { segment: length, count: 1 };
+                next.length = length;
+                self.count += 1;
+            }
         }
-        let is_in_inbox = packet.padding == 0;
-        let range = if is_in_inbox {
-            inbox.prepend(packet.header, packet.payload)
-        } else {
-            let (start, payload) = (self.used, inbox.bytes(packet.payload));
-            append(&mut self.memory, &mut self.used, [packet.header, payload], packet.padding);
-            start..self.used
-        };
-        let (flow, segment) = (packet.flow, length);
-        self.trains.push(Train { flow, range, is_in_inbox, segment, count: 1, is_closed: false });
-    }
-
-    /// Puts a datagram behind the last one, if there is room for the longest train.
-    #[inline(always)]
-    fn join(&mut self, packet: &Packet<'_>, length: usize, inbox: &Inbox) -> bool {
-        let Self { trains, memory, used, .. } = self;
-        let Some(train) = trains.last_mut() else { return false };
-        let start = if train.is_in_inbox { *used } else { train.range.start };
-        if start + LONGEST > ROOM {
-            return false;
-        }
-        if train.is_in_inbox {
-            append(memory, used, [&[], inbox.bytes(train.range.clone())], 0);
-        }
-        let payload = inbox.bytes(packet.payload.clone());
-        append(memory, used, [packet.header, payload], packet.padding);
-        (train.range, train.is_in_inbox) = (start..*used, false);
-        train.count += 1;
-        train.is_closed = length < train.segment;
-        true
     }
 
     /// Whether nothing waits.
     #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
-        self.trains.is_empty()
+        self.count == 0
     }
 
     /// Sends what waits.
     #[inline]
-    pub(crate) fn flush(&mut self, inbox: &Inbox, sockets: &impl Sockets) {
-        if self.trains.is_empty() {
+    pub(crate) fn flush(&mut self, inbox: &mut Inbox, sockets: &impl Sockets) {
+        if self.count == 0 {
             return;
         }
         if let Some(udp) = sockets.udp(self.origin) {
-            let is_sent = match self.trains.as_slice() {
-                [train] => {
-                    train.flow.send_plain(udp, train.contents(inbox, &self.memory), train.segment)
+            let is_sent = match (self.count, &self.trains) {
+                (1, [train, ..]) => {
+                    let contents = Contents { memory: inbox.memory(), parts: &self.parts };
+                    train.flow.send_plain(udp, contents, train.cut.segment)
                 }
                 _ => false,
             };
@@ -146,8 +128,9 @@ impl Outbox {
                 self.failed += self.send_all(udp, inbox);
             }
         }
-        self.trains.clear();
-        self.used = 0;
+        self.count = 0;
+        self.parts.clear();
+        inbox.clear_margin();
     }
 
     /// How many datagrams could not be sent since this was asked last.
@@ -157,24 +140,31 @@ impl Outbox {
     }
 
     /// Sends a datagram that lies elsewhere, before those that wait; whether the kernel took it.
-    pub(crate) fn send_one(&mut self, udp: &Udp, flow: &Flow, contents: &[u8]) -> bool {
-        let length = contents.len();
-        flow.send_plain(udp, contents, length)
-            || Dispatch { udp, letters: &mut self.letters, flow }.send(contents, length) == 0
+    pub(crate) fn send_one(&mut self, udp: &Udp, way: &Way<'_>, datagram: &[u8]) -> bool {
+        let mut flow = Flow::default();
+        flow.set(way);
+        let (segment, place) = (datagram.len(), 0..datagram.len());
+        let contents = Contents { memory: datagram, parts: std::slice::from_ref(&place) };
+        let letters = &mut self.letters;
+        flow.send_plain(udp, contents, segment)
+            || Dispatch { udp, letters, flow: &flow }.send(contents, Cut { segment, count: 1 }) == 0
     }
 
     /// Sends all trains; how many datagrams could not be sent.
     fn send_all(&mut self, udp: &Udp, inbox: &Inbox) -> u64 {
-        let Self { trains, letters, memory, .. } = self;
-        let contents = |train: &Train| train.contents(inbox, memory);
-        let mut rest = trains.as_slice();
+        let Self { trains, count, parts, letters, .. } = self;
+        let contents = |train: &Train| {
+            let parts = parts.get(train.parts.clone()).unwrap_or_default();
+            Contents { memory: inbox.memory(), parts }
+        };
+        let mut rest = trains.get(..*count).unwrap_or_default();
         let mut failed = 0;
         while let [first, others @ ..] = rest {
             let mut sent = 0;
             if !others.is_empty() {
                 let can_join = |train: &&Train| train.flow.fragmentation == Fragmentation::Allowed;
                 let together = rest.iter().take_while(can_join);
-                let parts = together.map(|train| train.flow.letter(contents(train), train.segment));
+                let parts = together.map(|train| train.flow.letter(contents(train), train.cut));
                 sent = letters.send(&udp.io, parts).unwrap_or(0);
             }
             // What is alone, special, or has failed, is its own affair.
@@ -182,7 +172,7 @@ impl Outbox {
                 rest.get(sent..).unwrap_or_default()
             } else {
                 let mut dispatch = Dispatch { udp, letters, flow: &first.flow };
-                failed += dispatch.send(contents(first), first.segment);
+                failed += dispatch.send(contents(first), first.cut);
                 others
             };
         }
@@ -191,29 +181,16 @@ impl Outbox {
 }
 
 impl Train {
-    /// Whether a header from here on would be written over what waits, as it may in front of all but the
-    /// first datagram of a train that was received.
-    #[inline]
-    fn reaches(&self, start: usize) -> bool {
-        self.is_in_inbox && self.range.contains(&start)
-    }
-
-    /// Its bytes.
-    #[inline]
-    fn contents<'a>(&self, inbox: &'a Inbox, memory: &'a [u8]) -> &'a [u8] {
-        let range = self.range.clone();
-        if self.is_in_inbox { inbox.bytes(range) } else { memory.get(range).unwrap_or_default() }
-    }
-
-    /// Whether a datagram of this length can leave with those that wait.
+    /// Whether a datagram of this length can leave with those that wait. None can after a shorter one.
     #[inline]
     fn admits(&self, flow: &Flow, length: usize) -> bool {
-        !self.is_closed
-            && self.flow == *flow
-            && self.segment <= LONGEST_SEGMENT
-            && (1..=self.segment).contains(&length)
-            && self.count < SEGMENTS
-            && self.segment * self.count + length <= LONGEST
+        let Cut { segment, count } = self.cut;
+        self.flow == *flow
+            && (1..=segment).contains(&length)
+            && segment <= LONGEST_SEGMENT
+            && count < SEGMENTS
+            && self.length == segment * count
+            && self.length + length <= LONGEST
     }
 }
 
@@ -224,29 +201,30 @@ const SEGMENTS: usize = 64;
 const LONGEST_SEGMENT: usize = 1_452;
 /// The most bytes: what an IPv4 datagram carries.
 const LONGEST: usize = 65_507;
-/// Room for some trains, or for the longest datagram with header and padding.
-const ROOM: usize = 4 * 65_536 + Header::MAX + 4;
+/// The most parts of a datagram: a header that was set aside, a payload, padding.
+const PARTS_OF_ONE: usize = 3;
 
-/// Writes header, payload and padding behind what is used of the memory.
-#[inline]
-fn append(memory: &mut [u8], used: &mut usize, parts: [&[u8]; 2], padding: u8) {
-    for part in parts {
-        if let Some(room) = memory.get_mut(*used..*used + part.len()) {
-            room.copy_from_slice(part);
-            *used += part.len();
-        }
+/// Puts the parts of a datagram behind the others; how many there are then.
+#[inline(always)]
+fn lay_out(parts: &mut Vec<Range<usize>>, packet: &Packet<'_>, inbox: &mut Inbox) -> usize {
+    let payload = packet.payload.clone();
+    if packet.has_headroom || packet.header.is_empty() {
+        parts.push(inbox.prepend(packet.header, payload));
+    } else {
+        parts.extend([inbox.set_aside(packet.header), payload]);
     }
-    if let Some(room) = memory.get_mut(*used..*used + usize::from(padding)) {
-        room.fill(0);
-        *used += room.len();
+    if packet.padding > 0 {
+        parts.push(Inbox::zeros(packet.padding));
     }
+    parts.len()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::socket::Buffers;
-    use std::net::{Ipv4Addr, SocketAddr};
+    use pinhole_turn::Header;
+    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
     struct One(Udp);
 
@@ -265,10 +243,12 @@ mod tests {
         for (number, (to, tos)) in (0..).zip(places) {
             let start = 100 * number + Header::MAX;
             inbox.prepend(&[number as u8; 10], start + 10..start + 10);
-            let flow = Flow::to_client(to, None, *tos);
+            let way = Way::to_client(to, Ipv6Addr::UNSPECIFIED, *tos);
             let payload = start..start + 10;
             let origin = Origin::Listener(0);
-            let packet = Packet { origin, flow, header: &[0xa5; 4], payload, padding: 0 };
+            let header = &[0xa5; 4];
+            let (padding, has_headroom) = (0, number % 2 == 0);
+            let packet = Packet { origin, way, header, payload, padding, has_headroom };
             outbox.push(packet, inbox, one);
         }
     }
@@ -277,9 +257,10 @@ mod tests {
     fn received(udp: &Udp) -> Vec<u8> {
         let mut inbox = Inbox::new();
         let count = inbox.receive(udp, LARGE);
+        let mut source = udp.local;
         let mut found = vec![];
         for number in 0..count {
-            let mut train = inbox.train(number).unwrap();
+            let mut train = inbox.train(number, &mut source).unwrap();
             loop {
                 let (datagram, is_more) = train.split_first();
                 let bytes = inbox.bytes(datagram);
@@ -300,8 +281,8 @@ mod tests {
         let (a, b) = (first.local, second.local);
         let places = [(a, 0), (a, 0), (b, 0), (a, 0x2e), (b, 0), (b, 0), (b, 0x2e)];
         push(&mut outbox, &mut inbox, &one, &places);
-        assert_eq!(outbox.trains.len(), 5, "who follows to the same place joins");
-        outbox.flush(&inbox, &one);
+        assert_eq!(outbox.count, 5, "who follows to the same place joins");
+        outbox.flush(&mut inbox, &one);
         assert_eq!((outbox.take_failed(), outbox.is_empty()), (0, true));
         assert_eq!(received(&first), [0, 1, 3]);
         assert_eq!(received(&second), [2, 4, 5, 6]);
@@ -315,7 +296,7 @@ mod tests {
         let to = peer.local;
         let places = [(nowhere, 0), (to, 0), (nowhere, 0), (nowhere, 0), (to, 0), (nowhere, 0)];
         push(&mut outbox, &mut inbox, &one, &places);
-        outbox.flush(&inbox, &one);
+        outbox.flush(&mut inbox, &one);
         assert_eq!(outbox.take_failed(), 4);
         assert_eq!(received(&peer), [1, 4]);
     }
@@ -326,7 +307,7 @@ mod tests {
         let (mut outbox, mut inbox) = (Outbox::new(), Inbox::new());
         let places: Vec<_> = (0..40).flat_map(|_| [(first.local, 0), (second.local, 0)]).collect();
         push(&mut outbox, &mut inbox, &one, &places);
-        outbox.flush(&inbox, &one);
+        outbox.flush(&mut inbox, &one);
         let numbers: Vec<u8> = received(&first).into_iter().chain(received(&first)).collect();
         assert_eq!(numbers, (0..80).step_by(2).collect::<Vec<u8>>());
     }

@@ -1,7 +1,8 @@
 //! A datagram, or a train of them, on its way out by one socket.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::ops::Range;
 
 use pinhole_turn::server::ToPeer;
 
@@ -10,14 +11,15 @@ use super::address::Name;
 use super::control::Said;
 use super::open::is_belated;
 use super::option::Fragmentation;
-use super::system::{Letter, Letters, send_plain};
+use super::system::{Contents, Letter, Letters, send_plain};
 
 /// What datagrams have in common that leave as one train.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Flow {
     destination: Name,
-    /// The source address, where the socket is bound to all of them.
-    source: Option<IpAddr>,
+    /// The source address, IPv4 mapped into IPv6, where the socket is bound to all of them; unspecified
+    /// elsewhere.
+    source: Ipv6Addr,
     /// Type of Service, or Traffic Class. "Set the outgoing value to the incoming value" is what RFC 8656
     /// §14 prefers for both of its parts, DSCP and ECN.
     tos: u8,
@@ -25,37 +27,64 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
-    /// What a client has sent to a peer.
+    /// Becomes that of what goes to this address with this source address.
     #[inline]
-    pub(crate) fn to_peer(route: &ToPeer, tos: u8) -> Self {
-        let fragmentation =
-            if route.dont_fragment { Fragmentation::Forbidden } else { Fragmentation::Allowed };
-        Self { destination: Name::from(&route.peer), source: None, tos, fragmentation }
+    pub(crate) fn set(&mut self, way: &Way<'_>) {
+        self.destination.set(way.destination);
+        (self.source, self.tos) = (way.source, way.tos);
+        self.fragmentation = way.fragmentation;
     }
 
-    /// What goes to a client, with the source address that it knows.
+    /// Sends what is one datagram in one place of which nothing is to be said, as nearly all are; false if it
+    /// is not sent.
     #[inline]
-    pub(crate) fn to_client(client: &SocketAddr, source: Option<IpAddr>, tos: u8) -> Self {
-        let fragmentation = Fragmentation::Allowed;
-        Self { destination: Name::from(client), source, tos, fragmentation }
-    }
-
-    /// Sends what is one datagram of which nothing is to be said, as nearly all are; false if it is not sent.
-    #[inline]
-    pub(super) fn send_plain(&self, udp: &Udp, contents: &[u8], segment: usize) -> bool {
+    pub(super) fn send_plain(&self, udp: &Udp, contents: Contents<'_>, segment: usize) -> bool {
         let is_plain = self.tos == 0
-            && self.source.is_none()
-            && self.fragmentation == Fragmentation::Allowed
-            && contents.len() <= segment;
-        is_plain && send_plain(&udp.io, &self.destination, contents).is_ok()
+            && self.source.is_unspecified()
+            && self.fragmentation == Fragmentation::Allowed;
+        let whole = contents.whole().filter(|whole| is_plain && whole.len() <= segment);
+        whole.is_some_and(|whole| send_plain(&udp.io, &self.destination, whole).is_ok())
     }
 
     /// A datagram, or a train that the kernel is to cut into segments.
     #[inline]
-    pub(super) fn letter<'a>(&'a self, contents: &'a [u8], segment: usize) -> Letter<'a> {
-        let segment = if contents.len() > segment { u16::try_from(segment).ok() } else { None };
+    pub(super) fn letter<'a>(&'a self, contents: Contents<'a>, train: Cut) -> Letter<'a> {
+        let segment = (train.count > 1).then(|| u16::try_from(train.segment).ok()).flatten();
         let said = Said { tos: self.tos, segment, source: self.source };
         Letter { name: &self.destination, said, contents }
+    }
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        let (destination, source) = (Name::default(), Ipv6Addr::UNSPECIFIED);
+        Self { destination, source, tos: 0, fragmentation: Fragmentation::Allowed }
+    }
+}
+
+/// How a datagram is to travel.
+#[derive(Clone, Copy)]
+pub(crate) struct Way<'a> {
+    destination: &'a SocketAddr,
+    source: Ipv6Addr,
+    tos: u8,
+    fragmentation: Fragmentation,
+}
+
+impl<'a> Way<'a> {
+    /// What a client has sent to a peer.
+    #[inline]
+    pub(crate) const fn to_peer(route: &'a ToPeer, tos: u8) -> Self {
+        let fragmentation =
+            if route.dont_fragment { Fragmentation::Forbidden } else { Fragmentation::Allowed };
+        Self { destination: &route.peer, source: Ipv6Addr::UNSPECIFIED, tos, fragmentation }
+    }
+
+    /// What goes to a client, with the source address that it knows.
+    #[inline]
+    pub(crate) const fn to_client(client: &'a SocketAddr, source: Ipv6Addr, tos: u8) -> Self {
+        let fragmentation = Fragmentation::Allowed;
+        Self { destination: client, source, tos, fragmentation }
     }
 }
 
@@ -66,18 +95,26 @@ pub(super) struct Dispatch<'a> {
     pub(super) flow: &'a Flow,
 }
 
+/// How a train is cut into datagrams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// The length of each datagram; the last one may be shorter.
+    pub(super) segment: usize,
+    pub(super) count: usize,
+}
+
 impl Dispatch<'_> {
     /// Sends the datagrams of a train; how many could not be sent.
-    pub(super) fn send(&mut self, contents: &[u8], segment: usize) -> u64 {
+    pub(super) fn send(&mut self, contents: Contents<'_>, cut: Cut) -> u64 {
         if self.flow.fragmentation == Fragmentation::Forbidden {
-            return self.send_unfragmented(contents, segment);
+            return self.send_unfragmented(contents, cut);
         }
-        match self.attempt(contents, segment) {
+        match self.attempt(contents, cut) {
             Ok(()) => 0,
-            Err(error) if contents.len() > segment && error.kind() != io::ErrorKind::WouldBlock => {
-                self.send_each(contents, segment)
+            Err(error) if cut.count > 1 && error.kind() != io::ErrorKind::WouldBlock => {
+                self.send_each(contents, cut)
             }
-            Err(_) => contents.len().div_ceil(segment.max(1)).max(1) as u64,
+            Err(_) => cut.count as u64,
         }
     }
 
@@ -85,34 +122,65 @@ impl Dispatch<'_> {
     ///
     /// An error that an earlier datagram has met and that the kernel reports now is no reason to drop this
     /// one.
-    fn attempt(&mut self, contents: &[u8], segment: usize) -> io::Result<()> {
-        match self.call(contents, segment) {
-            Err(error) if is_belated(&error) => self.call(contents, segment),
+    fn attempt(&mut self, contents: Contents<'_>, cut: Cut) -> io::Result<()> {
+        match self.call(contents, cut) {
+            Err(error) if is_belated(&error) => self.call(contents, cut),
             result => result,
         }
     }
 
-    fn call(&mut self, contents: &[u8], segment: usize) -> io::Result<()> {
-        let letter = self.flow.letter(contents, segment);
+    fn call(&mut self, contents: Contents<'_>, cut: Cut) -> io::Result<()> {
+        let letter = self.flow.letter(contents, cut);
         self.letters.send(&self.udp.io, [letter].into_iter()).map(drop)
     }
 
     /// One call for each datagram: where the kernel cannot cut them up, or not these ones.
-    fn send_each(&mut self, contents: &[u8], segment: usize) -> u64 {
-        let each = contents.chunks(segment.max(1));
-        each.filter(|datagram| self.attempt(datagram, segment).is_err()).count() as u64
+    fn send_each(&mut self, contents: Contents<'_>, cut: Cut) -> u64 {
+        let Contents { memory, mut parts } = contents;
+        let one = Cut { count: 1, ..cut };
+        let mut failed = 0;
+        for _ in 0..cut.count {
+            let (parts_of_one, rest) = split_first(parts, cut.segment);
+            let datagram = Contents { memory, parts: parts_of_one };
+            failed += u64::from(self.attempt(datagram, one).is_err());
+            parts = rest;
+        }
+        failed
     }
 
     /// DF is a property of the socket, and few datagrams ask for it: it is set for the time of the call.
-    fn send_unfragmented(&mut self, contents: &[u8], segment: usize) -> u64 {
+    fn send_unfragmented(&mut self, contents: Contents<'_>, cut: Cut) -> u64 {
         if self.udp.set_fragmentation(Fragmentation::Forbidden).is_err() {
-            return 1;
+            return cut.count as u64;
         }
-        let failed = match contents {
-            [] => u64::from(self.attempt(contents, segment).is_err()),
-            _ => self.send_each(contents, segment),
-        };
+        let failed = self.send_each(contents, cut);
         // What cannot be reset costs the peer a fragment, and nobody a datagram.
         self.udp.set_fragmentation(Fragmentation::Allowed).map_or(failed + 1, |()| failed)
+    }
+}
+
+/// The parts of the first datagram, and those of the others: a part belongs to one datagram only.
+fn split_first(parts: &[Range<usize>], segment: usize) -> (&[Range<usize>], &[Range<usize>]) {
+    let mut length = 0;
+    let end = parts.iter().position(|part| {
+        length += part.len();
+        length >= segment
+    });
+    parts.split_at(end.map_or(parts.len(), |end| end + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_train_is_taken_apart_where_its_datagrams_end() {
+        let parts = [0..4, 10..16, 20..24, 30..36, 40..44, 50..51];
+        let (first, rest) = split_first(&parts, 10);
+        assert_eq!(first, [0..4, 10..16]);
+        let (second, rest) = split_first(rest, 10);
+        assert_eq!(second, [20..24, 30..36]);
+        let (last, rest) = split_first(rest, 10);
+        assert_eq!((last, rest), (&[40..44, 50..51][..], &[][..]));
     }
 }

@@ -77,6 +77,15 @@ struct Header(mmsghdr);
 // SAFETY: what it points to belongs to the same owner.
 unsafe impl Send for Header {}
 
+impl Header {
+    /// Tells the kernel how much room there is for a name and for control messages.
+    #[inline]
+    const fn make_ready(&mut self) {
+        self.0.msg_hdr.msg_namelen = size_of::<Name>() as socklen_t;
+        self.0.msg_hdr.msg_controllen = size_of::<Control>() as _;
+    }
+}
+
 /// A place and a length.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -101,12 +110,13 @@ struct Messages {
 }
 
 impl Messages {
-    fn new() -> Self {
+    /// [`LARGE`] headers, each with an envelope, and this many vectors, of which each header has one.
+    fn new(vectors: usize) -> Self {
         // SAFETY: numbers and pointers, for which zero is a value.
         let (header, vector): (mmsghdr, iovec) = unsafe { (zeroed(), zeroed()) };
         let mut this = Self {
             headers: Block::new(Header(header), LARGE),
-            vectors: Block::new(Vector(vector), LARGE),
+            vectors: Block::new(Vector(vector), vectors),
             envelopes: Block::new(Envelope::default(), LARGE),
         };
         for number in 0..LARGE {
@@ -128,15 +138,14 @@ impl Messages {
 pub(crate) struct Rooms {
     messages: Messages,
     memory: Block<u8>,
-    /// The rooms whose headers have the lengths of what was received into them last.
-    filled: Range<usize>,
 }
 
 impl Rooms {
-    /// [`LARGE`] rooms of so many bytes, of which the first ones of each stay free.
-    pub(crate) fn new(stride: usize, front: usize) -> Self {
-        let memory = Block::new(0, LARGE * stride);
-        let mut this = Self { messages: Messages::new(), memory, filled: 0..LARGE };
+    /// [`LARGE`] rooms of so many bytes, of which the first ones of each stay free, and a margin behind them
+    /// that nothing is received into.
+    pub(crate) fn new(stride: usize, front: usize, margin: usize) -> Self {
+        let memory = Block::new(0, LARGE * stride + margin);
+        let mut this = Self { messages: Messages::new(LARGE), memory };
         for number in 0..LARGE {
             let base = this.memory.at(number * stride + front).cast();
             if let Some(vector) = this.messages.vectors.get_mut(number) {
@@ -144,6 +153,7 @@ impl Rooms {
                 *vector = Vector(iovec { iov_base: base, iov_len: stride - front });
             }
         }
+        this.messages.headers.iter_mut().for_each(Header::make_ready);
         this
     }
 
@@ -151,12 +161,6 @@ impl Rooms {
     /// has told it already.
     #[inline]
     pub(crate) fn receive(&mut self, socket: &impl AsFd, rooms: Range<usize>) -> usize {
-        let filled = self.messages.headers.get_mut(self.filled.clone()).unwrap_or_default();
-        for Header(header) in filled {
-            header.msg_hdr.msg_namelen = size_of::<Name>() as socklen_t;
-            header.msg_hdr.msg_controllen = size_of::<Control>() as _;
-        }
-        let first = rooms.start;
         let Some(headers) = self.messages.headers.get_mut(rooms) else { return 0 };
         // SAFETY: each header points to a name, a control buffer and a vector in blocks of the same
         // owner, which is borrowed mutably, with the lengths that they have; so does the vector to a room.
@@ -165,21 +169,22 @@ impl Rooms {
             let flags = libc::MSG_DONTWAIT;
             libc::syscall(libc::SYS_recvmmsg, fd, place, headers.len(), flags, null_mut::<u8>())
         };
-        let received = count(received).unwrap_or(0);
-        self.filled = first..first + received;
-        received
+        count(received).unwrap_or(0)
     }
 
-    /// What was received into a room: how much, from where, and what else the kernel has told.
+    /// What was received into a room: how much, from where, and what else the kernel has told. It is asked
+    /// once for each room that was filled, since it makes the room ready for the next datagram.
     #[inline]
-    pub(crate) fn received(&self, room: usize) -> Option<(usize, &Name, &[u8])> {
-        let Header(header) = self.messages.headers.get(room)?;
+    pub(crate) fn take(&mut self, room: usize) -> Option<(usize, &Name, &[u8])> {
+        let header = self.messages.headers.get_mut(room)?;
         let Envelope { control, name } = self.messages.envelopes.get(room)?;
-        let told = control.bytes(header.msg_hdr.msg_controllen as _);
-        Some((header.msg_len as usize, name, told))
+        let told = control.bytes(header.0.msg_hdr.msg_controllen as _);
+        let length = header.0.msg_len as usize;
+        header.make_ready();
+        Some((length, name, told))
     }
 
-    /// All rooms, one after the other.
+    /// All rooms, one after the other, and the margin.
     #[inline]
     pub(crate) fn memory(&self) -> &[u8] {
         &self.memory
@@ -195,19 +200,47 @@ impl Rooms {
 pub(crate) struct Letter<'a> {
     pub(crate) name: &'a Name,
     pub(crate) said: Said,
-    pub(crate) contents: &'a [u8],
+    pub(crate) contents: Contents<'a>,
+}
+
+/// Bytes that lie in several places, which are sent one behind the other from there.
+#[derive(Clone, Copy)]
+pub(crate) struct Contents<'a> {
+    pub(crate) memory: &'a [u8],
+    /// The places in the memory.
+    pub(crate) parts: &'a [Range<usize>],
+}
+
+impl<'a> Contents<'a> {
+    /// What lies in a place; nothing, if there is no such place.
+    #[inline]
+    fn at(&self, part: &Range<usize>) -> &'a [u8] {
+        self.memory.get(part.start..part.end).unwrap_or_default()
+    }
+
+    /// All of it, if it lies in one place.
+    #[inline]
+    pub(crate) fn whole(&self) -> Option<&'a [u8]> {
+        match self.parts {
+            [part] => Some(self.at(part)),
+            _ => None,
+        }
+    }
 }
 
 /// What is sent with one call.
 pub(crate) struct Letters(Messages);
 
+/// Places of the contents of one call, all letters together.
+pub(crate) const PARTS: usize = 512;
+
 impl Letters {
     pub(crate) fn new() -> Self {
-        Self(Messages::new())
+        Self(Messages::new(PARTS))
     }
 
-    /// Sends datagrams, or trains of them, of which it takes at most [`LARGE`]; how many the kernel took
-    /// before it met an error.
+    /// Sends datagrams, or trains of them, of which it takes at most [`LARGE`] with [`PARTS`] parts; how many
+    /// the kernel took before it met an error.
     ///
     /// # Errors
     /// That of the first one.
@@ -217,20 +250,34 @@ impl Letters {
         letters: impl Iterator<Item = Letter<'a>>,
     ) -> io::Result<usize> {
         let Messages { headers, vectors, envelopes } = &mut self.0;
-        let places = headers.iter_mut().zip(vectors.iter_mut()).zip(envelopes.iter_mut());
+        let mut free = &mut vectors[..];
         let mut length = 0;
-        for (((header, vector), envelope), letter) in places.zip(letters) {
+        for letter in letters {
+            let (Some(Header(header)), Some(envelope)) =
+                (headers.get_mut(length), envelopes.get_mut(length))
+            else {
+                break;
+            };
             let Letter { name, said, contents } = letter;
+            let Some((places, rest)) = free.split_at_mut_checked(contents.parts.len()) else {
+                break;
+            };
+            free = rest;
+            let header = &mut header.msg_hdr;
+            (header.msg_iov, header.msg_iovlen) = (places.as_mut_ptr().cast(), places.len());
+            for (part, place) in contents.parts.iter().zip(places) {
+                let bytes = contents.at(part);
+                let base = bytes.as_ptr().cast_mut().cast();
+                *place = Vector(iovec { iov_base: base, iov_len: bytes.len() });
+            }
             envelope.name = *name;
-            let header = &mut header.0.msg_hdr;
             header.msg_namelen = name.length() as socklen_t;
             header.msg_controllen = envelope.control.say(&said, name.is_v4()) as _;
-            let base = contents.as_ptr().cast_mut().cast();
-            *vector = Vector(iovec { iov_base: base, iov_len: contents.len() });
             length += 1;
         }
-        // SAFETY: as in `receive`; the contents are borrowed for longer than this call, in which the kernel
-        // only reads them. A vector that outlives them is not used again before it is written anew.
+        // SAFETY: as in `receive`; the headers up to `length` point to vectors that were written above, and
+        // these to contents that are borrowed for longer than this call, in which the kernel only reads them.
+        // A vector that outlives them is not used again before it is written anew.
         let sent = unsafe {
             let (fd, first) = (socket.as_fd().as_raw_fd(), headers.as_mut_ptr());
             libc::syscall(libc::SYS_sendmmsg, fd, first, length, libc::MSG_DONTWAIT)

@@ -21,7 +21,8 @@ impl Worker {
     }
 
     /// Gives a client's datagram to the worker that it is for.
-    pub(super) fn forward(&self, home: u8, five_tuple: FiveTuple, payload: &[u8]) {
+    pub(super) fn forward(&self, home: u8, datagram: Datagram<'_>) {
+        let Datagram { five_tuple, payload } = datagram;
         let bytes = payload.into();
         let message = Message::Datagram { five_tuple, bytes, from: self.number };
         if !self.tell(home, message) {

@@ -1,13 +1,12 @@
 //! The data path: from a socket through the machine to another socket.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 
-use pinhole_sansio::{Datagram, FiveTuple, Instant};
+use pinhole_sansio::{Datagram, Instant};
 use pinhole_turn::server::{Received, RelayId, ToClient, ToPeer};
 
 use super::Worker;
-use crate::socket::{Flow, LARGE, Origin, Packet, next_icmp};
+use crate::socket::{LARGE, Origin, Packet, Way, next_icmp};
 
 /// How many calls a socket gets before it is another one's turn.
 const CALLS: usize = 4;
@@ -32,7 +31,8 @@ impl Worker {
             listener.room = (2 * count).clamp(SMALL, LARGE);
             self.read_mail(now);
             for number in 0..count {
-                self.relay_to_peers(number, local, now);
+                self.path.local = local;
+                self.relay_to_peers(number, now);
             }
             if count < room {
                 return true;
@@ -76,33 +76,46 @@ impl Worker {
 
     /// Relays a train that a client has sent to this address of a listener.
     #[inline]
-    fn relay_to_peers(&mut self, number: usize, local: SocketAddr, now: Instant) {
-        let Some(mut train) = self.inbox.train(number) else { return };
-        let mut five_tuple = FiveTuple::udp(local, train.source);
+    fn relay_to_peers(&mut self, number: usize, now: Instant) {
+        let train = self.inbox.train(number, &mut self.path.remote);
+        let Some(mut train) = train else { return };
         if let Some(ip) = train.destination {
-            five_tuple.local.set_ip(ip);
+            self.path.local.set_ip(ip);
         }
-        let abroad = self.abroad.home(&five_tuple);
+        let abroad = self.abroad.home(&self.path);
         loop {
-            let (range, is_more) = train.split_first();
-            let start = range.start;
-            let payload = self.inbox.bytes(range);
-            let length = payload.len();
-            if let Some(home) = abroad.or_else(|| self.other_home(payload)) {
-                self.forward(home, five_tuple, payload);
-            } else {
-                match self.server.handle_client_datagram(Datagram { five_tuple, payload }, now) {
-                    Received::ToPeer(route) => self.push_to_peer(&route, start, train.tos),
-                    Received::Handled => {
-                        self.counters.control(length);
-                        self.obey(now);
-                    }
-                    Received::Dropped(reason) => self.counters.dropped(reason),
-                }
-            }
+            let (datagram, is_more) = train.split_first();
+            self.relay_one_to_peer(datagram, abroad, train.tos, now);
             if !is_more {
                 return;
             }
+        }
+    }
+
+    /// Relays a client's datagram, whose path is known.
+    #[inline(never)]
+    fn relay_one_to_peer(
+        &mut self,
+        range: Range<usize>,
+        abroad: Option<u8>,
+        tos: u8,
+        now: Instant,
+    ) {
+        let start = range.start;
+        let payload = self.inbox.bytes(range);
+        let length = payload.len();
+        let datagram = Datagram { five_tuple: self.path, payload };
+        if let Some(home) = abroad.or_else(|| self.other_home(payload)) {
+            return self.forward(home, datagram);
+        }
+        // By reference: routes are long, and to move one takes a dozen instructions.
+        match &self.server.handle_client_datagram(datagram, now) {
+            Received::ToPeer(route) => self.push_to_peer(route, start, tos),
+            Received::Handled => {
+                self.counters.control(length);
+                self.obey(now);
+            }
+            Received::Dropped(reason) => self.counters.dropped(*reason),
         }
     }
 
@@ -111,47 +124,70 @@ impl Worker {
     fn push_to_peer(&mut self, route: &ToPeer, start: usize, tos: u8) {
         let payload = start + route.payload.start..start + route.payload.end;
         self.counters.to_peer(payload.len());
-        let (origin, flow) = (Origin::Relay(route.relay), Flow::to_peer(route, tos));
-        let packet = Packet { origin, flow, header: &[], payload, padding: 0 };
+        let (origin, way) = (Origin::Relay(route.relay), Way::to_peer(route, tos));
+        let (header, padding, has_headroom) = (&[], 0, true);
+        let packet = Packet { origin, way, header, payload, padding, has_headroom };
         self.outbox.push(packet, &mut self.inbox, &self.udp);
     }
 
     /// Relays a train that a peer has sent to this relayed address.
     #[inline]
     fn relay_to_client(&mut self, id: RelayId, number: usize, now: Instant) {
-        let Some(mut train) = self.inbox.train(number) else { return };
+        let train = self.inbox.train(number, &mut self.path.remote);
+        let Some(mut train) = train else { return };
+        let mut is_first = true;
         loop {
             let (payload, is_more) = train.split_first();
-            let length = payload.len();
-            match self.server.handle_peer_datagram(id, train.source, length, now) {
-                Ok(route) => {
-                    self.counters.to_client(length);
-                    self.push_to_client(&route, payload, train.tos);
-                }
-                Err(reason) => self.counters.dropped(reason),
-            }
+            self.relay_one_to_client(id, payload, train.tos, is_first, now);
             if !is_more {
                 return;
             }
+            is_first = false;
+        }
+    }
+
+    /// Relays a datagram of a peer, whose address is known.
+    #[inline(never)]
+    fn relay_one_to_client(
+        &mut self,
+        id: RelayId,
+        payload: Range<usize>,
+        tos: u8,
+        has_headroom: bool,
+        now: Instant,
+    ) {
+        let length = payload.len();
+        match &self.server.handle_peer_datagram(id, self.path.remote, length, now) {
+            Ok(route) => {
+                self.counters.to_client(length);
+                self.push_to_client(route, payload, tos, has_headroom);
+            }
+            Err(reason) => self.counters.dropped(*reason),
         }
     }
 
     #[inline]
-    fn push_to_client(&mut self, route: &ToClient, payload: Range<usize>, tos: u8) {
+    fn push_to_client(
+        &mut self,
+        route: &ToClient,
+        payload: Range<usize>,
+        tos: u8,
+        has_headroom: bool,
+    ) {
         if route.five_tuple.transport.is_reliable() {
             return self.queue_to_client(route, payload);
         }
         let Some((origin, source)) = self.udp.origin(&route.five_tuple.local) else { return };
-        let flow = Flow::to_client(&route.five_tuple.remote, source, tos);
-        let padding = route.padding;
-        let packet = Packet { origin, flow, header: &route.header, payload, padding };
+        let way = Way::to_client(&route.five_tuple.remote, source, tos);
+        let (header, padding) = (&*route.header, route.padding);
+        let packet = Packet { origin, way, header, payload, padding, has_headroom };
         self.outbox.push(packet, &mut self.inbox, &self.udp);
     }
 
     /// Sends what waits: before its sockets may be closed, and before the worker sleeps.
     #[inline]
     pub(super) fn flush(&mut self) {
-        self.outbox.flush(&self.inbox, &self.udp);
+        self.outbox.flush(&mut self.inbox, &self.udp);
         match self.outbox.take_failed() {
             0 => {}
             failed => self.counters.not_sent(failed),

@@ -16,6 +16,7 @@ pub(crate) use neighbour::{Message, Neighbour, QUEUE};
 pub(crate) use token::Source;
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -75,6 +76,9 @@ pub(crate) struct Worker {
     /// What is read of connections, until it is handled.
     scratch: Box<[u8]>,
     abroad: Abroad,
+    /// The path of the datagram that is being handled. It is written and read in place: addresses that move
+    /// are moved in pieces, some thirty instructions each.
+    path: FiveTuple,
     /// Whose datagram is being handled, if another worker has received it.
     guest: Option<(FiveTuple, u8)>,
     /// Sources that had more to give than their turn allowed.
@@ -111,6 +115,7 @@ impl Worker {
             outbox: Outbox::new(),
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             abroad: Abroad::default(),
+            path: FiveTuple::udp(NOWHERE, NOWHERE),
             guest: None,
             unfinished: Vec::new(),
             spare: Vec::new(),
@@ -138,9 +143,10 @@ impl Worker {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         let mut now = self.clock.now();
+        let mut deadline = self.deadline();
         loop {
-            let timeout = self.timeout(now);
-            match self.poll.poll(&mut events, timeout) {
+            let timeout = if self.unfinished.is_empty() { deadline - now } else { Duration::ZERO };
+            match self.poll.poll(&mut events, Some(timeout)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
@@ -151,8 +157,12 @@ impl Worker {
                 self.end(now);
                 return Ok(());
             }
-            self.handle_timeout(now);
             self.resume_handshakes(now);
+            deadline = self.deadline();
+            if deadline <= now {
+                self.handle_timeout(now);
+                deadline = self.deadline();
+            }
             self.flush_dirty(now);
         }
     }
@@ -160,12 +170,14 @@ impl Worker {
     /// Serves each source once that something has happened to, or that was not finished with.
     fn turn(&mut self, events: &Events, now: Instant) {
         let mut rest = std::mem::replace(&mut self.unfinished, std::mem::take(&mut self.spare));
-        rest.sort_unstable();
-        rest.dedup();
+        if rest.len() > 1 {
+            rest.sort_unstable();
+            rest.dedup();
+        }
         for event in events {
             self.handle_event(event, now);
             let source = Source::of(event.token());
-            if rest.binary_search(&source).is_err() {
+            if rest.is_empty() || rest.binary_search(&source).is_err() {
                 self.serve(source, now);
             }
         }
@@ -252,21 +264,17 @@ impl Worker {
         info!(worker = self.number, allocations, "ended");
     }
 
-    fn timeout(&self, now: Instant) -> Option<Duration> {
-        if !self.unfinished.is_empty() {
-            return Some(Duration::ZERO);
-        }
+    /// When something is due next.
+    fn deadline(&self) -> Instant {
         let paused = (!self.paused.is_empty()).then_some(self.paused_until);
         let deadlines = [self.server.poll_timeout(), self.streams.next_deadline(), paused];
-        let next = deadlines.into_iter().flatten().fold(self.wall_clock_at, Instant::min);
-        Some(next - now)
+        deadlines.into_iter().flatten().fold(self.wall_clock_at, Instant::min)
     }
 
+    /// Does what is due.
     fn handle_timeout(&mut self, now: Instant) {
-        if self.server.poll_timeout().is_some_and(|at| at <= now) {
-            self.server.handle_timeout(now);
-            self.obey(now);
-        }
+        self.server.handle_timeout(now);
+        self.obey(now);
         self.expire_streams(now);
         if !self.paused.is_empty() && self.paused_until <= now {
             self.paused_until = now + PAUSE;
@@ -279,6 +287,8 @@ impl Worker {
     }
 }
 
+/// Nobody's address.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// Events of one turn.
 const EVENTS: usize = 1_024;
 /// How often the system's wall clock is read, in case it was set.

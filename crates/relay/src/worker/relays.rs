@@ -1,12 +1,12 @@
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use mio::{Interest, Registry};
 use pinhole_stun::attribute::Family;
 use pinhole_turn::server::{RelayId, ToPeer};
 
 use super::token::Source;
-use crate::socket::{Flow, LARGE, Origin, Outbox, Sockets, Udp};
+use crate::socket::{LARGE, Origin, Outbox, Sockets, Udp, Way};
 
 /// The UDP sockets of a worker: its listeners, and the relayed transport addresses.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ impl UdpSockets {
     /// Sends a payload that does not lie in the inbox; whether the kernel took it.
     pub(super) fn send(&self, outbox: &mut Outbox, route: &ToPeer, payload: &[u8]) -> bool {
         let udp = self.udp(Origin::Relay(route.relay));
-        udp.is_some_and(|udp| outbox.send_one(udp, &Flow::to_peer(route, 0), payload))
+        udp.is_some_and(|udp| outbox.send_one(udp, &Way::to_peer(route, 0), payload))
     }
 
     #[inline]
@@ -89,26 +89,31 @@ impl UdpSockets {
         self.count
     }
 
-    /// The listener at this address, and the source address to give it.
+    /// The listener at this address, and the source address to give it, if it has not one of its own: IPv4
+    /// mapped into IPv6, or unspecified.
     #[inline]
-    pub(super) fn origin(&self, local: &SocketAddr) -> Option<(Origin, Option<IpAddr>)> {
+    pub(super) fn origin(&self, local: &SocketAddr) -> Option<(Origin, Ipv6Addr)> {
         for (number, listener) in self.listeners.iter().enumerate() {
             if listener.udp.local == *local {
-                return Some((Origin::Listener(number), None));
+                return Some((Origin::Listener(number), Ipv6Addr::UNSPECIFIED));
             }
         }
         self.any_origin(local)
     }
 
     /// The listener at all addresses, this one among them.
-    fn any_origin(&self, local: &SocketAddr) -> Option<(Origin, Option<IpAddr>)> {
+    fn any_origin(&self, local: &SocketAddr) -> Option<(Origin, Ipv6Addr)> {
         let number = self.listeners.iter().position(|listener| {
             let bound = listener.udp.local;
             bound.port() == local.port()
                 && bound.ip().is_unspecified()
                 && bound.is_ipv4() == local.is_ipv4()
         })?;
-        Some((Origin::Listener(number), Some(local.ip())))
+        let source = match local.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+            IpAddr::V6(ip) => ip,
+        };
+        Some((Origin::Listener(number), source))
     }
 }
 

@@ -81,26 +81,6 @@ impl Allocation {
         }
     }
 
-    /// Takes a datagram from the bandwidth of the allocation, and from that of its user. Nothing is
-    /// queued: what is too much is dropped at once (RFC 8656 §5).
-    #[inline]
-    pub(super) fn take(
-        &mut self,
-        bytes: usize,
-        limit: Option<Bandwidth>,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        if !self.bucket.take(bytes, limit, now) {
-            return Err(DropReason::Bandwidth);
-        }
-        let shared = self.owner.holding.bandwidth.as_ref();
-        if shared.is_some_and(|shared| !shared.take(bytes, now)) {
-            self.bucket.put_back(bytes, limit);
-            return Err(DropReason::UserBandwidth);
-        }
-        Ok(())
-    }
-
     /// Whether the client has sent from another path than the one it is known by, as it may with a ticket.
     #[inline]
     pub(super) fn is_elsewhere(&self, path: &FiveTuple) -> bool {
@@ -117,6 +97,29 @@ impl Allocation {
     #[inline]
     pub(super) fn is_live(&self, now: Instant) -> bool {
         self.opening.is_none() && now < self.expires
+    }
+}
+
+impl Bucket {
+    /// Takes a datagram from the bandwidth of the allocation, and from that of its user. Nothing is
+    /// queued: what is too much is dropped at once (RFC 8656 §5).
+    #[inline]
+    pub(super) fn take_with(
+        &mut self,
+        owner: &Owner,
+        bytes: usize,
+        limit: Option<&Bandwidth>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        if !self.take(bytes, limit.copied(), now) {
+            return Err(DropReason::Bandwidth);
+        }
+        let shared = owner.holding.bandwidth.as_ref();
+        if shared.is_some_and(|shared| !shared.take(bytes, now)) {
+            self.put_back(bytes, limit.copied());
+            return Err(DropReason::UserBandwidth);
+        }
+        Ok(())
     }
 }
 

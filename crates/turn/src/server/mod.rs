@@ -186,7 +186,7 @@ impl<U: Users> Server<U> {
     }
 
     /// What becomes of a datagram, or of a frame of a stream, that a client has sent.
-    #[inline]
+    #[inline(always)]
     pub fn handle_client_datagram(&mut self, datagram: Datagram<'_>, now: Instant) -> Received {
         let Some(&first) = datagram.payload.first() else {
             return Received::Dropped(DropReason::Malformed);

@@ -25,13 +25,20 @@ pub(super) struct Peers {
     /// The channels, by their numbers.
     channels: Vec<Channel>,
     /// The same ones, by their peers.
-    numbers: Vec<Channel>,
+    numbers: Vec<Number>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Channel {
     number: ChannelNumber,
+    peer: SocketAddr,
+    expires: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Number {
     peer: AddressKey,
+    number: ChannelNumber,
     expires: Instant,
 }
 
@@ -89,7 +96,7 @@ impl Peers {
         self.forget_channels(now);
         let (key, expires) = (AddressKey::from(peer), now + CHANNEL_LIFETIME);
         let (at, place) = (self.find_channel(number), self.find_number(key));
-        let is_bound = self.peer_of(number, now).is_some_and(|bound| bound != key);
+        let is_bound = self.peer_of(number, now).is_some_and(|bound| *bound != peer);
         let is_numbered = self.number_of(key, now).is_some_and(|bound| bound != number);
         if is_bound || is_numbered {
             return Err(BindError::Conflict);
@@ -98,9 +105,8 @@ impl Peers {
         if is_full || !self.permit(&[peer.ip()], limits, now, tell) {
             return Err(BindError::Full);
         }
-        let channel = Channel { number, peer: key, expires };
-        put(&mut self.channels, at, channel);
-        put(&mut self.numbers, place, channel);
+        put(&mut self.channels, at, Channel { number, peer, expires });
+        put(&mut self.numbers, place, Number { peer: key, number, expires });
         Ok(())
     }
 
@@ -113,21 +119,21 @@ impl Peers {
 
     /// The peer behind a channel number.
     #[inline]
-    pub(super) fn peer_of(&self, number: ChannelNumber, now: Instant) -> Option<AddressKey> {
+    pub(super) fn peer_of(&self, number: ChannelNumber, now: Instant) -> Option<&SocketAddr> {
         let channel = self.channels.get(self.find_channel(number).ok()?)?;
-        (now < channel.expires).then_some(channel.peer)
+        (now < channel.expires).then_some(&channel.peer)
     }
 
     /// The channel number of a peer.
     #[inline]
     pub(super) fn number_of(&self, peer: AddressKey, now: Instant) -> Option<ChannelNumber> {
-        let channel = self.numbers.get(self.find_number(peer).ok()?)?;
-        (now < channel.expires).then_some(channel.number)
+        let entry = self.numbers.get(self.find_number(peer).ok()?)?;
+        (now < entry.expires).then_some(entry.number)
     }
 
     fn forget_channels(&mut self, now: Instant) {
         self.channels.retain(|channel| now < channel.expires);
-        self.numbers.retain(|channel| now < channel.expires);
+        self.numbers.retain(|entry| now < entry.expires);
     }
 
     #[inline]
@@ -142,7 +148,7 @@ impl Peers {
 
     #[inline]
     fn find_number(&self, peer: AddressKey) -> Result<usize, usize> {
-        find(&self.numbers, peer, |channel| channel.peer)
+        find(&self.numbers, peer, |entry| entry.peer)
     }
 }
 
@@ -208,10 +214,10 @@ mod tests {
             if expected.is_ok() {
                 model.insert(number, (peer, now + CHANNEL_LIFETIME));
             }
-            let bound = peers.peer_of(number, now).map(SocketAddr::from);
+            let bound = peers.peer_of(number, now).copied();
             assert_eq!(bound, model.get(&number).map(|(bound, _)| *bound));
             let back = peers.number_of(peer.into(), now).map(|number| peers.peer_of(number, now));
-            assert!(back.is_none_or(|back| back == Some(peer.into())), "step {step}");
+            assert!(back.is_none_or(|back| back == Some(&peer)), "step {step}");
         }
     }
 }

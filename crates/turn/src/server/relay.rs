@@ -4,10 +4,12 @@ use core::net::SocketAddr;
 use core::ops::Range;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant};
+use pinhole_stun::attribute::Family;
 use pinhole_stun::{AttributeType, Message, Method, TransactionId};
 
-use super::allocation::{Allocation, Key};
-use super::key::AddressKey;
+use super::allocation::{Allocation, Allocations, Key};
+use super::key::{AddressKey, Paths};
+use super::peers::Peers;
 use super::{Bandwidth, DropReason, Received, RelayId, Server, ToClient, ToPeer};
 use crate::attribute::{Data, DontFragment, Icmp, XorPeerAddress};
 use crate::indication::{Header, canonical, padding, range_of};
@@ -44,22 +46,17 @@ impl<U> Server<U> {
         if !allocation.peers.is_permitted(key.ip, now) {
             return Err(DropReason::NoPermission);
         }
-        allocation.take(length, self.config.limits.bandwidth, now)?;
-        let (header, padding) = match allocation.peers.number_of(key, now) {
-            Some(number) => {
-                // "Over TCP and TLS-over-TCP, the ChannelData message MUST be padded" (§12.5).
-                let is_stream = allocation.client.transport.is_reliable();
-                (Header::channel(number, length), if is_stream { padding(length) } else { 0 })
-            }
-            None => {
-                let id = TransactionId::random(&mut self.rng);
-                let header = Header::indication(Method::DATA, id, canonical(peer), length);
-                (header, padding(length))
-            }
+        let limit = self.config.limits.bandwidth.as_ref();
+        allocation.bucket.take_with(&allocation.owner, length, limit, now)?;
+        let Some(number) = allocation.peers.number_of(key, now) else {
+            let id = TransactionId::random(&mut self.rng);
+            return allocation.indicate(id, canonical(peer), length);
         };
-        let header = header.ok_or(DropReason::TooLong)?;
-        allocation.traffic.datagrams_to_client += 1;
-        allocation.traffic.bytes_to_client += length as u64;
+        // "Over TCP and TLS-over-TCP, the ChannelData message MUST be padded" (§12.5).
+        let is_stream = allocation.client.transport.is_reliable();
+        let padding = if is_stream { padding(length) } else { 0 };
+        let header = Header::channel(number, length).ok_or(DropReason::TooLong)?;
+        allocation.count_to_client(length);
         Ok(ToClient { five_tuple: allocation.client, header, padding })
     }
 
@@ -98,11 +95,25 @@ impl<U> Server<U> {
         let Some(ChannelData { number, data }) = ChannelData::parse(message) else {
             return Received::Dropped(DropReason::Malformed);
         };
-        self.route(client, now, |allocation| {
-            let peer = allocation.peers.peer_of(number, now).ok_or(DropReason::NoChannel)?;
-            let payload = CHANNEL_HEADER_LENGTH..CHANNEL_HEADER_LENGTH + data.len();
-            Ok(Wish { peer, payload, dont_fragment: false })
-        })
+        let Some((key, allocation)) = find(&self.by_client, &mut self.allocations, client) else {
+            return Received::Dropped(DropReason::NoAllocation);
+        };
+        let has_moved = allocation.is_elsewhere(client);
+        let payload = CHANNEL_HEADER_LENGTH..CHANNEL_HEADER_LENGTH + data.len();
+        let wish = Wish { payload, dont_fragment: false };
+        let limit = self.config.limits.bandwidth.as_ref();
+        let received = admit(
+            key,
+            allocation,
+            |peers| peers.peer_of(number, now).ok_or(DropReason::NoChannel),
+            wish,
+            limit,
+            now,
+        );
+        if has_moved {
+            self.take_over(key);
+        }
+        received
     }
 
     /// A Send indication (RFC 8656 §11.2). It installs and refreshes nothing.
@@ -115,40 +126,17 @@ impl<U> Server<U> {
         if message.unknown_required(KNOWN).next().is_some() {
             return Received::Dropped(DropReason::Unexpected);
         }
-        let may_ask = self.config.dont_fragment;
-        self.route(&datagram.five_tuple, now, |_| {
-            let malformed = |_| DropReason::Malformed;
-            let peer = message.get::<XorPeerAddress>().map_err(malformed)?;
-            let XorPeerAddress(peer) = peer.ok_or(DropReason::Malformed)?;
-            let data = message.get::<Data<'_>>().map_err(malformed)?;
-            let Data(data) = data.ok_or(DropReason::Malformed)?;
-            let dont_fragment = message.get::<DontFragment>().map_err(malformed)?.is_some();
-            if dont_fragment && !may_ask {
-                return Err(DropReason::Unexpected);
-            }
-            let payload = range_of(datagram.payload, data);
-            Ok(Wish { peer: peer.into(), payload, dont_fragment })
-        })
-    }
-
-    /// Routes what a client wants, if it may.
-    #[inline]
-    fn route(
-        &mut self,
-        client: &FiveTuple,
-        now: Instant,
-        wish: impl FnOnce(&Allocation) -> Result<Wish, DropReason>,
-    ) -> Received {
-        let key = self.by_client.get(client);
-        let Some((key, allocation)) =
-            key.and_then(|key| Some((key, self.allocations.get_mut(key)?)))
-        else {
+        let client = &datagram.five_tuple;
+        let Some((key, allocation)) = find(&self.by_client, &mut self.allocations, client) else {
             return Received::Dropped(DropReason::NoAllocation);
         };
         let has_moved = allocation.is_elsewhere(client);
-        let limit = self.config.limits.bandwidth;
-        let received = match wish(allocation) {
-            Ok(wish) => admit(key, allocation, wish, limit, now),
+        let received = match read_send(message, self.config.dont_fragment) {
+            Ok((peer, data, dont_fragment)) => {
+                let wish = Wish { payload: range_of(datagram.payload, data), dont_fragment };
+                let limit = self.config.limits.bandwidth.as_ref();
+                admit(key, allocation, |_| Ok(&peer), wish, limit, now)
+            }
             Err(reason) => Received::Dropped(reason),
         };
         if has_moved {
@@ -158,36 +146,93 @@ impl<U> Server<U> {
     }
 }
 
+impl Allocation {
+    /// The way of a peer's datagram to a client that has bound no channel to the peer.
+    fn indicate(
+        &mut self,
+        id: TransactionId,
+        peer: SocketAddr,
+        length: usize,
+    ) -> Result<ToClient, DropReason> {
+        let header = Header::indication(Method::DATA, id, peer, length);
+        let header = header.ok_or(DropReason::TooLong)?;
+        self.count_to_client(length);
+        Ok(ToClient { five_tuple: self.client, header, padding: padding(length) })
+    }
+
+    #[inline]
+    const fn count_to_client(&mut self, length: usize) {
+        self.traffic.datagrams_to_client += 1;
+        self.traffic.bytes_to_client += length as u64;
+    }
+}
+
+/// The allocation of the client on a path.
+#[inline]
+fn find<'a>(
+    by_client: &Paths,
+    allocations: &'a mut Allocations,
+    client: &FiveTuple,
+) -> Option<(Key, &'a mut Allocation)> {
+    let key = by_client.get(client)?;
+    Some((key, allocations.get_mut(key)?))
+}
+
+/// The peer, the data, and whether DF is to be set, which a client may ask for or not.
+fn read_send<'a>(
+    message: &Message<'a>,
+    may_ask: bool,
+) -> Result<(SocketAddr, &'a [u8], bool), DropReason> {
+    let malformed = |_| DropReason::Malformed;
+    let peer = message.get::<XorPeerAddress>().map_err(malformed)?;
+    let XorPeerAddress(peer) = peer.ok_or(DropReason::Malformed)?;
+    let data = message.get::<Data<'_>>().map_err(malformed)?;
+    let Data(data) = data.ok_or(DropReason::Malformed)?;
+    let dont_fragment = message.get::<DontFragment>().map_err(malformed)?.is_some();
+    if dont_fragment && !may_ask {
+        return Err(DropReason::Unexpected);
+    }
+    Ok((canonical(peer), data, dont_fragment))
+}
+
 /// What a client wants to be sent to a peer.
 struct Wish {
-    peer: AddressKey,
     payload: Range<usize>,
     dont_fragment: bool,
 }
 
-/// Checks what every datagram to a peer has to pass, and counts it.
+/// Checks what every datagram to a peer has to pass, and counts it. The peer is in its canonical form.
 #[inline]
-fn admit(
+fn admit<'a>(
     key: Key,
-    allocation: &mut Allocation,
+    allocation: &'a mut Allocation,
+    peer: impl FnOnce(&'a Peers) -> Result<&'a SocketAddr, DropReason>,
     wish: Wish,
-    limit: Option<Bandwidth>,
+    limit: Option<&Bandwidth>,
     now: Instant,
 ) -> Received {
-    let Wish { peer, payload, dont_fragment } = wish;
-    if !allocation.is_live(now) || allocation.is_tcp {
+    let is_live = allocation.is_live(now) && !allocation.is_tcp;
+    let Allocation { peers, owner, v4, v6, bucket, traffic, .. } = allocation;
+    let peer = match peer(peers) {
+        Ok(peer) => peer,
+        Err(reason) => return Received::Dropped(reason),
+    };
+    if !is_live {
         return Received::Dropped(DropReason::NoAllocation);
     }
     // Without a relayed address of its family, a peer has no permission, either.
-    let family = peer.ip.family();
-    if !allocation.peers.is_permitted(peer.ip, now) || allocation.port(family).is_none() {
+    let (family, port) = match peer {
+        SocketAddr::V4(_) => (Family::Ipv4, v4),
+        SocketAddr::V6(_) => (Family::Ipv6, v6),
+    };
+    if !peers.is_permitted(peer.ip().into(), now) || port.is_none() {
         return Received::Dropped(DropReason::NoPermission);
     }
-    if let Err(reason) = allocation.take(payload.len(), limit, now) {
+    let Wish { payload, dont_fragment } = wish;
+    if let Err(reason) = bucket.take_with(owner, payload.len(), limit, now) {
         return Received::Dropped(reason);
     }
-    allocation.traffic.datagrams_to_peers += 1;
-    allocation.traffic.bytes_to_peers += payload.len() as u64;
-    let relay = key.relay(family);
-    Received::ToPeer(ToPeer { relay, peer: peer.into(), payload, dont_fragment })
+    traffic.datagrams_to_peers += 1;
+    traffic.bytes_to_peers += payload.len() as u64;
+    Received::ToPeer(ToPeer { relay: key.relay(family), peer: *peer, payload, dont_fragment })
 }

@@ -12,11 +12,14 @@ const KINDS: [[u8; 2]; 3] = [[0, 0x03], [0, 0x04], [0, 0x0b]];
 ///
 /// The number is the [`Config::shard`](super::Config::shard) of the machine that has made the attribute,
 /// or whatever a liar says; nothing is verified here.
+#[inline]
 #[must_use]
 pub fn home(datagram: &[u8]) -> Option<u8> {
-    if !KINDS.contains(datagram.first_chunk()?) {
-        return None;
-    }
+    let is_one = datagram.first_chunk().is_some_and(|kind| KINDS.contains(kind));
+    if is_one { named(datagram) } else { None }
+}
+
+fn named(datagram: &[u8]) -> Option<u8> {
     let message = Message::parse_structure(datagram).ok()?;
     match message.method() {
         Method::ALLOCATE => message.get().ok()?.map(|ReservationToken([shard, ..])| shard),
