@@ -25,20 +25,21 @@ impl Udp {
     /// One of the sockets that share the address of a listener.
     pub(crate) fn listen(address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
         let socket = open(address, Type::DGRAM, Protocol::UDP)?;
-        socket.set_reuse_port(true)?;
-        Self::bind(socket, address, buffers)
+        bind_shared(&socket, address)?;
+        Self::prepare(socket, address, buffers)
     }
 
     /// A relayed transport address; what ICMP says of its datagrams is queued.
     pub(crate) fn relay(address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
-        let udp = Self::bind(open(address, Type::DGRAM, Protocol::UDP)?, address, buffers)?;
+        let socket = open(address, Type::DGRAM, Protocol::UDP)?;
+        socket.bind(&address.into())?;
+        let udp = Self::prepare(socket, address, buffers)?;
         option::queue_errors(&udp.io, address.ip())?;
         Ok(udp)
     }
 
     /// Each call counts here: an allocation is little more than its socket.
-    fn bind(socket: Socket, address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
-        socket.bind(&address.into())?;
+    fn prepare(socket: Socket, address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
         buffers.set(&socket)?;
         option::set_told(&socket, address)?;
         option::set_fragmentation(&socket, address.ip(), Fragmentation::Allowed)?;
@@ -92,9 +93,21 @@ pub(crate) fn connect_from(local: SocketAddr, peer: SocketAddr) -> io::Result<Tc
 fn shared_tcp(address: SocketAddr) -> io::Result<Socket> {
     let socket = open(address, Type::STREAM, Protocol::TCP)?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.bind(&address.into())?;
+    bind_shared(&socket, address)?;
     Ok(socket)
+}
+
+/// Binds to an address that others may bind to afterwards.
+///
+/// To a socket that is ready to share, the system may give a port that others share already, be it another
+/// server's: a port of its choice is chosen first, and shared then.
+fn bind_shared(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.port() == 0 {
+        socket.bind(&address.into())?;
+        return socket.set_reuse_port(true);
+    }
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())
 }
 
 /// Connections that wait to be accepted.
@@ -128,4 +141,30 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
 
 fn errno(error: &io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::net::Ipv4Addr;
+
+    /// Among as many ports that may be shared, the system chooses some twice, nearly always.
+    #[test]
+    fn a_port_of_the_systems_choice_is_nobody_elses() {
+        let any = (Ipv4Addr::LOCALHOST, 0).into();
+        let open: Vec<_> = (0..400).map(|_| Udp::listen(any, Buffers(4_096)).unwrap()).collect();
+        let ports: BTreeSet<_> = open.iter().map(|udp| udp.local.port()).collect();
+        assert_eq!(ports.len(), open.len());
+        for first in open.iter().take(3) {
+            let second = Udp::listen(first.local, Buffers(4_096)).unwrap();
+            assert_eq!(second.local, first.local, "others can join");
+        }
+        let accepting: Vec<_> = (0..400).map(|_| listen_tcp(any).unwrap()).collect();
+        let ports = accepting.iter().map(|listener| listener.local_addr().unwrap());
+        assert_eq!(ports.clone().collect::<BTreeSet<_>>().len(), accepting.len());
+        for address in ports.take(3) {
+            assert!(listen_tcp(address).is_ok(), "others can join");
+        }
+    }
 }
