@@ -33,7 +33,10 @@ impl TurnServer {
         self.refuses(Datagram { payload: &forged, ..datagram }, now);
         let mut elsewhere = datagram;
         elsewhere.five_tuple.remote.set_port(datagram.five_tuple.remote.port() ^ 1);
-        self.refuses(elsewhere, now);
+        // A NAT that was restarted may have led its sender there before: from there it would be his own.
+        if !self.warden.has_met(elsewhere.five_tuple.remote) {
+            self.refuses(elsewhere, now);
+        }
         let garbled = garble(&forged);
         self.inject(Datagram { payload: &garbled, ..datagram }, now);
         match seen {

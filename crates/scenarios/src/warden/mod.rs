@@ -35,6 +35,8 @@ pub struct Warden {
     payload: Vec<u8>,
     /// Who has shown, with a request that was authenticated, that he is there.
     verified: BTreeSet<SocketAddr>,
+    /// Who has asked for something and means well.
+    honest: BTreeSet<SocketAddr>,
     /// Bytes from and to everybody else.
     unverified: BTreeMap<SocketAddr, (usize, usize)>,
     /// When everybody else was answered.
@@ -69,6 +71,7 @@ impl Warden {
             due: Due::Nothing,
             payload: Vec::new(),
             verified: BTreeSet::new(),
+            honest: BTreeSet::new(),
             unverified: BTreeMap::new(),
             challenges: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -105,6 +108,7 @@ impl Warden {
         }
         self.due = Due::Nothing;
         self.asked = Asked::read(datagram, is_honest);
+        self.honest.extend(is_honest.then_some(remote));
         if self.asked.is_none() {
             self.note_data(datagram, now);
         }
@@ -151,6 +155,11 @@ impl Warden {
             after.free_ports[0] += 1;
         }
         self.demand(invariant, before == after, now, format_args!("{whose} has changed something"));
+    }
+
+    /// Whether somebody has asked from this address who means well.
+    pub(crate) fn has_met(&self, remote: SocketAddr) -> bool {
+        self.honest.contains(&remote)
     }
 
     /// The server writes this into its log (T20).
