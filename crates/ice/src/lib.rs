@@ -17,7 +17,8 @@
 //! ```
 //!
 //! # Quick start
-//! Two agents and a network that is a `while` loop. A real one has sockets in its place: see `pinhole-io`.
+//! Two agents and a network that is a `while` loop. A real one has sockets in its place: your own, as in
+//! `cargo run -p pinhole-ice --example sockets`, or those of `pinhole-io`.
 //!
 //! ```
 //! use pinhole_ice::{Agent, Config, Event, Received, Role};
