@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::builder::IceServer;
+use crate::event::Event;
 use crate::peer_connection;
 use crate::resolve::{LookupError, Resolver, resolve_numeric};
 use crate::server_connection::{ServerConnection, ServerConnector};
@@ -141,8 +142,11 @@ async fn connect(
     let connection = match connector.connect(&server, &host).await {
         Ok(connection) => Arc::new(connection),
         Err(error) => {
-            tracing::debug!(server = %server.address, %error, "no connection");
-            return shared.with_agent(|agent, now| agent.server_connected(id, None, now));
+            let reason = error.to_string();
+            return shared.with_inner(|inner, now| {
+                inner.tell(Event::ServerNotReached { server, reason }, now);
+                inner.agent.server_connected(id, None, now);
+            });
         }
     };
     let five_tuple = connection.five_tuple();

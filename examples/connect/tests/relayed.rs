@@ -61,6 +61,27 @@ async fn where_everything_is_to_go_through_a_proxy_it_does() {
     relay.stop().unwrap();
 }
 
+#[tokio::test]
+async fn why_a_server_is_not_reached_is_told() {
+    let (files, others) = (Files::new("untrusted"), Files::new("trusted"));
+    let relay = Server::start(&settings(&files)).unwrap();
+    let at = relay.addresses()[0];
+    let trust = [("SSL_CERT_FILE", others.certificate.to_str().unwrap())];
+    let [closed, _] = free_ports();
+    for (uri, reason) in [
+        (format!("turns:{at}"), "certificate"),
+        (format!("turn:127.0.0.1:{closed}?transport=tcp"), "refused"),
+    ] {
+        let server = ["--turn", &uri, "--user", "alice", "--pass", "secret"];
+        let mut program = call::start("offerer", &server, &trust);
+        assert_eq!(program.json().await["ev"], "local");
+        program.hang_up();
+        let errors = program.end().await.errors;
+        assert!(errors.contains(reason), "{errors}");
+    }
+    relay.stop().unwrap();
+}
+
 /// Does what is asked for, and nothing but that.
 async fn serve_proxy(listener: TcpListener, server: SocketAddr, tunnels: Arc<AtomicU32>) {
     let expected = format!("CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n\r\n");

@@ -58,7 +58,9 @@ async fn a_signaling_server_that_ends_before_the_peers_meet_is_reported() {
 #[tokio::test]
 async fn a_wrong_address_is_reported() {
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    refused(&join(unused, &[]).end().await, "no signaling server can be reached there");
+    let ended = join(unused, &[]).end().await;
+    refused(&ended, "no signaling server can be reached there");
+    assert_eq!(ended.errors.matches("refused").count(), 1, "the cause, once: {}", ended.errors);
 
     let (server, _handle) = signaling().await;
     let elsewhere = format!("ws://{server}/elsewhere");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pinhole_ice::{Event as AgentEvent, PairId, PairState, State};
 use pinhole_io::{Clock, Connection, Event};
 use pinhole_sansio::Instant;
+use pinhole_stun::resolve::ServerAddress;
 
 use super::candidates;
 
@@ -30,6 +31,9 @@ impl Timeline {
         let text = match event {
             Event::Agent(event) => of_agent(event, connection),
             Event::Restarted(_) => Some("restart     another path is looked for".to_owned()),
+            Event::ServerNotReached { server: ServerAddress { address, transport }, reason } => {
+                Some(format!("server      {address} over {transport}: {reason}"))
+            }
             Event::AddressAdded(base) => Some(format!("address     {base} has come")),
             Event::AddressRemoved(base) => Some(format!("address     {base} has gone")),
             _ => None,

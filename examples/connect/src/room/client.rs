@@ -100,7 +100,12 @@ fn explain(uri: &Uri, error: WsError) -> anyhow::Error {
         WsError::Http(_) => "the server there has no signaling at this path",
         _ => "what answers there is not a signaling server",
     };
-    anyhow::Error::new(error).context(format!("{uri}: {what}"))
+    // Each error tells its cause, too, so that the innermost one suffices.
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    anyhow::anyhow!("{uri}: {what}: {cause}")
 }
 
 /// Messages are small and somebody waits for each of them.

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use pinhole_ice::{Agent, Candidate, Credentials, Event as AgentEvent, PairId, State};
 use pinhole_io::{Connection, Event};
 use pinhole_sansio::Instant;
+use pinhole_stun::resolve::ServerAddress;
 
 use crate::Outcome;
 use crate::cli::{Network, SdpRole};
@@ -88,6 +89,9 @@ impl Session {
         match event {
             Event::Agent(event) => return self.on_agent_event(event, at),
             Event::Restarted(_) => self.on_restarted(at)?,
+            Event::ServerNotReached { server: ServerAddress { address, transport }, reason } => {
+                eprintln!("connect: server {address} over {transport}: {reason}");
+            }
             Event::AddressAdded(base) => eprintln!("connect: {base} has come"),
             Event::AddressRemoved(base) => eprintln!("connect: {base} has gone"),
             _ => {}
