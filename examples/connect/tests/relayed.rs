@@ -13,6 +13,7 @@ use std::time::Duration;
 use std::{fs, net, thread};
 
 use pinhole_relay::{Config, Server, Settings};
+use serde_json::{Value, json};
 use support::{PATIENCE, call};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -79,6 +80,47 @@ async fn why_a_server_is_not_reached_is_told() {
         let errors = program.end().await.errors;
         assert!(errors.contains(reason), "{errors}");
     }
+    relay.stop().unwrap();
+}
+
+#[tokio::test]
+async fn statistics_have_the_names_of_the_w3c() {
+    let files = Files::new("statistics");
+    let relay = Server::start(&settings(&files)).unwrap();
+    let at = relay.addresses()[0];
+    let uri = format!("turn:{at}?transport=tcp");
+    let server = ["--turn", &uri, "--user", "alice", "--pass", "secret", "--relay-only"];
+    let [mut a, mut b] = ["offerer", "answerer"].map(|role| call::start(role, &server, &[]));
+    let [from_a, from_b] = [a.json().await, b.json().await];
+    let ufrags = [&from_a, &from_b].map(|local| local["ufrag"].clone());
+    a.say(&call::remote(from_b)).await;
+    b.say(&call::remote(from_a)).await;
+    a.wait_for("\"data\"").await;
+    a.say(r#"{"ev":"stats"}"#).await;
+    let stats = a.json().await;
+    let candidates = stats["candidates"].as_array().unwrap();
+    let of_id = |id: &Value| candidates.iter().find(|candidate| candidate["id"] == *id).unwrap();
+    let pair = stats["pairs"].as_array().unwrap().iter().find(|pair| pair["nominated"] == true);
+    let pair = pair.unwrap_or_else(|| panic!("{stats}"));
+    assert_eq!(pair["state"], "succeeded");
+    // Its ten pings, and echoes of those of the other side that have come.
+    let packets = pair["packetsSent"].as_u64().unwrap();
+    assert!((10..=20).contains(&packets), "{pair}");
+    assert_eq!(pair["bytesSent"], 6 * packets, "{pair}");
+    assert!(pair["currentRoundTripTime"].as_f64() > Some(0.0), "{pair}");
+    assert!(pair["lastPacketSentTimestamp"].as_f64() > Some(0.0), "{pair}");
+    let (local, remote) = (of_id(&pair["localCandidateId"]), of_id(&pair["remoteCandidateId"]));
+    assert_eq!(
+        (&local["type"], &remote["type"]),
+        (&json!("local-candidate"), &json!("remote-candidate"))
+    );
+    assert_eq!([&local["usernameFragment"], &remote["usernameFragment"]], [&ufrags[0], &ufrags[1]]);
+    assert_eq!(
+        (&local["candidateType"], &local["relayProtocol"]),
+        (&json!("relay"), &json!("tcp"))
+    );
+    assert_eq!((&local["address"], &local["protocol"]), (&json!("127.0.0.1"), &json!("udp")));
+    assert_eq!(local["url"], uri);
     relay.stop().unwrap();
 }
 

@@ -3,6 +3,7 @@
 
 mod pings;
 mod protocol;
+mod stats;
 
 use anyhow::{Context as _, Result};
 use pinhole_ice::{Agent, Candidate, Credentials, Event as AgentEvent, PairId, State};
@@ -17,6 +18,7 @@ use crate::network::NetworkSettings;
 use crate::report::failure;
 use pings::{Pings, Step};
 use protocol::{Data, Input, Output, Pair};
+use stats::Stats;
 
 /// How this side goes about it.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +73,7 @@ pub(crate) async fn run(role: SdpRole, ways: Ways, options: &Network) -> Result<
             line = lines.recv() => match line.transpose()? {
                 Some(line) if line.trim().is_empty() => {}
                 Some(line) => match Input::parse(&line)? {
+                    Input::Stats => Output::Stats(session.connection.inspect(Stats::of)).print()?,
                     Input::Bye => return Ok(session.outcome()),
                     Input::Candidate { candidate } => session.add_candidate(&candidate),
                     Input::Remote { ufrag, pwd, candidates } => session.set_remote(&ufrag, &pwd, &candidates)?,

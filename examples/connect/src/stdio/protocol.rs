@@ -3,6 +3,8 @@
 use pinhole_ice::{Agent, Candidate, CandidateAddress, CandidateTransport, PairId};
 use serde::{Deserialize, Serialize};
 
+use super::stats::Stats;
+
 /// What this program says.
 #[derive(Debug, Serialize)]
 #[serde(tag = "ev", rename_all = "lowercase")]
@@ -17,6 +19,8 @@ pub(crate) enum Output {
     Reconnected { ms: u64, pair: Pair },
     /// What became of the pings.
     Data(Data),
+    /// All that is known about candidates and pairs.
+    Stats(Stats),
     /// There will be no connection.
     Failed { ms: u64, reason: String },
 }
@@ -34,6 +38,8 @@ pub(crate) enum Input {
     },
     /// One more candidate; empty for the end of them.
     Candidate { candidate: String },
+    /// Say what is known about candidates and pairs.
+    Stats,
     /// Leave.
     Bye,
 }
