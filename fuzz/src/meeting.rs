@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pinhole_ice::{
-    Agent, Candidate, CandidateKind, Command, Config, Event, Foundation, LocalPreference, PairId,
-    Power, Role, ServerConnection, State,
+    Abilities, Agent, Candidate, CandidateKind, Command, Config, Event, Foundation,
+    LocalPreference, PairId, Power, Role, ServerConnection, State,
 };
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Payload, Transmit, Transport};
 
@@ -32,7 +32,7 @@ pub struct Meeting {
 
 impl Meeting {
     /// The bits of `settings` say which servers are asked, whether both want to be controlling, whether the second is
-    /// lite, whether there is TCP, and whether backups are kept.
+    /// lite, whether there is TCP, whether backups are kept, and whether the first one nominates aggressively.
     #[must_use]
     pub fn new(settings: u8) -> Self {
         let (now, both) = (Instant::ZERO, settings & 8 != 0);
@@ -43,6 +43,7 @@ impl Meeting {
             config.patience = Duration::from_secs(5);
             config.lite = side == 1 && settings & 16 != 0;
             config.tcp = settings & 32 != 0;
+            config.nomination.aggressive = settings & 128 != 0;
             if settings & 64 == 0 {
                 config.backups = None;
             }
@@ -131,7 +132,7 @@ impl Meeting {
         let abilities = self.agents[from].local_abilities();
         let agent = &mut self.agents[to];
         if value & 16 != 0 {
-            agent.set_remote_abilities(abilities);
+            agent.set_remote_abilities(Abilities { ice2: value & 32 != 0, ..abilities });
         }
         if value & 2 != 0 {
             let _ = agent.set_remote_credentials(credentials, self.now);
@@ -170,6 +171,11 @@ impl Meeting {
                 15 => agent.close(now),
                 14 => agent.set_power(Power::Saving),
                 13 => agent.server_not_found("name".into(), "reason".into()),
+                12 => drop(agent.add_tcp_simultaneous_open(base(side, 7), now)),
+                11 => {
+                    let told = agent.remote_candidates().next().cloned();
+                    told.into_iter().for_each(|told| agent.remove_remote_candidate(&told, now));
+                }
                 _ => {
                     let pair = agent.pairs().next().map(|pair| pair.id);
                     pair.into_iter().for_each(|pair| agent.peer_is_alive(pair, now));
