@@ -11,9 +11,16 @@ pub(crate) struct Burst {
     /// The length of each but the last.
     stride: usize,
     count: usize,
+    /// How many there are to be.
+    expected: usize,
 }
 
 impl Burst {
+    /// For at most so many.
+    pub(crate) fn of(expected: usize) -> Self {
+        Self { expected, ..Self::default() }
+    }
+
     /// Appends a datagram that lies in parts; whether it fits in behind the others.
     pub(crate) fn push(&mut self, parts: [&[u8]; 3], limit: usize) -> bool {
         let length = parts.iter().map(|part| part.len()).sum();
@@ -23,6 +30,8 @@ impl Burst {
         }
         if self.count == 0 {
             self.stride = length;
+            self.bytes
+                .reserve_exact(length.saturating_mul(self.expected).min(MAX_BYTES).max(length));
         }
         parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
         self.count += 1;

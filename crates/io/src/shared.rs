@@ -298,7 +298,7 @@ impl Shared {
     pub(crate) async fn send_some(&self, payloads: &[&[u8]]) -> Result<usize, SendError> {
         let Some(first) = payloads.first() else { return Ok(0) };
         let now = self.clock.now();
-        let mut burst = Burst::default();
+        let mut burst = Burst::of(payloads.len());
         let (route, base) = {
             let agent = &mut self.lock().agent;
             let route = agent.route(first.len(), now).ok_or(SendError::NoRoute)?;
