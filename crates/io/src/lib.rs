@@ -45,7 +45,16 @@
 //! # }
 //! ```
 //!
+//! Where many datagrams go at once, [`Connection::send_many`] and [`Connection::recv_many`] take fewer calls of the
+//! system's. [`Builder`] says what else there is: servers, TCP, names in place of addresses, the modes of RFC 8828.
+//!
 //! This crate is the only one that reads a clock: [`Clock`].
+//!
+//! # Deliberately absent
+//! - *An enterprise's TURN server through which "the preferred route MUST be"* (RFC 8828 §5.2, mode 2): servers are the
+//!   application's to name, and [`CandidatePolicy::Relay`](pinhole_ice::CandidatePolicy::Relay) prefers them to all else.
+//! - *UDP through a proxy* (mode 4): HTTP proxies carry streams, and "the use of UDP will be disabled" where they do.
+//! - *Batches of checks*: they are paced, one in 5 ms at most, and each has its own destination.
 
 #![forbid(unsafe_code)]
 #![allow(

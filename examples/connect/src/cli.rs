@@ -74,7 +74,7 @@ pub(crate) struct Network {
     /// Reach the TURN servers through this HTTP proxy, and use nothing else (the fourth mode of RFC 8828)
     #[arg(long, value_name = "IP:PORT", requires = "turn", conflicts_with = "ip_handling")]
     pub(crate) proxy: Option<SocketAddr>,
-    /// How long to wait for the other side's checks before giving up (39.5 unless given)
+    /// How long to try before giving up (39.5 unless given)
     #[arg(long, value_name = "SECONDS", requires = "signaling", value_parser = seconds)]
     pub(crate) patience: Option<Duration>,
     /// Tell names in place of this machine's addresses, and find those behind the other side's, by multicast DNS

@@ -51,7 +51,13 @@ impl NetworkSettings {
     pub(crate) fn start(&self, role: Role) -> Result<Connection> {
         let mut config = Config { candidates: self.candidates, ..Config::new(role) };
         config.ta = TA;
-        config.patience = self.patience.unwrap_or(config.patience);
+        if let Some(patience) = self.patience {
+            config.patience = patience;
+            // Its own checks go on for no longer.
+            let tries = patience.as_millis() / config.checks.rto.as_millis().max(1) + 1;
+            config.checks.rc = u32::try_from(tries).unwrap_or(u32::MAX).min(config.checks.rc);
+            config.checks.rm = 1;
+        }
         let builder = Builder::new(config).clock(self.clock);
         let builder = builder.watch(self.addresses.clone()).recover();
         let builder = if self.mdns { builder.mdns(Names::ResolveAndConceal) } else { builder };
