@@ -206,6 +206,7 @@ impl Session {
     async fn on_ping_due(&mut self) -> Result<()> {
         match self.pings.step() {
             Step::Send(ping) => self.send(ping.as_bytes()).await,
+            Step::Wait => {}
             Step::Report => {
                 let Pings { sent, ping, echo, other, .. } = self.pings;
                 let end = |agent: &pinhole_ice::Agent| Pair::of(agent, agent.selected_pair()?);
