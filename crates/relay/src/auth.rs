@@ -1,32 +1,47 @@
 //! Who may use the server.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use pinhole_sansio::Instant;
 use pinhole_turn::credential::SharedSecrets;
 use pinhole_turn::server::{
-    Account, Exceeded, Holder, Holding, LocalQuota, Query, Quota, StaticUsers, Users,
+    AccessTokens, Account, Exceeded, Holder, Holding, LocalQuota, Query, Quota, StaticUsers, Users,
 };
 
-/// The users and secrets in force, which all workers share and which a reload replaces.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Directory(Arc<RwLock<Arc<(StaticUsers, SharedSecrets)>>>);
+/// Everybody that a configuration lets in.
+pub(crate) type Everybody = ((StaticUsers, SharedSecrets), AccessTokens);
+
+/// The users, secrets and keys of tokens in force, which all workers share and which a reload replaces.
+#[derive(Clone, Debug)]
+pub(crate) struct Directory(Arc<RwLock<Arc<Everybody>>>);
 
 impl Directory {
-    pub(crate) fn new(users: StaticUsers, secrets: SharedSecrets) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new((users, secrets)))))
+    pub(crate) fn new(everybody: Everybody) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(everybody))))
     }
 
     /// From now on, these count. Allocations of users who are gone end when their lifetime does.
-    pub(crate) fn replace(&self, users: StaticUsers, secrets: SharedSecrets) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new((users, secrets));
+    pub(crate) fn replace(&self, everybody: Everybody) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(everybody);
+    }
+
+    fn get(&self) -> Arc<Everybody> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Users for Directory {
     fn accounts(&self, query: Query<'_>) -> Vec<Account> {
-        let accounts = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
-        accounts.accounts(query)
+        self.get().accounts(query)
+    }
+
+    fn server_name(&self) -> Option<Arc<str>> {
+        self.get().server_name()
+    }
+
+    fn bearer(&self, key: &str, token: &[u8], unix_time: Duration) -> Option<Account> {
+        self.get().bearer(key, token, unix_time)
     }
 }
 

@@ -90,8 +90,8 @@ mod worker;
 
 pub use clock::unix_time;
 pub use config::{
-    Config, ConfigError, ExternalIp, FileError, LogFormat, PortRange, Settings, UserEntry,
-    ValueError,
+    Config, ConfigError, ExternalIp, FileError, LogFormat, PortRange, Settings, TokenKeyEntry,
+    UserEntry, ValueError,
 };
 pub use health::Health;
 pub use limits::raise_descriptor_limit;

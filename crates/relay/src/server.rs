@@ -8,11 +8,13 @@ use std::thread::{Builder, JoinHandle};
 
 use mio::{Poll, Waker};
 use pinhole_turn::credential::{SharedSecret, SharedSecrets};
-use pinhole_turn::server::{self, Alternate, LocalQuota, NonceSeed, RelayHost, StaticUsers};
+use pinhole_turn::server::{
+    self, AccessTokens, Alternate, LocalQuota, NonceSeed, RelayHost, StaticUsers,
+};
 use rustls::ServerConfig;
 use tracing::info;
 
-use crate::auth::{Directory, SharedQuota};
+use crate::auth::{Directory, Everybody, SharedQuota};
 use crate::clock::Clock;
 use crate::config::{Config, ExternalIp};
 use crate::external;
@@ -144,8 +146,7 @@ impl Server {
     /// [`TlsError`].
     pub fn reload(&self, config: &Config) -> Result<(), TlsError> {
         let tls = certificate(config)?;
-        let (users, secrets) = accounts(config);
-        self.users.replace(users, secrets);
+        self.users.replace(everybody(config));
         if let Some(tls) = tls {
             for worker in &*self.neighbours {
                 worker.insist(Message::Certificate(Arc::clone(&tls)));
@@ -213,7 +214,6 @@ struct Shared {
 
 impl Shared {
     fn new(config: &Config) -> Result<Self, StartError> {
-        let (users, secrets) = accounts(config);
         let [q0, q1, q2, q3, q4, q5, q6, q7, ..] = seed()?;
         let quota =
             LocalQuota::new(config.limits, u64::from_ne_bytes([q0, q1, q2, q3, q4, q5, q6, q7]));
@@ -221,7 +221,7 @@ impl Shared {
             clock: Clock,
             nonce_seed: NonceSeed(seed()?),
             hosts: relay_hosts(config)?,
-            users: Directory::new(users, secrets),
+            users: Directory::new(everybody(config)),
             quota: SharedQuota::new(quota),
             tls: certificate(config)?,
         })
@@ -300,10 +300,14 @@ fn certificate(config: &Config) -> Result<Option<Arc<ServerConfig>>, TlsError> {
     files.map(|(certificate, key)| stream::load(certificate, key)).transpose()
 }
 
-fn accounts(config: &Config) -> (StaticUsers, SharedSecrets) {
+fn everybody(config: &Config) -> Everybody {
     let users = config.users.iter().fold(StaticUsers::new(&config.realm), StaticUsers::with);
     let secrets = config.secrets.iter().map(|secret| SharedSecret::new(secret.as_bytes()));
-    (users, secrets.fold(SharedSecrets::default(), SharedSecrets::with))
+    let secrets = secrets.fold(SharedSecrets::default(), SharedSecrets::with);
+    let tokens = AccessTokens::new(&config.server_name);
+    let keys = config.token_keys.iter();
+    let tokens = keys.fold(tokens, |tokens, entry| tokens.with(entry.name(), entry.key().clone()));
+    ((users, secrets), tokens)
 }
 
 /// The hosts of relayed addresses; each address is tried.

@@ -55,9 +55,8 @@
 //!   RFC 8656 §8.3 has a client take for success.
 //! - **Inner IPv4 addresses anywhere but in the last 32 bits** of a NAT64 prefix of 96 bits (RFC 6052
 //!   §2.2): the well-known prefix has no other, and the local one is refused as a whole.
-//! - **Third-party authorization** (RFC 7635): a token names no user, so that neither a quota nor a 441
-//!   could tell the users of one authorization server apart. `pinhole-stun` opens tokens for those who
-//!   can live with that.
+//! - **Users behind access tokens** (RFC 7635), which name none: quotas and 441 go by the token. A ticket
+//!   (RFC 8016) is so good with the token that the allocation was refreshed with last, and with no other.
 //! - **SSODA and other drafts.** Dual allocations are those of RFC 8656; the server also takes the number
 //!   under which a draft, and clients that are still in use, ask for one.
 

@@ -3,7 +3,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use pinhole_relay::{ExternalIp, LogFormat, PortRange, Settings, UserEntry};
+use pinhole_relay::{ExternalIp, LogFormat, PortRange, Settings, TokenKeyEntry, UserEntry};
 use pinhole_turn::policy::Range;
 
 /// A STUN and TURN server over UDP, TCP and TLS. Without a configuration it listens on loopback and
@@ -68,6 +68,12 @@ pub(crate) struct Options {
     /// Secret of time-limited credentials; repeatable, the newest first
     #[arg(long, global = true)]
     secret: Vec<String>,
+    /// Key of access tokens (RFC 7635), 16 or 32 bytes as base64; repeatable
+    #[arg(long, global = true, value_name = "NAME:KEY")]
+    token_key: Vec<TokenKeyEntry>,
+    /// The name that access tokens are issued for [default: the realm]
+    #[arg(long, global = true, value_name = "NAME")]
+    server_name: Option<String>,
     /// Relay to peers in this range, beside global addresses; repeatable
     #[arg(long, global = true, value_name = "CIDR")]
     allow_peer: Vec<Range>,
@@ -142,6 +148,8 @@ impl Options {
             realm: self.realm.clone(),
             user: self.user.clone(),
             secret: self.secret.clone(),
+            token_key: self.token_key.clone(),
+            server_name: self.server_name.clone(),
             allow_peer: self.allow_peer.clone(),
             deny_peer: self.deny_peer.clone(),
             open_relay: self.open_relay.clone(),

@@ -12,7 +12,8 @@ const VALID: Duration = Duration::from_secs(24 * 3_600);
 
 /// Makes a secret for a server that has neither users nor secrets; whether it did.
 pub(crate) fn secret(config: &mut Config) -> io::Result<bool> {
-    let is_needed = config.users.is_empty() && config.secrets.is_empty();
+    let is_needed =
+        config.users.is_empty() && config.secrets.is_empty() && config.token_keys.is_empty();
     if is_needed {
         config.secrets.push(pinhole_relay::random_secret()?);
     }

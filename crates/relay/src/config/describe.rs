@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 
 use pinhole_turn::server::Bandwidth;
 
-use super::Config;
+use super::{Config, TokenKeyEntry};
 
 impl fmt::Display for Config {
     /// What the server does with this configuration, without passwords and secrets.
@@ -18,6 +18,11 @@ impl fmt::Display for Config {
         let names: Vec<&str> = self.users.iter().map(|user| user.username()).collect();
         list(f, "users", &names)?;
         writeln!(f, "{:<22}{}", "shared secrets", self.secrets.len())?;
+        if !self.token_keys.is_empty() {
+            let names: Vec<&str> = self.token_keys.iter().map(TokenKeyEntry::name).collect();
+            list(f, "keys of tokens", &names)?;
+            writeln!(f, "{:<22}{}", "tokens are for", self.server_name)?;
+        }
         let limits = self.limits;
         writeln!(f, "{:<22}{}", "allocations", limits.allocations)?;
         writeln!(f, "{:<22}{}", "of one user", limits.allocations_per_user)?;

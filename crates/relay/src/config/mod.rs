@@ -7,7 +7,7 @@ mod value;
 
 pub use resolve::ConfigError;
 pub use settings::{FileError, Settings};
-pub use value::{ExternalIp, LogFormat, PortRange, UserEntry, ValueError};
+pub use value::{ExternalIp, LogFormat, PortRange, TokenKeyEntry, UserEntry, ValueError};
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -39,6 +39,10 @@ pub struct Config {
     pub users: Vec<Credentials>,
     /// The secrets of time-limited credentials, the newest first.
     pub secrets: Vec<String>,
+    /// The keys of access tokens (RFC 7635).
+    pub token_keys: Vec<TokenKeyEntry>,
+    /// The name that they are issued for.
+    pub server_name: String,
     /// Which peers are relayed to: the first that matches decides, before all defaults.
     pub rules: Vec<Rule>,
     /// The certificate chain and its key, as PEM files.

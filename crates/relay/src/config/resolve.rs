@@ -14,7 +14,7 @@ use super::{Config, ExternalIp, PortRange, Settings};
 pub enum ConfigError {
     /// Nobody could use it.
     #[error(
-        "{0} can be reached from elsewhere, but there is neither a user nor a secret: nobody could use it"
+        "{0} can be reached from elsewhere, but there is neither a user nor a secret nor a key of tokens: nobody could use it"
     )]
     Nobody(SocketAddr),
     /// The address to relay from cannot be guessed.
@@ -91,6 +91,7 @@ impl Settings {
         if (0..workers.get()).any(|number| relay_ports.share(number, workers.get()).is_none()) {
             return Err(ConfigError::FewPorts(relay_ports, workers));
         }
+        let realm = self.realm.clone().unwrap_or_else(|| REALM.into());
         Ok(Config {
             relay_ips,
             relay_ports,
@@ -100,9 +101,11 @@ impl Settings {
             listen,
             tls_listen: self.tls_listen,
             external_ips: self.external_ip,
-            realm: self.realm.unwrap_or_else(|| REALM.into()),
             users: self.user.iter().filter_map(|user| user.credentials().ok()).collect(),
             secrets: self.secret,
+            token_keys: self.token_key,
+            server_name: self.server_name.unwrap_or_else(|| realm.clone()),
+            realm,
             certificate: self.certificate.zip(self.key),
             metrics: self.metrics,
             answers: answers(self.answers_per_second.unwrap_or(ANSWERS), workers),
@@ -119,8 +122,8 @@ impl Settings {
     fn check(&self) -> Result<(), ConfigError> {
         let mut listen = self.listen.iter().chain(&self.tls_listen);
         let reachable = listen.find(|address| !address.ip().is_loopback());
-        if let Some(reachable) =
-            reachable.filter(|_| self.user.is_empty() && self.secret.is_empty())
+        if let Some(reachable) = reachable
+            .filter(|_| self.user.is_empty() && self.secret.is_empty() && self.token_key.is_empty())
         {
             return Err(ConfigError::Nobody(*reachable));
         }
@@ -140,6 +143,9 @@ impl Settings {
         }
         if self.realm.as_deref() == Some("") {
             return Err(ConfigError::Empty("realm"));
+        }
+        if self.server_name.as_deref() == Some("") {
+            return Err(ConfigError::Empty("server-name"));
         }
         if self.secret.iter().any(String::is_empty) {
             return Err(ConfigError::Empty("secret"));

@@ -8,7 +8,7 @@ use pinhole_turn::policy::Range;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::{ExternalIp, LogFormat, PortRange, UserEntry};
+use super::{ExternalIp, LogFormat, PortRange, TokenKeyEntry, UserEntry};
 
 /// What an operator has written: the keys of a configuration file, each of which is a flag too.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -33,6 +33,11 @@ pub struct Settings {
     pub user: Vec<UserEntry>,
     /// Secrets of time-limited credentials, the newest first.
     pub secret: Vec<String>,
+    /// Keys of access tokens (RFC 7635).
+    #[serde(deserialize_with = "each_from_text")]
+    pub token_key: Vec<TokenKeyEntry>,
+    /// The name that access tokens are issued for; the realm, if not told.
+    pub server_name: Option<String>,
     /// Peers to relay to beyond global addresses.
     #[serde(deserialize_with = "each_from_text")]
     pub allow_peer: Vec<Range>,
@@ -120,6 +125,8 @@ impl Settings {
             realm: self.realm.or(file.realm),
             user: list(self.user, file.user),
             secret: list(self.secret, file.secret),
+            token_key: list(self.token_key, file.token_key),
+            server_name: self.server_name.or(file.server_name),
             allow_peer: list(self.allow_peer, file.allow_peer),
             deny_peer: list(self.deny_peer, file.deny_peer),
             open_relay: self.open_relay.or(file.open_relay),

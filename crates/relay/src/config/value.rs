@@ -5,6 +5,9 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use pinhole_stun::third_party::TokenKey;
 use pinhole_stun::{Credentials, Uri};
 use serde::Deserialize;
 
@@ -20,6 +23,14 @@ pub struct PortRange {
 pub struct UserEntry {
     name: String,
     password: String,
+}
+
+/// A key that an authorization server encrypts access tokens with (RFC 7635): `name:key`, the key of 16 or 32
+/// bytes as base64.
+#[derive(Clone, Debug)]
+pub struct TokenKeyEntry {
+    name: String,
+    key: TokenKey,
 }
 
 /// The address that peers reach relayed addresses at.
@@ -58,6 +69,9 @@ pub enum ValueError {
     /// Not allowed in names and passwords.
     #[error("the name or the password has characters that RFC 8265 forbids")]
     Characters,
+    /// No key of tokens.
+    #[error("a key of tokens is written as name:key, the key being 16 or 32 bytes as base64")]
+    TokenKey,
     /// No external address.
     #[error("an external address is written as an IP address, or as stun:host to ask there")]
     External,
@@ -102,6 +116,33 @@ impl UserEntry {
     /// [`ValueError::Characters`].
     pub fn credentials(&self) -> Result<Credentials, ValueError> {
         Credentials::new(&self.name, &self.password).map_err(|_| ValueError::Characters)
+    }
+}
+
+impl TokenKeyEntry {
+    /// Its name, the `kid`, which clients send as USERNAME.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) const fn key(&self) -> &TokenKey {
+        &self.key
+    }
+}
+
+impl FromStr for TokenKeyEntry {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (name, key) = text.rsplit_once(':').ok_or(ValueError::TokenKey)?;
+        let mut bytes = [0; 33];
+        let length = STANDARD.decode_slice(key, &mut bytes).map_err(|_| ValueError::TokenKey)?;
+        let bytes = bytes.get(..length).unwrap_or_default();
+        let long = bytes.try_into().map(TokenKey::aes_256).ok();
+        let key = long.or_else(|| bytes.try_into().map(TokenKey::aes_128).ok());
+        let key = key.filter(|_| !name.is_empty()).ok_or(ValueError::TokenKey)?;
+        Ok(Self { name: name.into(), key })
     }
 }
 
@@ -211,6 +252,15 @@ mod tests {
             assert_eq!(text.parse::<UserEntry>(), Err(ValueError::User), "{text}");
         }
         assert_eq!("example.org".parse::<ExternalIp>(), Err(ValueError::External));
+        for text in ["", "kid", "kid:", "kid:AAAA", ":AAAAAAAAAAAAAAAAAAAAAA==", "kid:?"] {
+            assert_eq!(text.parse::<TokenKeyEntry>().err(), Some(ValueError::TokenKey), "{text}");
+        }
+        for text in
+            ["kid:AAAAAAAAAAAAAAAAAAAAAA==", "a:b:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
+        {
+            let key: TokenKeyEntry = text.parse().unwrap();
+            assert!(text.starts_with(key.name()) && !key.name().is_empty());
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use pinhole_sansio::FiveTuple;
 use pinhole_stun::attribute::Family;
 use pinhole_stun::{Credentials, Retransmission};
 
+use super::auth::Token;
 use crate::attribute::{RequestedTransport, ReservationToken};
 
 /// What a [`Client`](super::Client) is told once.
@@ -13,6 +14,9 @@ pub struct Config {
     pub server: FiveTuple,
     /// Who the client is.
     pub credentials: Credentials,
+    /// The token of an authorization server, which is shown in place of the credentials to a server that takes
+    /// tokens (RFC 7635).
+    pub token: Option<Token>,
     /// The relayed addresses that are wanted.
     pub addresses: Addresses,
     /// What the relayed address is for: datagrams, or connections (RFC 6062), for which the client's own
@@ -85,6 +89,7 @@ impl Config {
         Self {
             server,
             credentials,
+            token: None,
             addresses: Addresses::default(),
             requested_transport: RequestedTransport::UDP,
             port: Port::default(),

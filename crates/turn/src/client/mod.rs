@@ -38,6 +38,7 @@
 //! connect to another server that the first one has named, and, where the allocation is for connections
 //! (RFC 6062), open a data connection for each of them.
 
+mod auth;
 mod channel;
 mod config;
 mod data;
@@ -46,6 +47,7 @@ mod permission;
 mod request;
 mod tcp;
 
+pub use auth::Token;
 pub use config::{Addresses, Config, Port};
 pub use event::{
     Command, ConnectError, Event, MigrateError, Reason, Received, SendError, ToServer,
@@ -56,11 +58,12 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit};
-use pinhole_stun::auth::{LongTermClient, Redirections};
+use pinhole_stun::auth::Redirections;
 use pinhole_stun::{Class, Message, Method, PacketKind, classify};
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
+use auth::Auth;
 use channel::Channels;
 use permission::Permissions;
 use request::{Pending, Purpose};
@@ -72,9 +75,9 @@ use crate::attribute::ReservationToken;
 #[derive(Debug)]
 pub struct Client {
     config: Config,
-    auth: LongTermClient,
+    auth: Auth,
     /// The same, on the path that the allocation is being taken to.
-    next_auth: LongTermClient,
+    next_auth: Auth,
     ticket: Option<Vec<u8>>,
     reservation: Option<ReservationToken>,
     moving: Option<FiveTuple>,
@@ -116,8 +119,8 @@ impl Client {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let mut client = Self {
-            auth: LongTermClient::new(config.credentials.clone()),
-            next_auth: LongTermClient::new(config.credentials.clone()),
+            auth: Auth::new(&config),
+            next_auth: Auth::new(&config),
             ticket: None,
             reservation: None,
             moving: None,
@@ -246,12 +249,30 @@ impl Client {
         Ok(())
     }
 
+    /// Another token, for what is asked for from now on. An allocation that there is is refreshed with it
+    /// (RFC 7635 §9).
+    pub fn set_token(&mut self, token: Token, now: Instant) {
+        self.auth.set_token(token.clone());
+        self.config.token = Some(token);
+        if self.is_live(now) {
+            self.request(Purpose::Refresh, now);
+            self.schedule();
+        }
+    }
+
+    /// What the server calls itself, if it takes tokens: the authorization server has to be told (RFC 7635
+    /// §6.1). It is known after the first challenge.
+    #[must_use]
+    pub fn server_name(&self) -> Option<&[u8]> {
+        self.auth.server_name()
+    }
+
     /// The connection that [`Command::Reconnect`] asked for is open: an allocation is asked for there.
     pub fn reconnected(&mut self, path: FiveTuple, now: Instant) {
         if self.state == State::Redirected {
             self.state = State::Allocating;
             self.config.server = path;
-            self.auth = LongTermClient::new(self.config.credentials.clone());
+            self.auth = Auth::new(&self.config);
             self.request(Purpose::Allocate, now);
             self.schedule();
         }

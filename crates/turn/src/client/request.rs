@@ -6,13 +6,14 @@ use core::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant, Transport};
 use pinhole_stun::attribute::{Attribute, ErrorCode, Family, UnknownAttributes, XorMappedAddress};
-use pinhole_stun::auth::{Attempt, LongTermClient, Target, Verdict};
+use pinhole_stun::auth::{Target, Verdict};
 use pinhole_stun::{
     AttributeType, Class, ClientTransaction, Message, MessageWriter, Method, TransactionId,
     WriteError,
 };
 use rand::RngExt;
 
+use super::auth::{Attempt, Auth};
 use super::{Addresses, Client, Command, Config, Event, Live, Port, Reason, State};
 use crate::ChannelNumber;
 use crate::attribute::{
@@ -57,6 +58,11 @@ impl Purpose {
             Self::BindConnection(_) => Method::CONNECTION_BIND,
         }
     }
+
+    /// Whether a client who has a token shows it.
+    fn shows_token(self) -> bool {
+        matches!(self.method(), Method::ALLOCATE | Method::REFRESH)
+    }
 }
 
 impl Client {
@@ -68,7 +74,7 @@ impl Client {
         let mut write = || -> Result<Pending, WriteError> {
             let mut writer = MessageWriter::new(&mut buffer, Class::Request, purpose.method(), id)?;
             self.write_attributes(purpose, &mut writer)?;
-            let attempt = auth.authorize(&mut writer)?;
+            let attempt = auth.authorize(purpose.shows_token(), &mut writer)?;
             writer.fingerprint()?;
             let request =
                 Message::parse_structure(writer.finish()).map_err(|_| WriteError::Full)?;
@@ -312,7 +318,7 @@ impl Client {
 
     /// The path that a request takes. A nonce is good for one path, so each has a conversation of its
     /// own.
-    fn conversation(&self, purpose: Purpose) -> (FiveTuple, &LongTermClient) {
+    fn conversation(&self, purpose: Purpose) -> (FiveTuple, &Auth) {
         let usual = (self.config.server, &self.auth);
         if let Purpose::BindConnection(id) = purpose {
             self.connections.binding(id).unwrap_or(usual)
@@ -329,7 +335,7 @@ impl Client {
         match self.redirections.follow(response, server.remote, now) {
             Ok(target) if server.transport == Transport::Udp => {
                 server.remote = target.address;
-                self.auth = LongTermClient::new(self.config.credentials.clone());
+                self.auth = Auth::new(&self.config);
                 self.request(Purpose::Allocate, now);
             }
             Ok(Target { address: server, domain }) => {

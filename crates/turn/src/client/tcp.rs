@@ -8,8 +8,8 @@ use core::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::Message;
-use pinhole_stun::auth::LongTermClient;
 
+use super::auth::Auth;
 use super::request::Purpose;
 use super::{Client, Command, ConnectError, Event, Reason, Received, State};
 use crate::attribute::{ConnectionId, RequestedTransport, XorPeerAddress};
@@ -46,21 +46,21 @@ enum Stage {
     Opening,
     /// The server is being told what the data connection is for. A nonce is good for one path, so each
     /// has its own conversation.
-    Binding(FiveTuple, Box<LongTermClient>),
+    Binding(FiveTuple, Box<Auth>),
     /// Bytes flow.
     Bound,
 }
 
 impl Connections {
     /// The conversation on a data connection that is not bound yet.
-    pub(super) fn binding(&self, id: ConnectionId) -> Option<(FiveTuple, &LongTermClient)> {
+    pub(super) fn binding(&self, id: ConnectionId) -> Option<(FiveTuple, &Auth)> {
         match &self.by_id.get(&id)?.stage {
             Stage::Binding(path, auth) => Some((*path, auth)),
             Stage::Attempted(_) | Stage::Opening | Stage::Bound => None,
         }
     }
 
-    pub(super) fn binding_mut(&mut self, id: ConnectionId) -> Option<&mut LongTermClient> {
+    pub(super) fn binding_mut(&mut self, id: ConnectionId) -> Option<&mut Auth> {
         match &mut self.by_id.get_mut(&id)?.stage {
             Stage::Binding(_, auth) => Some(auth),
             Stage::Attempted(_) | Stage::Opening | Stage::Bound => None,

@@ -181,7 +181,7 @@ impl<U: Users> Server<U> {
     }
 
     /// Counts allocations, or refuses them: 486, or 300 if somebody else may have room.
-    fn charge(
+    pub(super) fn charge(
         &mut self,
         account: &Account,
         client: FiveTuple,
@@ -206,7 +206,7 @@ impl<U: Users> Server<U> {
         is_mobile: bool,
         now: Instant,
     ) -> Allocation {
-        let lifetime = self.lifetime(wishes.lifetime, &request.account, now);
+        let lifetime = self.lifetime(wishes.lifetime, request, now);
         Allocation {
             client: request.reply.client,
             owner,
@@ -218,6 +218,7 @@ impl<U: Users> Server<U> {
             traffic: Traffic::default(),
             bucket: Bucket::default(),
             mobility: is_mobile.then(Box::default),
+            bearer: request.bearer.clone().map(Box::new),
             is_tcp: wishes.is_tcp,
             opening: None,
         }
@@ -258,14 +259,16 @@ impl<U: Users> Server<U> {
     pub(super) fn lifetime(
         &self,
         asked: Option<Duration>,
-        account: &Account,
+        request: &Request<'_>,
         now: Instant,
     ) -> Duration {
         let config = &self.config;
         let lifetime = asked.unwrap_or_default().min(config.max_lifetime);
         let lifetime = lifetime.max(config.default_lifetime);
-        match account.expires {
-            Some(expires) if config.end_with_credentials => {
+        // "MUST be less than or equal to the lifetime of the token" (RFC 7635 §9).
+        let is_bounded = config.end_with_credentials || request.bearer.is_some();
+        match request.account.expires {
+            Some(expires) if is_bounded => {
                 let left = expires.saturating_sub(self.unix_time(now));
                 lifetime.min(Duration::from_secs(left.as_secs().max(1)))
             }

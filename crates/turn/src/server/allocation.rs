@@ -11,6 +11,7 @@ use super::mobility::Mobility;
 use super::peers::Peers;
 use super::quota::Owner;
 use super::request::Reply;
+use super::token::Bearer;
 use super::{Bandwidth, DropReason, RelayId, Traffic};
 use crate::attribute::ReservationToken;
 
@@ -29,6 +30,8 @@ pub(super) struct Allocation {
     pub(super) bucket: Bucket,
     /// If the client has asked for a ticket.
     pub(super) mobility: Option<Box<Mobility>>,
+    /// If the client was let in by a token.
+    pub(super) bearer: Option<Box<Bearer>>,
     /// Whether it relays connections and no datagrams.
     pub(super) is_tcp: bool,
     /// Until every relayed address is open, or has failed.

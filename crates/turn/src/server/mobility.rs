@@ -122,7 +122,7 @@ impl<U: Users> Server<U> {
         }
         let (key, serial) = self.tickets.open(ticket).ok_or(BAD_REQUEST)?;
         let asked = request.message.get::<Lifetime>()?.map(|Lifetime(asked)| asked);
-        let lifetime = self.lifetime(asked, &request.account, now);
+        let lifetime = self.lifetime(asked, request, now);
         let in_use = self.by_client.get(&request.reply.client);
         let allocation = self.allocations.get_mut(key).ok_or(MISMATCH)?;
         let is_live = allocation.is_live(now);

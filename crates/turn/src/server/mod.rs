@@ -75,6 +75,7 @@ mod reserve;
 mod route;
 mod shard;
 mod tcp;
+mod token;
 mod user;
 
 pub use bandwidth::{Bandwidth, SharedBucket};
@@ -83,6 +84,8 @@ pub use event::{Command, EndReason, Event, OpenError, Protocol, Traffic};
 pub use quota::{Exceeded, Holder, Holding, LocalQuota, Quota};
 pub use route::{DropReason, Received, RelayId, ToClient, ToPeer};
 pub use shard::home;
+#[cfg(feature = "third-party")]
+pub use token::AccessTokens;
 pub use user::{Account, Query, StaticUsers, Users};
 
 use alloc::boxed::Box;

@@ -5,7 +5,7 @@ use alloc::vec;
 use core::net::IpAddr;
 
 use pinhole_sansio::{FiveTuple, Instant, Payload, Transmit};
-use pinhole_stun::attribute::{Attribute, AttributeError, Family};
+use pinhole_stun::attribute::{AccessToken, Attribute, AttributeError, Family};
 use pinhole_stun::auth::{Authenticated, Rejection};
 use pinhole_stun::{
     AttributeType, Class, Message, MessageWriter, Method, TransactionId, WriteError, response,
@@ -13,6 +13,7 @@ use pinhole_stun::{
 
 use super::allocation::Key;
 use super::peers::BindError;
+use super::token::Bearer;
 use super::user::Lookup;
 use super::{Account, DropReason, Event, Received, Server, Users};
 use crate::attribute::{Channel, Lifetime, MobilityTicket, RequestedAddressFamily, XorPeerAddress};
@@ -23,6 +24,8 @@ use crate::policy::Action;
 pub(super) struct Request<'m> {
     pub(super) message: Message<'m>,
     pub(super) account: Account,
+    /// If it is the sender's by a token.
+    pub(super) bearer: Option<Bearer>,
     pub(super) reply: Reply,
 }
 
@@ -75,6 +78,8 @@ const KNOWN: &[AttributeType] = &[
     AttributeType::XOR_MAPPED_ADDRESS,
     AttributeType::RESERVATION_TOKEN,
     AttributeType::CONNECTION_ID,
+    // One that nobody expects is answered before all others.
+    AttributeType::ACCESS_TOKEN,
 ];
 
 impl<U: Users> Server<U> {
@@ -95,7 +100,10 @@ impl<U: Users> Server<U> {
         if !is_known {
             return Received::Dropped(DropReason::Unexpected);
         }
-        let (authenticated, account) = match self.authenticate(&message, client, now) {
+        if message.raw(AccessToken::KIND).is_some() && self.users.server_name().is_none() {
+            return self.refuse_token(&message, client, now);
+        }
+        let (authenticated, account, bearer) = match self.authenticate(&message, client, now) {
             Ok(known) => known,
             Err(rejection) => return self.reject(&message, client, rejection, now),
         };
@@ -106,7 +114,7 @@ impl<U: Users> Server<U> {
             authenticated,
             fingerprint: message.has_fingerprint(),
         };
-        let request = Request { message, account, reply };
+        let request = Request { message, account, bearer, reply };
         let known = KNOWN.get(usize::from(!self.config.dont_fragment)..).unwrap_or(KNOWN);
         let mut unknown = message.unknown_required(known).peekable();
         let refused = if unknown.peek().is_some() {
@@ -137,12 +145,17 @@ impl<U: Users> Server<U> {
         message: &Message<'_>,
         client: FiveTuple,
         now: Instant,
-    ) -> Result<(Authenticated, Account), Rejection> {
+    ) -> Result<(Authenticated, Account, Option<Bearer>), Rejection> {
+        if let Some(known) = self.authenticate_bearer(message, client, now) {
+            let (authenticated, bearer) = known?;
+            return Ok((authenticated, bearer.account.clone(), Some(bearer)));
+        }
         let lookup = Lookup::new(&self.users, self.unix_time(now));
         loop {
             match self.auth.authenticate(message, client.remote, &lookup, now) {
                 Ok(authenticated) => {
-                    return lookup.finish(authenticated).ok_or(Rejection::Unauthenticated);
+                    let account = lookup.finish().ok_or(Rejection::Unauthenticated)?;
+                    return Ok((authenticated, account, None));
                 }
                 Err(Rejection::Unauthenticated) if lookup.advance() => {}
                 Err(rejection) => return Err(rejection),
@@ -166,6 +179,9 @@ impl<U: Users> Server<U> {
             .auth
             .reject(rejection, message, client.remote, now, &mut buffer)
             .and_then(|mut writer| {
+                if rejection == Rejection::Unauthenticated {
+                    self.announce(&mut writer)?;
+                }
                 if message.has_fingerprint() {
                     writer.fingerprint()?;
                 }
@@ -247,6 +263,7 @@ impl<U: Users> Server<U> {
         if let Some(MobilityTicket(ticket)) = request.message.get()? {
             return self.resume(request, ticket, now);
         }
+        self.take_token(request, now)?;
         let key = self.owned(request, now)?;
         let asked = request.message.get::<Lifetime>()?.map(|Lifetime(asked)| asked);
         let family = match request.message.get::<RequestedAddressFamily>() {
@@ -264,7 +281,7 @@ impl<U: Users> Server<U> {
                 asked
             }
             asked => {
-                let lifetime = self.lifetime(asked, &request.account, now);
+                let lifetime = self.lifetime(asked, request, now);
                 self.prolong(key, now + lifetime);
                 lifetime
             }

@@ -65,6 +65,11 @@ impl State {
 }
 
 impl Connections {
+    /// Which allocation a connection belongs to.
+    pub(super) fn allocation_of(&self, id: ConnectionId) -> Option<Key> {
+        self.by_id.get(&id).map(|connection| connection.allocation)
+    }
+
     /// The connections of one allocation.
     fn of(&self, allocation: Key) -> impl Iterator<Item = (SocketAddr, ConnectionId)> {
         let range = self.by_peer.range((allocation, LOWEST)..);

@@ -1,11 +1,12 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 
 use pinhole_stun::attribute::Algorithm;
-use pinhole_stun::auth::{Authenticated, Realms, User};
+use pinhole_stun::auth::{Realms, User};
 use pinhole_stun::{Credentials, IntegrityKey};
 
 use crate::credential::SharedSecrets;
@@ -15,6 +16,18 @@ pub trait Users {
     /// The accounts that this name may stand for. There is one at most, unless several passwords are
     /// good for the same name, while a secret is being rotated.
     fn accounts(&self, query: Query<'_>) -> Vec<Account>;
+
+    /// The name that access tokens for this server are issued for, if it takes any: the value of
+    /// THIRD-PARTY-AUTHORIZATION in its challenges (RFC 7635 §6.1).
+    fn server_name(&self) -> Option<Arc<str>> {
+        None
+    }
+
+    /// The account of whoever has been given this access token, which is encrypted with the key of this
+    /// name; `None` if it is forged, has expired, or was issued for another server (RFC 7635 §7).
+    fn bearer(&self, _key: &str, _token: &[u8], _unix_time: Duration) -> Option<Account> {
+        None
+    }
 }
 
 /// What is known about a user whose request has not been verified yet.
@@ -116,6 +129,15 @@ impl<A: Users, B: Users> Users for (A, B) {
         accounts.extend(self.1.accounts(query));
         accounts
     }
+
+    fn server_name(&self) -> Option<Arc<str>> {
+        self.0.server_name().or_else(|| self.1.server_name())
+    }
+
+    fn bearer(&self, key: &str, token: &[u8], unix_time: Duration) -> Option<Account> {
+        let first = self.0.bearer(key, token, unix_time);
+        first.or_else(|| self.1.bearer(key, token, unix_time))
+    }
 }
 
 /// Offers one account after the other to a check that knows of one key at a time.
@@ -138,9 +160,8 @@ impl<'u, U: Users> Lookup<'u, U> {
     }
 
     /// The account whose key was the right one.
-    pub(super) fn finish(self, authenticated: Authenticated) -> Option<(Authenticated, Account)> {
-        let account = self.found.into_inner().into_iter().nth(self.turn.get())?;
-        Some((authenticated, account))
+    pub(super) fn finish(self) -> Option<Account> {
+        self.found.into_inner().into_iter().nth(self.turn.get())
     }
 }
 
