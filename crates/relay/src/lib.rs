@@ -62,10 +62,10 @@
 //!
 //! # Deliberately absent
 //! - **DTLS to the server** (RFC 7350): browsers and SIP clients use TLS where UDP does not pass.
-//! - **The TTL of what is translated between IPv4 and IPv6** is this machine's default, as RFC 8656 §13
-//!   has it for servers that cannot do as a router does: ICMP for a TTL of zero is not a process's to send.
-//!   DSCP and ECN are copied (§14); DF is set where DONT-FRAGMENT asks for it, and cleared otherwise. What
-//!   comes by TCP leaves with both fields zero (§15).
+//! - **ICMP for what has made its last hop**: what goes from IPv4 to IPv6 or back has one hop less, and is
+//!   dropped and counted at zero (RFC 8656 §13, RFC 7915 §4), but raw sockets are not a server's. DSCP and ECN are
+//!   copied; within one version, §14 leaves the TTL to the system. DF is set where DONT-FRAGMENT
+//!   asks for it, and cleared otherwise. What comes by TCP leaves with DSCP and ECN zero (§15).
 //! - **Two relayed addresses of one family**: one address for each family is what the machines know.
 //! - **Other systems than Linux**, whose error queue and port sharing this relies on.
 

@@ -63,7 +63,7 @@ impl Flow {
 }
 
 /// The values of the label `reason` of drops: the machine's, and the driver's own.
-const DROPS: [&str; 13] = [
+const DROPS: [&str; 14] = [
     "malformed",
     "unexpected",
     "rate_limited",
@@ -77,10 +77,12 @@ const DROPS: [&str; 13] = [
     "other",
     "not_sent",
     "slow_client",
+    "ttl",
 ];
 const OTHER: usize = 10;
 const NOT_SENT: usize = 11;
 const SLOW_CLIENT: usize = 12;
+const TTL: usize = 13;
 
 /// The values of the label `reason` of ended allocations.
 const ENDS: [&str; 5] = ["deleted", "expired", "disconnected", "operator", "other"];
@@ -130,6 +132,11 @@ impl Counters {
     /// Data for a client that does not read what it gets over its connection.
     pub(crate) fn slow_client(&self) {
         self.drop_as(SLOW_CLIENT, 1);
+    }
+
+    /// A datagram that has made its last hop.
+    pub(crate) fn expired(&self) {
+        self.drop_as(TTL, 1);
     }
 
     fn drop_as(&self, label: usize, count: u64) {

@@ -16,6 +16,8 @@ pub(crate) struct Told {
     pub(crate) destination: Option<IpAddr>,
     /// The field with DSCP and ECN: Type of Service, or Traffic Class.
     pub(crate) tos: u8,
+    /// Time to Live, or Hop Limit; zero if it was not asked for.
+    pub(crate) ttl: u8,
     /// The length of each datagram, if it is a train.
     pub(crate) segment: Option<usize>,
 }
@@ -25,14 +27,16 @@ pub(crate) struct Told {
 pub(crate) struct Said {
     /// Type of Service, or Traffic Class.
     pub(crate) tos: u8,
+    /// Time to Live, or Hop Limit; zero for the system's own.
+    pub(crate) ttl: u8,
     /// Where to cut, if it is a train.
     pub(crate) segment: Option<u16>,
     /// Where it is sent from, IPv4 mapped into IPv6; unspecified if the socket tells.
     pub(crate) source: Ipv6Addr,
 }
 
-/// The traffic class, a segment's length and an IPv6 address with the number of an interface.
-const ROOM: usize = 2 * space(size_of::<c_int>()) + space(20);
+/// The traffic class, the hop limit, a segment's length and an IPv6 address with the number of an interface.
+const ROOM: usize = 3 * space(size_of::<c_int>()) + space(20);
 /// Length, level and kind in front of each message.
 const HEADER: usize = size_of::<libc::cmsghdr>();
 const WORD: usize = size_of::<usize>();
@@ -50,6 +54,10 @@ impl Control {
         if said.tos != 0 {
             let kind = if is_v4 { TOS } else { CLASS };
             length = self.write(length, kind, c_int::from(said.tos).to_ne_bytes());
+        }
+        if said.ttl != 0 {
+            let kind = if is_v4 { TTL } else { HOPS };
+            length = self.write(length, kind, c_int::from(said.ttl).to_ne_bytes());
         }
         if let Some(segment) = said.segment {
             length = self.write(length, SEGMENT, segment.to_ne_bytes());
@@ -100,12 +108,19 @@ impl Told {
     /// Reads control messages; those that were not asked for are passed over.
     #[inline(always)]
     pub(crate) fn read(bytes: &[u8]) -> Self {
-        match bytes.split_first_chunk::<HEADER>() {
+        let (ttl, rest) = match bytes.split_first_chunk::<HEADER>() {
+            Some((head, rest)) if *head == FIRST_TTL => match rest.split_first_chunk::<NUMBER>() {
+                Some((number, rest)) => (low_byte(*number), rest),
+                None => return Self::default(),
+            },
+            _ => (0, bytes),
+        };
+        match rest.split_first_chunk::<HEADER>() {
             Some((head, [tos, padding @ ..])) if *head == ONLY_TOS && padding.len() < WORD => {
-                Self { tos: *tos, ..Self::default() }
+                Self { tos: *tos, ttl, ..Self::default() }
             }
             Some(_) => Self::read_all(bytes),
-            None => Self::default(),
+            None => Self { ttl, ..Self::default() },
         }
     }
 
@@ -125,6 +140,9 @@ impl Told {
             // A byte for IPv4, a number for IPv6, whose low byte it is.
             (TOS, [tos, ..]) => self.tos = *tos,
             (CLASS, [a, b, c, d, ..]) => self.tos = c_int::from_ne_bytes([*a, *b, *c, *d]) as u8,
+            (TTL | HOPS, [a, b, c, d, ..]) => {
+                self.ttl = c_int::from_ne_bytes([*a, *b, *c, *d]) as u8;
+            }
             (GRO, [a, b, c, d, ..]) => {
                 self.segment = usize::try_from(c_int::from_ne_bytes([*a, *b, *c, *d])).ok();
             }
@@ -143,6 +161,8 @@ impl Told {
 type Kind = (c_int, c_int);
 const TOS: Kind = (libc::IPPROTO_IP, libc::IP_TOS);
 const CLASS: Kind = (libc::IPPROTO_IPV6, libc::IPV6_TCLASS);
+const TTL: Kind = (libc::IPPROTO_IP, libc::IP_TTL);
+const HOPS: Kind = (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT);
 const SEGMENT: Kind = (libc::SOL_UDP, libc::UDP_SEGMENT);
 const GRO: Kind = (libc::SOL_UDP, libc::UDP_GRO);
 const INFO_V4: Kind = (libc::IPPROTO_IP, libc::IP_PKTINFO);
@@ -151,6 +171,18 @@ const INFO_V6: Kind = (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO);
 /// What stands in front of the one byte that is told of most datagrams: alone, over IPv4, to a socket with
 /// an address of its own.
 const ONLY_TOS: [u8; HEADER] = header(1, TOS);
+
+/// What stands in front of the TTL, which comes before it where it was asked for.
+const FIRST_TTL: [u8; HEADER] = header(size_of::<c_int>(), TTL);
+/// What a number takes behind its header.
+const NUMBER: usize = space(size_of::<c_int>()) - HEADER;
+
+/// The number that these bytes begin with, if it is one of eight bits.
+#[inline]
+const fn low_byte(number: [u8; NUMBER]) -> u8 {
+    let Some(number) = number.first_chunk() else { return 0 };
+    c_int::from_ne_bytes(*number) as u8
+}
 
 /// What stands in front of so many bytes.
 #[inline]
@@ -181,7 +213,8 @@ mod tests {
     use super::*;
 
     fn written(is_v4: bool, tos: u8, segment: Option<u16>, source: &str) -> Vec<u8> {
-        let said = Said { tos, segment, source: source.parse().unwrap() };
+        let ttl = if segment.is_some() { 63 } else { 0 };
+        let said = Said { tos, ttl, segment, source: source.parse().unwrap() };
         let mut control = Control::default();
         let length = control.say(&said, is_v4);
         control.bytes(length).to_vec()
@@ -195,7 +228,8 @@ mod tests {
         let all = written(false, 3, Some(1_200), "2001:db8::7");
         assert_eq!(all.len(), ROOM, "no room is wasted, and none is missing");
         let told = Told::read(&all);
-        assert_eq!((told.tos, told.destination), (3, Some("2001:db8::7".parse().unwrap())));
+        let destination = Some("2001:db8::7".parse().unwrap());
+        assert_eq!((told.tos, told.ttl, told.destination), (3, 63, destination));
     }
 
     #[test]
@@ -205,11 +239,31 @@ mod tests {
         length = control.write(length, TOS, [0xb8]);
         length = control.write(length, (9, 9), [1; 5]);
         length = control.write(length, GRO, 172_i32.to_ne_bytes());
-        let all = Told { destination: None, tos: 0xb8, segment: Some(172) };
+        let all = Told { tos: 0xb8, segment: Some(172), ..Told::default() };
         assert_eq!(Told::read(control.bytes(length)), all);
         for cut in 0..length {
             let segment = Told::read(control.bytes(cut)).segment;
             assert!(segment.is_none() || cut + WORD > length, "{cut} bytes");
+        }
+    }
+
+    #[test]
+    fn the_usual_messages_and_all_others_are_read_alike() {
+        for (ttl, tos, segment) in [(0, 0, None), (63, 0, None), (0, 7, None), (9, 7, Some(172))] {
+            let mut control = Control::default();
+            let mut length = 0;
+            if ttl != 0 {
+                length = control.write(length, TTL, i32::from(ttl).to_ne_bytes());
+            }
+            if tos != 0 {
+                length = control.write(length, TOS, [tos]);
+            }
+            if let Some(segment) = segment {
+                length = control.write(length, GRO, (segment as i32).to_ne_bytes());
+            }
+            let told = Told { ttl, tos, segment, destination: None };
+            assert_eq!(Told::read(control.bytes(length)), told);
+            assert_eq!(Told::read_all(control.bytes(length)), told);
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Train {
     pub(crate) destination: Option<IpAddr>,
     /// Type of Service, or Traffic Class: DSCP and ECN.
     pub(crate) tos: u8,
+    /// Time to Live, or Hop Limit; zero if it was not asked for.
+    pub(crate) ttl: u8,
     start: usize,
     end: usize,
     /// The length of each but the last.
@@ -102,6 +104,7 @@ impl Inbox {
         Some(Train {
             destination: told.destination,
             tos: told.tos,
+            ttl: told.ttl,
             start,
             end: start + length,
             stride: told.segment.unwrap_or(length).max(1),
@@ -161,7 +164,7 @@ mod tests {
     use super::*;
 
     fn datagrams(length: usize, stride: usize) -> Vec<Range<usize>> {
-        let mut train = Train { destination: None, tos: 0, start: 0, end: length, stride };
+        let mut train = Train { destination: None, tos: 0, ttl: 0, start: 0, end: length, stride };
         let mut datagrams = vec![];
         loop {
             let (datagram, is_more) = train.split_first();

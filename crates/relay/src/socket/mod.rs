@@ -14,5 +14,5 @@ pub(crate) use error_queue::next_icmp;
 pub(crate) use inbox::Inbox;
 pub(crate) use open::{Buffers, Udp, connect_from, is_exhausted, listen_tcp};
 pub(crate) use outbox::{Origin, Outbox, Packet, Sockets};
-pub(crate) use send::Way;
+pub(crate) use send::{Marks, Way};
 pub(crate) use system::{LARGE, readable};

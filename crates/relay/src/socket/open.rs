@@ -48,6 +48,11 @@ impl Udp {
         Ok(Self { io, local })
     }
 
+    /// Has the TTL of what comes told: what goes on in the other IP version leaves with it.
+    pub(crate) fn set_ttl_told(&self) -> io::Result<()> {
+        option::set_ttl_told(&self.io, self.local.ip())
+    }
+
     /// Sets or clears DF for what follows.
     pub(crate) fn set_fragmentation(&self, fragmentation: Fragmentation) -> io::Result<()> {
         option::set_fragmentation(&self.io, self.local.ip(), fragmentation)

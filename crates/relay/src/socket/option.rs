@@ -57,6 +57,14 @@ pub(crate) fn set_told(socket: &impl AsFd, local: SocketAddr) -> io::Result<()> 
     }
 }
 
+/// Has the Time to Live, or the Hop Limit, of datagrams told.
+pub(crate) fn set_ttl_told(socket: &impl AsFd, local: IpAddr) -> io::Result<()> {
+    match local {
+        IpAddr::V4(_) => set(socket, libc::IPPROTO_IP, libc::IP_RECVTTL, 1),
+        IpAddr::V6(_) => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1),
+    }
+}
+
 /// Has the kernel queue what ICMP says of a socket's datagrams.
 pub(crate) fn queue_errors(socket: &impl AsFd, local: IpAddr) -> io::Result<()> {
     match local {

@@ -222,7 +222,7 @@ fn lay_out(parts: &mut Vec<Range<usize>>, packet: &Packet<'_>, inbox: &mut Inbox
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::socket::Buffers;
+    use crate::socket::{Buffers, Marks};
     use pinhole_turn::Header;
     use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -243,7 +243,7 @@ mod tests {
         for (number, (to, tos)) in (0..).zip(places) {
             let start = 100 * number + Header::MAX;
             inbox.prepend(&[number as u8; 10], start + 10..start + 10);
-            let way = Way::to_client(to, Ipv6Addr::UNSPECIFIED, *tos);
+            let way = Way::to_client(to, Ipv6Addr::UNSPECIFIED, Marks { tos: *tos, ttl: 0 });
             let payload = start..start + 10;
             let origin = Origin::Listener(0);
             let header = &[0xa5; 4];

@@ -23,6 +23,8 @@ pub(crate) struct Flow {
     /// Type of Service, or Traffic Class. "Set the outgoing value to the incoming value" is what RFC 8656
     /// §14 prefers for both of its parts, DSCP and ECN.
     tos: u8,
+    /// Time to Live, or Hop Limit; zero for the system's own.
+    ttl: u8,
     pub(super) fragmentation: Fragmentation,
 }
 
@@ -31,8 +33,8 @@ impl Flow {
     #[inline]
     pub(crate) fn set(&mut self, way: &Way<'_>) {
         self.destination.set(way.destination);
-        (self.source, self.tos) = (way.source, way.tos);
-        self.fragmentation = way.fragmentation;
+        (self.source, self.fragmentation) = (way.source, way.fragmentation);
+        (self.tos, self.ttl) = (way.marks.tos, way.marks.ttl);
     }
 
     /// Sends what is one datagram in one place of which nothing is to be said, as nearly all are; false if it
@@ -40,6 +42,7 @@ impl Flow {
     #[inline]
     pub(super) fn send_plain(&self, udp: &Udp, contents: Contents<'_>, segment: usize) -> bool {
         let is_plain = self.tos == 0
+            && self.ttl == 0
             && self.source.is_unspecified()
             && self.fragmentation == Fragmentation::Allowed;
         let whole = contents.whole().filter(|whole| is_plain && whole.len() <= segment);
@@ -50,7 +53,7 @@ impl Flow {
     #[inline]
     pub(super) fn letter<'a>(&'a self, contents: Contents<'a>, train: Cut) -> Letter<'a> {
         let segment = (train.count > 1).then(|| u16::try_from(train.segment).ok()).flatten();
-        let said = Said { tos: self.tos, segment, source: self.source };
+        let said = Said { tos: self.tos, ttl: self.ttl, segment, source: self.source };
         Letter { name: &self.destination, said, contents }
     }
 }
@@ -58,7 +61,8 @@ impl Flow {
 impl Default for Flow {
     fn default() -> Self {
         let (destination, source) = (Name::default(), Ipv6Addr::UNSPECIFIED);
-        Self { destination, source, tos: 0, fragmentation: Fragmentation::Allowed }
+        let fragmentation = Fragmentation::Allowed;
+        Self { destination, source, tos: 0, ttl: 0, fragmentation }
     }
 }
 
@@ -67,24 +71,33 @@ impl Default for Flow {
 pub(crate) struct Way<'a> {
     destination: &'a SocketAddr,
     source: Ipv6Addr,
-    tos: u8,
+    marks: Marks,
     fragmentation: Fragmentation,
+}
+
+/// What of its IP header a datagram takes along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// Type of Service, or Traffic Class.
+    pub(crate) tos: u8,
+    /// Time to Live, or Hop Limit; zero for the system's own.
+    pub(crate) ttl: u8,
 }
 
 impl<'a> Way<'a> {
     /// What a client has sent to a peer.
     #[inline]
-    pub(crate) const fn to_peer(route: &'a ToPeer, tos: u8) -> Self {
+    pub(crate) const fn to_peer(route: &'a ToPeer, marks: Marks) -> Self {
         let fragmentation =
             if route.dont_fragment { Fragmentation::Forbidden } else { Fragmentation::Allowed };
-        Self { destination: &route.peer, source: Ipv6Addr::UNSPECIFIED, tos, fragmentation }
+        Self { destination: &route.peer, source: Ipv6Addr::UNSPECIFIED, marks, fragmentation }
     }
 
     /// What goes to a client, with the source address that it knows.
     #[inline]
-    pub(crate) const fn to_client(client: &'a SocketAddr, source: Ipv6Addr, tos: u8) -> Self {
+    pub(crate) const fn to_client(client: &'a SocketAddr, source: Ipv6Addr, marks: Marks) -> Self {
         let fragmentation = Fragmentation::Allowed;
-        Self { destination: client, source, tos, fragmentation }
+        Self { destination: client, source, marks, fragmentation }
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::debug;
 use super::Worker;
 use super::client::is_welcome;
 use crate::report;
-use crate::socket::{Sockets, Udp, Way, is_exhausted, listen_tcp};
+use crate::socket::{Marks, Sockets, Udp, Way, is_exhausted, listen_tcp};
 
 impl Worker {
     /// Does what the machine asks for after an input.
@@ -101,7 +101,7 @@ impl Worker {
     fn send_answer(&mut self, transmit: &Transmit) -> bool {
         let five_tuple = transmit.five_tuple;
         let Some((origin, source)) = self.udp.origin(&five_tuple.local) else { return false };
-        let way = Way::to_client(&five_tuple.remote, source, 0);
+        let way = Way::to_client(&five_tuple.remote, source, Marks::default());
         let udp = self.udp.udp(origin);
         udp.is_some_and(|udp| self.outbox.send_one(udp, &way, &transmit.payload))
     }

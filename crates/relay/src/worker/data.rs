@@ -1,12 +1,13 @@
 //! The data path: from a socket through the machine to another socket.
 
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use pinhole_sansio::{Datagram, Instant};
 use pinhole_turn::server::{Received, RelayId, ToClient, ToPeer};
 
 use super::Worker;
-use crate::socket::{LARGE, Origin, Packet, Way, next_icmp};
+use crate::socket::{LARGE, Marks, Origin, Packet, Way, next_icmp};
 
 /// How many calls a socket gets before it is another one's turn.
 const CALLS: usize = 4;
@@ -83,9 +84,10 @@ impl Worker {
             self.path.local.set_ip(ip);
         }
         let abroad = self.abroad.home(&self.path);
+        let marks = Marks { tos: train.tos, ttl: train.ttl };
         loop {
             let (datagram, is_more) = train.split_first();
-            self.relay_one_to_peer(datagram, abroad, train.tos, now);
+            self.relay_one_to_peer(datagram, abroad, marks, now);
             if !is_more {
                 return;
             }
@@ -98,7 +100,7 @@ impl Worker {
         &mut self,
         range: Range<usize>,
         abroad: Option<u8>,
-        tos: u8,
+        marks: Marks,
         now: Instant,
     ) {
         let start = range.start;
@@ -110,7 +112,7 @@ impl Worker {
         }
         // By reference: routes are long, and to move one takes a dozen instructions.
         match &self.server.handle_client_datagram(datagram, now) {
-            Received::ToPeer(route) => self.push_to_peer(route, start, tos),
+            Received::ToPeer(route) => self.push_to_peer(route, start, marks),
             Received::Handled => {
                 self.counters.control(length);
                 self.obey(now);
@@ -121,10 +123,11 @@ impl Worker {
 
     /// Sends a payload out of the client's datagram that begins here in the inbox.
     #[inline]
-    fn push_to_peer(&mut self, route: &ToPeer, start: usize, tos: u8) {
+    fn push_to_peer(&mut self, route: &ToPeer, start: usize, marks: Marks) {
+        let Some(marks) = self.translated(marks, &route.peer) else { return };
         let payload = start + route.payload.start..start + route.payload.end;
         self.counters.to_peer(payload.len());
-        let (origin, way) = (Origin::Relay(route.relay), Way::to_peer(route, tos));
+        let (origin, way) = (Origin::Relay(route.relay), Way::to_peer(route, marks));
         let (header, padding, has_headroom) = (&[], 0, true);
         let packet = Packet { origin, way, header, payload, padding, has_headroom };
         self.outbox.push(packet, &mut self.inbox, &self.udp);
@@ -135,10 +138,11 @@ impl Worker {
     fn relay_to_client(&mut self, id: RelayId, number: usize, now: Instant) {
         let train = self.inbox.train(number, &mut self.path.remote);
         let Some(mut train) = train else { return };
+        let marks = Marks { tos: train.tos, ttl: train.ttl };
         let mut is_first = true;
         loop {
             let (payload, is_more) = train.split_first();
-            self.relay_one_to_client(id, payload, train.tos, is_first, now);
+            self.relay_one_to_client(id, payload, marks, is_first, now);
             if !is_more {
                 return;
             }
@@ -152,7 +156,7 @@ impl Worker {
         &mut self,
         id: RelayId,
         payload: Range<usize>,
-        tos: u8,
+        marks: Marks,
         has_headroom: bool,
         now: Instant,
     ) {
@@ -160,7 +164,7 @@ impl Worker {
         match &self.server.handle_peer_datagram(id, self.path.remote, length, now) {
             Ok(route) => {
                 self.counters.to_client(length);
-                self.push_to_client(route, payload, tos, has_headroom);
+                self.push_to_client(route, payload, marks, has_headroom);
             }
             Err(reason) => self.counters.dropped(*reason),
         }
@@ -171,17 +175,37 @@ impl Worker {
         &mut self,
         route: &ToClient,
         payload: Range<usize>,
-        tos: u8,
+        marks: Marks,
         has_headroom: bool,
     ) {
         if route.five_tuple.transport.is_reliable() {
             return self.queue_to_client(route, payload);
         }
+        let Some(marks) = self.translated(marks, &route.five_tuple.remote) else { return };
         let Some((origin, source)) = self.udp.origin(&route.five_tuple.local) else { return };
-        let way = Way::to_client(&route.five_tuple.remote, source, tos);
+        let way = Way::to_client(&route.five_tuple.remote, source, marks);
         let (header, padding) = (&*route.header, route.padding);
         let packet = Packet { origin, way, header, payload, padding, has_headroom };
         self.outbox.push(packet, &mut self.inbox, &self.udp);
+    }
+
+    /// What of its IP header the datagram that is being handled takes along on its way there.
+    ///
+    /// Between IPv4 and IPv6 the TTL is decremented, as by a router, and at zero the datagram is dropped (RFC 8656
+    /// §13, RFC 7915 §4). Within one version, RFC 8656 §14 leaves it to the system.
+    #[inline]
+    fn translated(&self, marks: Marks, destination: &SocketAddr) -> Option<Marks> {
+        if marks.ttl == 0 {
+            return Some(marks);
+        }
+        if self.path.remote.is_ipv4() == destination.is_ipv4() {
+            return Some(Marks { ttl: 0, ..marks });
+        }
+        if marks.ttl == 1 {
+            self.counters.expired();
+            return None;
+        }
+        Some(Marks { ttl: marks.ttl - 1, ..marks })
     }
 
     /// Sends what waits: before its sockets may be closed, and before the worker sleeps.

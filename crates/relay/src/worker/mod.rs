@@ -26,6 +26,7 @@ use mio::event::Event;
 use mio::net::TcpListener;
 use mio::{Events, Poll};
 use pinhole_sansio::{FiveTuple, Instant};
+use pinhole_stun::attribute::Family;
 use pinhole_turn::server::{self, Quota, Server};
 use rustls::ServerConfig;
 use tracing::info;
@@ -131,6 +132,10 @@ impl Worker {
 
     /// Serves clients at one more UDP socket.
     pub(crate) fn listen_udp(&mut self, udp: Udp) -> io::Result<()> {
+        let other = if udp.local.is_ipv4() { Family::Ipv6 } else { Family::Ipv4 };
+        if self.server.free_ports(other) > 0 {
+            udp.set_ttl_told()?;
+        }
         self.udp.listen(udp, self.poll.registry())
     }
 

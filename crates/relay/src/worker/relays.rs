@@ -6,7 +6,7 @@ use pinhole_stun::attribute::Family;
 use pinhole_turn::server::{RelayId, ToPeer};
 
 use super::token::Source;
-use crate::socket::{LARGE, Origin, Outbox, Sockets, Udp, Way};
+use crate::socket::{LARGE, Marks, Origin, Outbox, Sockets, Udp, Way};
 
 /// The UDP sockets of a worker: its listeners, and the relayed transport addresses.
 #[derive(Debug, Default)]
@@ -44,6 +44,10 @@ impl UdpSockets {
 
     pub(super) fn open(&mut self, id: RelayId, udp: Udp, registry: &Registry) -> io::Result<()> {
         let key = key(id);
+        let is_v4 = udp.local.is_ipv4();
+        if self.listeners.iter().any(|listener| listener.udp.local.is_ipv4() != is_v4) {
+            udp.set_ttl_told()?;
+        }
         let mut relay = Relay { id, udp };
         let token = Source::Relay(key).token();
         registry.register(&mut relay.udp.io, token, Interest::READABLE)?;
@@ -69,7 +73,7 @@ impl UdpSockets {
     /// Sends a payload that does not lie in the inbox; whether the kernel took it.
     pub(super) fn send(&self, outbox: &mut Outbox, route: &ToPeer, payload: &[u8]) -> bool {
         let udp = self.udp(Origin::Relay(route.relay));
-        udp.is_some_and(|udp| outbox.send_one(udp, &Way::to_peer(route, 0), payload))
+        udp.is_some_and(|udp| outbox.send_one(udp, &Way::to_peer(route, Marks::default()), payload))
     }
 
     #[inline]

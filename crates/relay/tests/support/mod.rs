@@ -65,7 +65,7 @@ pub struct UdpClient {
 impl UdpClient {
     /// A client that asks for an allocation.
     pub fn new(server: SocketAddr, change: impl FnOnce(&mut Config)) -> Self {
-        let socket = socket();
+        let socket = bound(server.ip());
         let path = FiveTuple::udp(socket.local_addr().unwrap(), server);
         let mut config = Config::new(path, alice());
         change(&mut config);
@@ -187,7 +187,11 @@ impl UdpClient {
 
 /// A socket on loopback that gives up after [`PATIENCE`].
 pub fn socket() -> UdpSocket {
-    let socket = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    bound(LOOPBACK)
+}
+
+fn bound(address: IpAddr) -> UdpSocket {
+    let socket = UdpSocket::bind((address, 0)).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
 }
