@@ -108,19 +108,12 @@ impl Told {
     /// Reads control messages; those that were not asked for are passed over.
     #[inline(always)]
     pub(crate) fn read(bytes: &[u8]) -> Self {
-        let (ttl, rest) = match bytes.split_first_chunk::<HEADER>() {
-            Some((head, rest)) if *head == FIRST_TTL => match rest.split_first_chunk::<NUMBER>() {
-                Some((number, rest)) => (low_byte(*number), rest),
-                None => return Self::default(),
-            },
-            _ => (0, bytes),
-        };
-        match rest.split_first_chunk::<HEADER>() {
+        match bytes.split_first_chunk::<HEADER>() {
             Some((head, [tos, padding @ ..])) if *head == ONLY_TOS && padding.len() < WORD => {
-                Self { tos: *tos, ttl, ..Self::default() }
+                Self { tos: *tos, ..Self::default() }
             }
             Some(_) => Self::read_all(bytes),
-            None => Self { ttl, ..Self::default() },
+            None => Self::default(),
         }
     }
 
@@ -171,18 +164,6 @@ const INFO_V6: Kind = (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO);
 /// What stands in front of the one byte that is told of most datagrams: alone, over IPv4, to a socket with
 /// an address of its own.
 const ONLY_TOS: [u8; HEADER] = header(1, TOS);
-
-/// What stands in front of the TTL, which comes before it where it was asked for.
-const FIRST_TTL: [u8; HEADER] = header(size_of::<c_int>(), TTL);
-/// What a number takes behind its header.
-const NUMBER: usize = space(size_of::<c_int>()) - HEADER;
-
-/// The number that these bytes begin with, if it is one of eight bits.
-#[inline]
-const fn low_byte(number: [u8; NUMBER]) -> u8 {
-    let Some(number) = number.first_chunk() else { return 0 };
-    c_int::from_ne_bytes(*number) as u8
-}
 
 /// What stands in front of so many bytes.
 #[inline]

@@ -20,11 +20,7 @@ pub(crate) struct Flow {
     /// The source address, IPv4 mapped into IPv6, where the socket is bound to all of them; unspecified
     /// elsewhere.
     source: Ipv6Addr,
-    /// Type of Service, or Traffic Class. "Set the outgoing value to the incoming value" is what RFC 8656
-    /// §14 prefers for both of its parts, DSCP and ECN.
-    tos: u8,
-    /// Time to Live, or Hop Limit; zero for the system's own.
-    ttl: u8,
+    marks: Marks,
     pub(super) fragmentation: Fragmentation,
 }
 
@@ -34,15 +30,14 @@ impl Flow {
     pub(crate) fn set(&mut self, way: &Way<'_>) {
         self.destination.set(way.destination);
         (self.source, self.fragmentation) = (way.source, way.fragmentation);
-        (self.tos, self.ttl) = (way.marks.tos, way.marks.ttl);
+        self.marks = way.marks;
     }
 
     /// Sends what is one datagram in one place of which nothing is to be said, as nearly all are; false if it
     /// is not sent.
     #[inline]
     pub(super) fn send_plain(&self, udp: &Udp, contents: Contents<'_>, segment: usize) -> bool {
-        let is_plain = self.tos == 0
-            && self.ttl == 0
+        let is_plain = self.marks == Marks::default()
             && self.source.is_unspecified()
             && self.fragmentation == Fragmentation::Allowed;
         let whole = contents.whole().filter(|whole| is_plain && whole.len() <= segment);
@@ -53,7 +48,8 @@ impl Flow {
     #[inline]
     pub(super) fn letter<'a>(&'a self, contents: Contents<'a>, train: Cut) -> Letter<'a> {
         let segment = (train.count > 1).then(|| u16::try_from(train.segment).ok()).flatten();
-        let said = Said { tos: self.tos, ttl: self.ttl, segment, source: self.source };
+        let Marks { tos, ttl } = self.marks;
+        let said = Said { tos, ttl, segment, source: self.source };
         Letter { name: &self.destination, said, contents }
     }
 }
@@ -61,8 +57,8 @@ impl Flow {
 impl Default for Flow {
     fn default() -> Self {
         let (destination, source) = (Name::default(), Ipv6Addr::UNSPECIFIED);
-        let fragmentation = Fragmentation::Allowed;
-        Self { destination, source, tos: 0, ttl: 0, fragmentation }
+        let (marks, fragmentation) = (Marks::default(), Fragmentation::Allowed);
+        Self { destination, source, marks, fragmentation }
     }
 }
 
@@ -78,7 +74,8 @@ pub(crate) struct Way<'a> {
 /// What of its IP header a datagram takes along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
-    /// Type of Service, or Traffic Class.
+    /// Type of Service, or Traffic Class. "Set the outgoing value to the incoming value" is what RFC 8656 §14
+    /// prefers for both of its parts, DSCP and ECN.
     pub(crate) tos: u8,
     /// Time to Live, or Hop Limit; zero for the system's own.
     pub(crate) ttl: u8,

@@ -190,14 +190,15 @@ impl Worker {
     }
 
     /// What of its IP header the datagram that is being handled takes along on its way there.
-    ///
+    #[inline(always)]
+    fn translated(&self, marks: Marks, destination: &SocketAddr) -> Option<Marks> {
+        if marks.ttl == 0 { Some(marks) } else { self.next_hop(marks, destination) }
+    }
+
     /// Between IPv4 and IPv6 the TTL is decremented, as by a router, and at zero the datagram is dropped (RFC 8656
     /// §13, RFC 7915 §4). Within one version, RFC 8656 §14 leaves it to the system.
-    #[inline]
-    fn translated(&self, marks: Marks, destination: &SocketAddr) -> Option<Marks> {
-        if marks.ttl == 0 {
-            return Some(marks);
-        }
+    #[cold]
+    fn next_hop(&self, marks: Marks, destination: &SocketAddr) -> Option<Marks> {
         if self.path.remote.is_ipv4() == destination.is_ipv4() {
             return Some(Marks { ttl: 0, ..marks });
         }
