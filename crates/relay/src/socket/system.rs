@@ -270,14 +270,14 @@ impl Letters {
                 let base = bytes.as_ptr().cast_mut().cast();
                 *place = Vector(iovec { iov_base: base, iov_len: bytes.len() });
             }
-            envelope.name = *name;
+            header.msg_name = (&raw const *name).cast_mut().cast();
             header.msg_namelen = name.length() as socklen_t;
             header.msg_controllen = envelope.control.say(&said, name.is_v4()) as _;
             length += 1;
         }
         // SAFETY: as in `receive`; the headers up to `length` point to vectors that were written above, and
-        // these to contents that are borrowed for longer than this call, in which the kernel only reads them.
-        // A vector that outlives them is not used again before it is written anew.
+        // these to contents, as the headers to names, that are borrowed for longer than this call, in which
+        // the kernel only reads them. What outlives them is not used again before it is written anew.
         let sent = unsafe {
             let (fd, first) = (socket.as_fd().as_raw_fd(), headers.as_mut_ptr());
             libc::syscall(libc::SYS_sendmmsg, fd, first, length, libc::MSG_DONTWAIT)
