@@ -191,7 +191,7 @@ impl Checklist {
             .into_iter()
             .partition(|pair: &Pair| pair.valid.is_some() || undecided.contains(&pair.id));
         self.pairs = kept;
-        self.triggered.clear();
+        self.triggered.retain(|id| undecided.contains(id));
         gone
     }
 

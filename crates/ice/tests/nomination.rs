@@ -3,11 +3,12 @@
 
 mod support;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use pinhole_ice::{Abilities, Config, PairState};
+use pinhole_ice::{Abilities, Agent, Config, PairState, Received};
 use pinhole_netsim::{Conditions, World};
-use pinhole_sansio::Instant;
+use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit};
 use support::{AgentNode, Session, controlled, controlling};
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -92,4 +93,61 @@ fn a_favourite_that_is_dead_is_given_up_in_the_end() {
     assert_eq!(a.0.ip(), session.world.addresses(session.a)[1]);
     assert_eq!(a, (b.1, b.0));
     assert!(session.nodes().iter().all(|node| node.agent.is_writable(session.world.now())));
+}
+
+/// Gives everything that one agent has to say to the other one, but for what goes to or from `held_back`.
+fn carry(from: &mut Agent, to: &mut Agent, held_back: &mut Vec<Transmit>, now: Instant) {
+    let held: SocketAddr = ([192, 0, 2, 1], 5_000).into();
+    while let Some(transmit) = from.poll_transmit() {
+        let FiveTuple { local, remote, .. } = transmit.five_tuple;
+        if [local, remote].contains(&held) {
+            held_back.push(transmit);
+        } else {
+            let _ = to.handle_datagram(transmit.as_datagram(), now);
+        }
+    }
+}
+
+#[test]
+fn a_pair_that_was_nominated_too_is_not_forgotten() {
+    // RFC 5245 §8.1.1.2: the peer sends on the pair that has answered first, whichever is selected here.
+    let mut now = Instant::ZERO;
+    let mut ours = Agent::new(controlled(), [1; 32], now);
+    let mut theirs = Agent::new(aggressive(), [2; 32], now);
+    theirs.set_remote_abilities(Abilities { ice2: false, ..Abilities::default() });
+    ours.add_base(([192, 0, 2, 9], 5_000).into(), now).unwrap();
+    for last in [1, 2] {
+        theirs.add_base(([192, 0, 2, last], 5_000).into(), now).unwrap();
+    }
+    ours.set_remote_credentials(theirs.local_credentials().clone(), now).unwrap();
+    theirs.set_remote_credentials(ours.local_credentials().clone(), now).unwrap();
+    let candidate = ours.local_candidates().next().unwrap().clone();
+    theirs.add_remote_candidate(candidate, now);
+    let (mut questions, mut answers) = (Vec::new(), Vec::new());
+    while ours.selected_pair().is_none() || answers.is_empty() {
+        carry(&mut theirs, &mut ours, &mut questions, now);
+        // The other path is slow: what is asked on it arrives, and what is answered does not yet.
+        for question in questions.drain(..) {
+            let _ = ours.handle_datagram(question.as_datagram(), now);
+        }
+        carry(&mut ours, &mut theirs, &mut answers, now);
+        now = [&ours, &theirs].iter().filter_map(|agent| agent.poll_timeout()).min().unwrap();
+        ours.handle_timeout(now);
+        theirs.handle_timeout(now);
+    }
+    let first = ours.selected_pair().unwrap();
+    for late in answers.drain(..) {
+        let _ = theirs.handle_datagram(late.as_datagram(), now);
+    }
+    carry(&mut theirs, &mut ours, &mut questions, now);
+    for late in questions.drain(..) {
+        let _ = ours.handle_datagram(late.as_datagram(), now);
+    }
+    assert_eq!(ours.pairs().filter(|pair| pair.state == PairState::Succeeded).count(), 2);
+    assert_ne!(ours.selected_pair().unwrap(), first, "the better one of those that were nominated");
+    let sent = Datagram {
+        five_tuple: FiveTuple::udp(([192, 0, 2, 9], 5_000).into(), ([192, 0, 2, 1], 5_000).into()),
+        payload: &[0x80; 20],
+    };
+    assert!(matches!(ours.handle_datagram(sent, now), Received::Data { .. }));
 }

@@ -195,9 +195,9 @@ impl Agent {
         self.events.push(Event::PairSelected { pair: id, reason });
     }
 
-    /// No other pair can be selected without a restart (§8.1.2, §8.3), unless the peer was asked to use a better one.
+    /// No other pair can be selected without a restart (§8.1.2, §8.3), but for those that were nominated already.
     fn end_checks(&mut self, base: SocketAddr, now: Instant) {
-        let kept = self.nominated_rivals();
+        let kept = self.undecided();
         for gone in self.generation.checklist.conclude(&kept) {
             self.generation.in_flight.forget(gone.id);
             self.hang_up(gone.connection);
@@ -208,16 +208,18 @@ impl Agent {
         self.relays.release_unused(base, now);
     }
 
-    /// The pairs that were nominated aggressively, have not answered yet, and are better than the selected one: the peer
-    /// may take them. They "continue" (RFC 5245 §8.1.2).
-    fn nominated_rivals(&self) -> Vec<PairId> {
-        if !self.is_aggressive() {
-            return Vec::new();
-        }
+    /// The pairs that were nominated, too, and have not answered yet: aggressively by us, and the peer may take those that
+    /// are better than the selected one; or by a peer of RFC 5245, which may send on any of them. They "continue"
+    /// (RFC 5245 §8.1.2).
+    fn undecided(&self) -> Vec<PairId> {
         let Generation { conclusion, checklist, .. } = &self.generation;
-        let selected = conclusion.selected.and_then(|id| checklist.get(id));
-        let better = checklist.iter().take_while(|pair| Some(pair.id) != selected.map(|s| s.id));
-        better.filter(|pair| pair.state == PairState::InProgress).map(|pair| pair.id).collect()
+        let mut is_better = true;
+        let is_undecided = |pair: &&Pair| {
+            is_better &= Some(pair.id) != conclusion.selected;
+            let is_ours = is_better && pair.state == PairState::InProgress && self.is_aggressive();
+            is_ours || pair.nominate_when_valid.is_some()
+        };
+        checklist.iter().filter(is_undecided).map(|pair| pair.id).collect()
     }
 
     pub(super) fn best_valid(&self, now: Instant) -> Option<(&Pair, &Valid)> {
