@@ -1,7 +1,6 @@
 //! Choosing the pair that is used (RFC 8445 §8.1).
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 use core::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant};
@@ -140,7 +139,11 @@ impl Agent {
                 }
                 conclusion.highest_nomination = Some(number);
             }
-            Nominated::ForGood if self.is_worse_than_selected(id, now) => return,
+            Nominated::ForGood if self.is_worse_than_selected(id, now) => {
+                // The peer may send on it all the same.
+                let pair = self.generation.checklist.get(id);
+                return pair.into_iter().for_each(|pair| self.relays.keep(pair.local.address));
+            }
             Nominated::ForGood => {}
         }
         self.select(id, SelectionReason::Nominated, now);
@@ -189,14 +192,15 @@ impl Agent {
         if self.may_renominate() {
             self.pause_checks(now);
         } else {
-            self.end_checks(base, now);
+            self.relays.keep(base);
+            self.end_checks(now);
         }
         self.retire_at = self.previous.as_ref().map(|_| now + CHANGE_OVER);
         self.events.push(Event::PairSelected { pair: id, reason });
     }
 
     /// No other pair can be selected without a restart (§8.1.2, §8.3), but for those that were nominated already.
-    fn end_checks(&mut self, base: SocketAddr, now: Instant) {
+    fn end_checks(&mut self, now: Instant) {
         let kept = self.undecided();
         for gone in self.generation.checklist.conclude(&kept) {
             self.generation.in_flight.forget(gone.id);
@@ -205,7 +209,7 @@ impl Agent {
         // What is left is valid already, and another answer would change nothing.
         self.generation.in_flight.cancel_all_but(&kept, now);
         self.gatherer.stop();
-        self.relays.release_unused(base, now);
+        self.relays.release_unused(now);
     }
 
     /// The pairs that were nominated, too, and have not answered yet: aggressively by us, and the peer may take those that

@@ -38,8 +38,10 @@ pub(crate) struct Relays {
     requests: Requests,
     commands: VecDeque<Command>,
     next_connection: u32,
-    /// When the allocations that are not used are given back, and the one that is.
-    release: Option<(Instant, SocketAddr)>,
+    /// When the allocations are given back that are not in use.
+    release: Option<Instant>,
+    /// What is in use, as far as it is on a server.
+    used: Vec<SocketAddr>,
     /// Whether the path is found, so that what there is suffices.
     is_settled: bool,
 }
@@ -71,6 +73,7 @@ impl Relays {
             commands: VecDeque::new(),
             next_connection: 0,
             release: None,
+            used: Vec::new(),
             is_settled: false,
         }
     }
@@ -183,11 +186,10 @@ impl Relays {
             happened.extend(self.collect(index));
         }
         self.plan_spares(now);
-        if let Some((at, used)) = self.release
-            && at <= now
-        {
+        if self.release.is_some_and(|at| at <= now) {
             self.release = None;
-            happened.extend(self.give_back(Some(used), now).into_iter().map(Happening::Released));
+            let used = core::mem::take(&mut self.used);
+            happened.extend(self.give_back(&used, now).into_iter().map(Happening::Released));
         }
         happened
     }
@@ -200,7 +202,7 @@ impl Relays {
         });
         let late = self.relays.iter().filter_map(Relay::late_at);
         let stalled = self.relays.iter().filter(|_| !self.is_settled).filter_map(Relay::stalls_at);
-        deadlines.chain(late).chain(stalled).chain(self.release.map(|(at, _)| at)).min()
+        deadlines.chain(late).chain(stalled).chain(self.release).min()
     }
 
     /// Lets a peer's address through; whether it is already.
@@ -270,6 +272,7 @@ impl Relays {
     /// silent on a connection gets another one soon. A stream that has stalled for long is slow to begin again.
     pub(crate) fn keep_all(&mut self, now: Instant) {
         (self.release, self.is_settled) = (None, false);
+        self.used.clear();
         for index in 0..self.relays.len() {
             let Some(relay) = self.relays.get_mut(index) else { continue };
             if let Stage::Live { link, .. } = &mut relay.stage {
@@ -281,10 +284,18 @@ impl Relays {
         }
     }
 
-    /// Gives back what is not `used`, some seconds from now (RFC 8445 §8.3.1).
-    pub(crate) fn release_unused(&mut self, used: SocketAddr, now: Instant) {
+    /// Gives back what is not in [use](Self::keep), some seconds from now (RFC 8445 §8.3.1).
+    pub(crate) fn release_unused(&mut self, now: Instant) {
         self.waiting.clear();
-        (self.release, self.is_settled) = (Some((now + RELEASE_AFTER, used)), true);
+        (self.release, self.is_settled) = (Some(now + RELEASE_AFTER), true);
+    }
+
+    /// This base is in use: a pair with it was nominated.
+    pub(crate) fn keep(&mut self, base: SocketAddr) {
+        let is_live = self.relays.iter().any(|relay| relay.addresses().contains(&Some(base)));
+        if is_live && !self.used.contains(&base) {
+            self.used.push(base);
+        }
     }
 
     /// Gives everything back; the requests that say so go out at once.
@@ -292,7 +303,7 @@ impl Relays {
         self.waiting.clear();
         self.requests = Requests::default();
         self.release = None;
-        self.give_back(None, now);
+        self.give_back(&[], now);
         let connections = self.relays.iter().filter_map(|relay| relay.connection);
         self.commands.extend(connections.map(Command::Disconnect));
         core::mem::take(&mut self.requests).queued.into_iter()
@@ -309,16 +320,12 @@ impl Relays {
         Some(Link { client, path, keep_alive: now + KEEPALIVE })
     }
 
-    /// Gives back all allocations but one; their addresses.
-    fn give_back(
-        &mut self,
-        used: Option<SocketAddr>,
-        now: Instant,
-    ) -> Vec<[Option<SocketAddr>; 2]> {
+    /// Gives back all allocations but these; their addresses.
+    fn give_back(&mut self, used: &[SocketAddr], now: Instant) -> Vec<[Option<SocketAddr>; 2]> {
         let mut released = Vec::new();
         for index in (0..self.relays.len()).rev() {
             let Some(relay) = self.relays.get(index) else { continue };
-            let is_used = used.is_some() && relay.addresses().contains(&used);
+            let is_used = relay.addresses().iter().flatten().any(|address| used.contains(address));
             if !is_used {
                 released.extend(self.give_back_at(index, now));
             }
