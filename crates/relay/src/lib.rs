@@ -31,7 +31,7 @@
 //! ```
 //!
 //! An allocation is one socket and one entry in the machine: its worker's buffers are all that is
-//! received into. What one turn of the loop has for clients leaves in one call (`sendmmsg`), whichever
+//! received into, and all that is sent from, without a copy. What one turn of the loop has for clients leaves in one call (`sendmmsg`), whichever
 //! relayed addresses it came to. What names another worker, by a reservation token, a mobility ticket or the number of a
 //! peer's connection, is handed to it by message: a datagram with its bytes, a TCP connection with its
 //! socket. Later datagrams of that client follow, once the other worker has said that it has the
@@ -43,8 +43,8 @@
 //!
 //! The calls of the data path are made here, in one file of unsafe code, and not by `quinn-udp`, which
 //! sets up its headers anew for each call and makes calls that are cancellation points: a loop that does
-//! nothing else takes 570 to 720 instructions a packet with it, outside of the kernel, and this server took
-//! 1,340, where it takes some 730 now (`benches/README.md`).
+//! nothing else takes 570 to 750 instructions a packet with it, outside of the kernel, and this server took
+//! 1,340, where it takes 600 to 770 now (`benches/README.md`).
 //!
 //! # Bounds
 //! - Nothing is kept for a UDP source that has not answered a challenge, and answers to it are few.

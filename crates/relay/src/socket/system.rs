@@ -1,7 +1,8 @@
 //! The system calls of the data path, and socket options that are numbers: the only unsafe code of the crate.
 //!
 //! What the kernel reads and writes lies in a [`Block`], which never moves and which nobody else owns; the
-//! headers that point there are made once. What it has written is read as bytes, by safe code (`address`,
+//! headers that point there are made once. What is sent on lies with the caller, and is borrowed for the call
+//! that reads it. What the kernel has written is read as bytes, by safe code (`address`,
 //! `control`).
 //!
 //! The calls are made as `syscall(2)`: the wrappers of glibc are cancellation points, which takes a program
