@@ -221,7 +221,7 @@ impl Agent {
         let is_undecided = |pair: &&Pair| {
             is_better &= Some(pair.id) != conclusion.selected;
             let is_ours = is_better && pair.state == PairState::InProgress && self.is_aggressive();
-            is_ours || pair.nominate_when_valid.is_some()
+            is_ours || (pair.nominate_when_valid.is_some() && pair.valid.is_none())
         };
         checklist.iter().filter(is_undecided).map(|pair| pair.id).collect()
     }
