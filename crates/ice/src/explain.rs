@@ -59,7 +59,7 @@ pub enum CandidateFate {
     Unsupported,
     /// It is another component's (RFC 8445 §6.1.2.2).
     OtherComponent,
-    /// It names other credentials than those of this session (RFC 8838 §11).
+    /// It names other credentials than those in use (RFC 8838 §11).
     OtherGeneration,
     /// The peer had said before that there are no more (RFC 8838 §14).
     AfterTheEnd,
@@ -218,7 +218,7 @@ impl fmt::Display for CandidateFate {
             Self::Name => "a name that nobody has resolved",
             Self::Unsupported => "of a transport that is not in use here",
             Self::OtherComponent => "of another component",
-            Self::OtherGeneration => "of other credentials than this session's",
+            Self::OtherGeneration => "of other credentials than those in use",
             Self::AfterTheEnd => "came after the end of candidates",
             Self::TooMany => "one too many",
             Self::Removed => "taken back",

@@ -89,7 +89,7 @@ fn every_candidate_says_what_became_of_it() {
         "peer's candidate host 5f2a.local:5000: a name that nobody has resolved",
         "peer's candidate host 198.51.100.7:9: of a transport that is not in use here",
         "peer's candidate host 198.51.100.7:5001: of another component",
-        "peer's candidate host 198.51.100.8:5000: of other credentials than this session's",
+        "peer's candidate host 198.51.100.8:5000: of other credentials than those in use",
     ] {
         assert!(text.contains(line), "no {line:?} in\n{text}");
     }

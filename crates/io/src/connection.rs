@@ -1,11 +1,12 @@
 //! What an application holds: a path to one peer.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use pinhole_ice::{Abilities, Agent, AgentError, Candidate, Config, Credentials, Role, Route};
 use pinhole_sansio::Instant;
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -102,23 +103,7 @@ impl Connection {
             happened: Notify::new(),
             counters: Counters::default(),
         });
-        shared.with_agent(|agent, now| {
-            for base in shared.bases.all() {
-                // A bound socket has an address of its own, so it is always a usable base.
-                if let Err(error) = agent.add_base(base.address, now) {
-                    tracing::warn!(%error, "address left out");
-                }
-            }
-            for (address, port, _) in &listeners {
-                let added = match port {
-                    Port::Passive => agent.add_tcp_listener(*address, now),
-                    Port::Simultaneous => agent.add_tcp_simultaneous_open(*address, now),
-                };
-                if let Err(error) = added {
-                    tracing::warn!(%error, "listener left out");
-                }
-            }
-        });
+        tell_sockets(&shared, &listeners);
         let mut tasks = driver::spawn(&shared, servers, connector, wanted, watched);
         for (.., listener) in listeners {
             tasks.spawn(peer_connection::listen(Arc::clone(&shared), listener));
@@ -275,6 +260,27 @@ impl Connection {
     pub fn now(&self) -> Instant {
         self.shared.clock.now()
     }
+}
+
+/// Tells the agent what it has to send from, and where it is listened for connections.
+fn tell_sockets(shared: &Shared, listeners: &[(SocketAddr, Port, TcpListener)]) {
+    shared.with_agent(|agent, now| {
+        for base in shared.bases.all() {
+            // A bound socket has an address of its own, so it is always a usable base.
+            if let Err(error) = agent.add_base(base.address, now) {
+                tracing::warn!(%error, "address left out");
+            }
+        }
+        for (address, port, _) in listeners {
+            let added = match port {
+                Port::Passive => agent.add_tcp_listener(*address, now),
+                Port::Simultaneous => agent.add_tcp_simultaneous_open(*address, now),
+            };
+            if let Err(error) = added {
+                tracing::warn!(%error, "listener left out");
+            }
+        }
+    });
 }
 
 impl Drop for Connection {
