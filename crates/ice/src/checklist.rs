@@ -172,9 +172,8 @@ impl Checklist {
         valid: Option<PairPriority>,
         now: Instant,
     ) -> Option<PairId> {
-        let is_better = |pair: &&mut Pair| valid.is_none_or(|valid| pair.priority > valid);
-        self.pairs.iter_mut().take_while(is_better).find_map(|pair| {
-            let at = pair.repeat_at().filter(|at| *at <= now)?;
+        self.pairs.iter_mut().find_map(|pair| {
+            let at = pair.repeat_at(valid).filter(|at| *at <= now)?;
             pair.repeat = Repeat::Over;
             (now < at + REPEAT_WITHIN).then_some(pair.id)
         })
@@ -182,7 +181,7 @@ impl Checklist {
 
     /// When [`next_repeat`](Self::next_repeat) gives a pair.
     pub(crate) fn repeat_at(&self, valid: Option<PairPriority>) -> Option<Instant> {
-        self.better_than(valid).filter_map(Pair::repeat_at).min()
+        self.pairs.iter().filter_map(|pair| pair.repeat_at(valid)).min()
     }
 
     /// Keeps the valid pairs only, and `undecided` ones: nothing more is to be checked (§8.1.2). Returns those that went.

@@ -211,17 +211,21 @@ impl Pair {
         }
     }
 
-    /// A check that opens or tries the path was sent.
-    pub(crate) fn plan_repeat(&mut self, now: Instant) {
+    /// A check that opens or tries the path was sent; another path takes `round_trip`, if there is one that works.
+    pub(crate) fn plan_repeat(&mut self, round_trip: Option<Duration>, now: Instant) {
         if self.repeat != Repeat::Over && self.valid.is_none() && self.local.is_udp() {
-            self.repeat = Repeat::At(now + REPEAT_AFTER);
+            let after = round_trip.map_or(REPEAT_AFTER, |known| (known * 3 / 2).min(REPEAT_AFTER));
+            self.repeat = Repeat::At(now + after);
         }
     }
 
-    /// When to repeat the check that is on its way.
-    pub(crate) fn repeat_at(&self) -> Option<Instant> {
+    /// When to repeat the check that is on its way, if the pair is worth it beside one that works: it is better, or the
+    /// peer wants to use it.
+    pub(crate) fn repeat_at(&self, valid: Option<PairPriority>) -> Option<Instant> {
+        let is_better = valid.is_none_or(|valid| self.priority > valid);
+        let is_wanted = is_better || self.nominate_when_valid.is_some();
         match self.repeat {
-            Repeat::At(at) if self.state == PairState::InProgress => Some(at),
+            Repeat::At(at) if self.state == PairState::InProgress && is_wanted => Some(at),
             Repeat::At(_) | Repeat::Unplanned | Repeat::Over => None,
         }
     }

@@ -1,5 +1,7 @@
 //! Sending checks (RFC 8445 §6.1.4.2, §7.2.4).
 
+use core::time::Duration;
+
 use pinhole_sansio::Instant;
 use pinhole_stun::Schedule;
 use rand::Rng;
@@ -112,6 +114,7 @@ impl Agent {
         let nominates = self.nominates(purpose);
         let is_reliable = self.is_over_tcp(pair);
         let timing = self.check_timing(purpose, is_reliable, now);
+        let round_trip = self.known_round_trip();
         let Some((session, pair)) =
             self.generation.remote.session.as_ref().zip(self.generation.checklist.get_mut(pair))
         else {
@@ -132,7 +135,7 @@ impl Agent {
         pair.stats.asked(purpose == Purpose::Consent);
         pair.first_check.get_or_insert(now);
         if matches!(purpose, Purpose::Connectivity | Purpose::Triggered) {
-            pair.plan_repeat(now);
+            pair.plan_repeat(round_trip, now);
         }
         let Some(five_tuple) = pair.five_tuple() else { return };
         let check = Check {
@@ -151,6 +154,12 @@ impl Agent {
         let transmit = check.transmit();
         self.generation.in_flight.push(check);
         self.transmit(transmit, now);
+    }
+
+    /// How long an answer takes over the slowest of the paths that work.
+    fn known_round_trip(&self) -> Option<Duration> {
+        let valid = self.generation.checklist.iter().filter_map(|pair| pair.valid.as_ref());
+        valid.filter_map(|valid| valid.rtt).max()
     }
 
     fn is_over_tcp(&self, id: PairId) -> bool {
