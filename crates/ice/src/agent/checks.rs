@@ -114,7 +114,8 @@ impl Agent {
         let nominates = self.nominates(purpose);
         let is_reliable = self.is_over_tcp(pair);
         let timing = self.check_timing(purpose, is_reliable, now);
-        let round_trip = self.known_round_trip();
+        let opens = matches!(purpose, Purpose::Connectivity | Purpose::Triggered);
+        let round_trip = if opens { self.known_round_trip() } else { None };
         let Some((session, pair)) =
             self.generation.remote.session.as_ref().zip(self.generation.checklist.get_mut(pair))
         else {
@@ -134,7 +135,7 @@ impl Agent {
         let Ok(request) = request.write(&session.key) else { return };
         pair.stats.asked(purpose == Purpose::Consent);
         pair.first_check.get_or_insert(now);
-        if matches!(purpose, Purpose::Connectivity | Purpose::Triggered) {
+        if opens {
             pair.plan_repeat(round_trip, now);
         }
         let Some(five_tuple) = pair.five_tuple() else { return };

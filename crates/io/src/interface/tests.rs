@@ -25,7 +25,7 @@ fn families_alternate_and_loopback_comes_last() {
 
 #[test]
 fn addresses_that_must_not_be_offered_are_left_out() {
-    // RFC 8445 §5.1.1.1.
+    // CHECKLIST 47, RFC 8445 §5.1.1.1.
     let all = AddressFilter::default();
     for ip in [
         "127.0.0.1",
