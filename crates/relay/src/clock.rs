@@ -1,7 +1,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::time::{ClockId, clock_gettime};
 use pinhole_sansio::Instant;
+
+use crate::socket::monotonic;
 
 /// The system's monotonic clock, in nanoseconds since its own origin, which is the same for all threads.
 ///
@@ -13,10 +14,7 @@ pub(crate) struct Clock;
 impl Clock {
     #[inline]
     pub(crate) fn now(self) -> Instant {
-        let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has this clock");
-        let seconds = u64::try_from(now.tv_sec()).unwrap_or_default();
-        let nanos = u64::try_from(now.tv_nsec()).unwrap_or_default();
-        Instant::from_nanos(seconds * 1_000_000_000 + nanos)
+        Instant::from_nanos(monotonic())
     }
 }
 

@@ -31,20 +31,22 @@
 //! ```
 //!
 //! An allocation is one socket and one entry in the machine: its worker's buffers are all that is
-//! received into, and all that is sent from, without a copy. What one turn of the loop has for clients leaves in one call (`sendmmsg`), whichever
-//! relayed addresses it came to. What names another worker, by a reservation token, a mobility ticket or the number of a
-//! peer's connection, is handed to it by message: a datagram with its bytes, a TCP connection with its
-//! socket. Later datagrams of that client follow, once the other worker has said that it has the
-//! allocation.
+//! received into, and all that is sent from, without a copy. A datagram that nothing can leave with leaves at once;
+//! what one turn of the loop has for clients leaves in one call (`sendmmsg`), whichever relayed addresses it came to,
+//! and what goes the same way in a row as one train. What names another worker, by a reservation token, a mobility
+//! ticket or the number of a peer's connection, is handed to it by message: a datagram with its bytes, a TCP connection
+//! with its socket. Later datagrams of that client follow, once the other worker has said that it has the allocation.
 //!
-//! It stands on `mio` and not on `tokio`, whose sockets stand on it, too: a task for each of 10,000
+//! It waits for its sockets itself (epoll and a timer, by `rustix`), and not with `tokio`: a task for each of 10,000
 //! relayed addresses would take its memory and a wake-up for each datagram, where here a turn of one loop
-//! serves many sockets, in batches, with one buffer. Signals, metrics and health are tokio's.
+//! serves many sockets, in batches, with one buffer. Nor with `mio`: a lightly loaded server waits once for each datagram,
+//! and two hundred instructions of each wait went into timeouts and cancellation points. Signals, metrics and
+//! health are tokio's.
 //!
 //! The calls of the data path are made here, in one file of unsafe code, and not by `quinn-udp`, which
 //! sets up its headers anew for each call and makes calls that are cancellation points: a loop that does
 //! nothing else takes 570 to 750 instructions a packet with it, outside of the kernel, and this server took
-//! 1,340, where it takes 600 to 770 now (`benches/README.md`).
+//! 1,340, where it takes less than 600 now (`benches/README.md`).
 //!
 //! # Bounds
 //! - Nothing is kept for a UDP source that has not answered a challenge, and answers to it are few.

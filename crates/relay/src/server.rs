@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::{Builder, JoinHandle};
 
-use mio::{Poll, Waker};
 use pinhole_turn::credential::{SharedSecret, SharedSecrets};
 use pinhole_turn::server::{
     self, AccessTokens, Alternate, LocalQuota, NonceSeed, RelayHost, StaticUsers,
@@ -21,7 +20,7 @@ use crate::external;
 use crate::metrics::{Counters, Metrics};
 use crate::socket::{Buffers, Udp, listen_tcp};
 use crate::stream::{self, TlsError};
-use crate::worker::{Message, Neighbour, Parts, QUEUE, Source, Worker};
+use crate::worker::{Message, Neighbour, Parts, Poll, QUEUE, Waker, Worker};
 
 /// A running server. It ends when this is dropped.
 pub struct Server {
@@ -67,7 +66,7 @@ impl Server {
         let mut neighbours = vec![];
         for _ in &counters {
             let poll = Poll::new()?;
-            let waker = Waker::new(poll.registry(), Source::Control.token())?;
+            let waker = Waker::new(&poll)?;
             let (messages, receiver) = sync_channel(QUEUE);
             let mail = Arc::default();
             neighbours.push(Neighbour::new(messages, waker, Arc::clone(&mail)));

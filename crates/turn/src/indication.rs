@@ -9,14 +9,18 @@ use pinhole_stun::{
 };
 
 use crate::attribute::{DontFragment, XorPeerAddress};
-use crate::{ChannelNumber, channel_header};
+use crate::{CHANNEL_HEADER_LENGTH, ChannelNumber, channel_header};
 
 /// The bytes to send in front of a payload: the four of ChannelData, or the 36 (IPv4) or 48 (IPv6) of
 /// a Send or Data indication, and four more that ask for DF.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Header {
-    bytes: [u8; Self::MAX],
-    length: u8,
+pub struct Header(Front);
+
+/// ChannelData's is all that most datagrams need, and takes no more to make than it is long.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Front {
+    Channel([u8; CHANNEL_HEADER_LENGTH]),
+    Indication { bytes: [u8; Header::MAX], length: u8 },
 }
 
 impl Header {
@@ -28,10 +32,17 @@ impl Header {
     #[inline]
     #[must_use]
     pub fn channel(number: ChannelNumber, length: usize) -> Option<Self> {
-        let header = channel_header(number, length)?;
-        let mut bytes = [0; Self::MAX];
-        bytes.first_chunk_mut().map(|front| *front = header)?;
-        Some(Self { bytes, length: 4 })
+        channel_header(number, length).map(|header| Self(Front::Channel(header)))
+    }
+
+    /// The four bytes of ChannelData, if they are that.
+    #[inline]
+    #[must_use]
+    pub const fn as_channel(&self) -> Option<&[u8; CHANNEL_HEADER_LENGTH]> {
+        match &self.0 {
+            Front::Channel(header) => Some(header),
+            Front::Indication { .. } => None,
+        }
     }
 
     /// In front of the value of DATA, and of its padding, in a Send or Data indication; `None` for more
@@ -74,7 +85,7 @@ impl Header {
         let [l0, l1] = u16::try_from(length).ok()?.to_be_bytes();
         *bytes.get_mut(before..)?.first_chunk_mut()? = [k0, k1, l0, l1];
         let length = u8::try_from(before + DATA_HEADER_LENGTH).ok()?;
-        Some(Self { bytes, length })
+        Some(Self(Front::Indication { bytes, length }))
     }
 }
 
@@ -86,13 +97,16 @@ impl Deref for Header {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        self.bytes.get(..self.length.into()).unwrap_or(&self.bytes)
+        match &self.0 {
+            Front::Channel(header) => header,
+            Front::Indication { bytes, length } => bytes.get(..(*length).into()).unwrap_or(bytes),
+        }
     }
 }
 
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Header({} bytes)", self.length)
+        write!(f, "Header({} bytes)", self.len())
     }
 }
 

@@ -77,7 +77,7 @@ impl Node for ServerNode {
             if let Ok(route) = machine.handle_peer_datagram(relay, peer, bytes.len(), now) {
                 let padding = vec![0; route.padding.into()];
                 let payload = [&route.header[..], bytes, &padding].concat()[..].into();
-                self.unsent.push_back(Transmit { five_tuple: route.five_tuple, payload });
+                self.unsent.push_back(Transmit { five_tuple: *route.five_tuple, payload });
             }
         } else {
             self.handle_client(datagram, now);

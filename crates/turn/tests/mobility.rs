@@ -43,7 +43,7 @@ fn resume(world: &mut World, caller: &mut Caller, ticket: &[u8]) -> Answer {
 fn towards_client(world: &mut World, relayed: SocketAddr) -> Result<FiveTuple, DropReason> {
     let relay = world.relay_at(relayed);
     let route = world.server.handle_peer_datagram(relay, addr(PEER), 4, world.now);
-    route.map(|ToClient { five_tuple, .. }| five_tuple)
+    route.map(|ToClient { five_tuple, .. }| *five_tuple)
 }
 
 fn elsewhere(user: &str, transport: Transport) -> Caller {
@@ -67,6 +67,22 @@ fn the_old_path_serves_until_data_comes_on_the_new_one() {
     assert_eq!(alice.refresh(&mut world, 600).code, 437);
     assert_eq!(moved.refresh(&mut world, 600).code, 0);
     assert_eq!((world.server.allocations(), world.opened), (1, 1));
+}
+
+#[test]
+fn channel_data_on_the_new_path_takes_the_allocation_along() {
+    let (mut world, mut alice, relayed, ticket) = mobile(Transport::Udp);
+    assert_eq!(alice.bind(&mut world, 0x4000, PEER), 0);
+    let mut moved = elsewhere("alice", Transport::Udp);
+    assert_eq!(resume(&mut world, &mut moved, &ticket).code, 0);
+    let (old, new) = (alice.path.reversed(), moved.path.reversed());
+    let id = world.server.allocation_of(&new).unwrap();
+    assert_eq!(world.server.allocation_of(&old), Some(id), "both lead there");
+    assert!(world.server.handle_channel_data(id, &old, &[0x40, 0, 0, 0], world.now).is_ok());
+    assert_eq!(towards_client(&mut world, relayed), Ok(old));
+    assert!(world.server.handle_channel_data(id, &new, &[0x40, 0, 0, 0], world.now).is_ok());
+    assert_eq!(towards_client(&mut world, relayed), Ok(new));
+    assert_eq!(world.server.allocation_of(&old), None);
 }
 
 #[test]

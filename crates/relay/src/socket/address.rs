@@ -43,6 +43,24 @@ impl Name {
         true
     }
 
+    /// Whether it is this address.
+    #[inline(always)]
+    pub(crate) fn is(&self, address: &SocketAddr) -> bool {
+        let [head, next, rest @ ..] = &self.0;
+        let [p0, p1] = address.port().to_be_bytes();
+        match address {
+            SocketAddr::V4(address) => {
+                *head == u32::from_ne_bytes([V4[0], V4[1], p0, p1])
+                    && *next == u32::from_ne_bytes(address.ip().octets())
+            }
+            SocketAddr::V6(address) => {
+                *head == u32::from_ne_bytes([V6[0], V6[1], p0, p1])
+                    && *next == address.flowinfo()
+                    && *rest == write_v6(address)
+            }
+        }
+    }
+
     /// Becomes this address.
     #[inline]
     pub(crate) fn set(&mut self, address: &SocketAddr) {
@@ -118,6 +136,7 @@ mod tests {
             assert_eq!(read(&name), Some(address));
             for other in addresses {
                 assert_eq!(name == Name::from(&other), address == other, "{address} {other}");
+                assert_eq!(name.is(&other), address == other, "{address} {other}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What is said of a datagram besides its bytes and its address: control messages (RFC 3542, ip(7), udp(7)).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use libc::c_int;
 
@@ -12,14 +12,12 @@ pub(crate) struct Control([u8; ROOM]);
 /// What the kernel tells of a datagram, or of a train of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// The address that it was sent to.
-    pub(crate) destination: Option<IpAddr>,
     /// The field with DSCP and ECN: Type of Service, or Traffic Class.
     pub(crate) tos: u8,
     /// Time to Live, or Hop Limit; zero if it was not asked for.
     pub(crate) ttl: u8,
-    /// The length of each datagram, if it is a train.
-    pub(crate) segment: Option<usize>,
+    /// The length of each datagram, if it is a train; zero if not.
+    pub(crate) segment: u16,
 }
 
 /// What the kernel is told of a datagram, or of a train of them.
@@ -105,30 +103,31 @@ impl Default for Control {
 }
 
 impl Told {
-    /// Reads control messages; those that were not asked for are passed over.
+    /// Reads control messages; those that were not asked for are passed over. The address that the datagram was sent
+    /// to is written where it is wanted, if it is told.
     #[inline(always)]
-    pub(crate) fn read(bytes: &[u8]) -> Self {
+    pub(crate) fn read(bytes: &[u8], destination: &mut SocketAddr) -> Self {
         match bytes.split_first_chunk::<HEADER>() {
             Some((head, [tos, padding @ ..])) if *head == ONLY_TOS && padding.len() < WORD => {
                 Self { tos: *tos, ..Self::default() }
             }
-            Some(_) => Self::read_all(bytes),
+            Some(_) => Self::read_all(bytes, destination),
             None => Self::default(),
         }
     }
 
     #[inline(never)]
-    fn read_all(mut bytes: &[u8]) -> Self {
+    fn read_all(mut bytes: &[u8], destination: &mut SocketAddr) -> Self {
         let mut told = Self::default();
         while let Some((kind, data, next)) = split(bytes) {
-            told.take(kind, data);
+            told.take(kind, data, destination);
             bytes = next;
         }
         told
     }
 
     #[inline]
-    fn take(&mut self, kind: Kind, data: &[u8]) {
+    fn take(&mut self, kind: Kind, data: &[u8], destination: &mut SocketAddr) {
         match (kind, data) {
             // A byte for IPv4, a number for IPv6, whose low byte it is.
             (TOS, [tos, ..]) => self.tos = *tos,
@@ -137,14 +136,16 @@ impl Told {
                 self.ttl = c_int::from_ne_bytes([*a, *b, *c, *d]) as u8;
             }
             (GRO, [a, b, c, d, ..]) => {
-                self.segment = usize::try_from(c_int::from_ne_bytes([*a, *b, *c, *d])).ok();
+                let segment = c_int::from_ne_bytes([*a, *b, *c, *d]);
+                self.segment = u16::try_from(segment).unwrap_or_default();
             }
             (INFO_V4, [_, _, _, _, _, _, _, _, a, b, c, d]) => {
-                self.destination = Some(Ipv4Addr::new(*a, *b, *c, *d).into());
+                destination.set_ip(Ipv4Addr::new(*a, *b, *c, *d).into());
             }
             (INFO_V6, data) => {
-                let ip = data.first_chunk::<16>();
-                self.destination = ip.map(|ip| Ipv6Addr::from(*ip).into());
+                if let Some(ip) = data.first_chunk::<16>() {
+                    destination.set_ip(Ipv6Addr::from(*ip).into());
+                }
             }
             _ => {}
         }
@@ -193,6 +194,12 @@ fn split(bytes: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
 mod tests {
     use super::*;
 
+    const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), 9);
+
+    fn read(bytes: &[u8]) -> Told {
+        Told::read(bytes, &mut NOWHERE.clone())
+    }
+
     fn written(is_v4: bool, tos: u8, segment: Option<u16>, source: &str) -> Vec<u8> {
         let ttl = if segment.is_some() { 63 } else { 0 };
         let said = Said { tos, ttl, segment, source: source.parse().unwrap() };
@@ -204,13 +211,13 @@ mod tests {
     #[test]
     fn the_kernel_is_told_what_there_is_to_tell() {
         assert!(written(true, 0, None, "::").is_empty());
-        assert_eq!(Told::read(&written(true, 0xb9, None, "::")).tos, 0xb9);
-        assert_eq!(Told::read(&written(false, 0xb9, None, "::")).tos, 0xb9);
+        assert_eq!(read(&written(true, 0xb9, None, "::")).tos, 0xb9);
+        assert_eq!(read(&written(false, 0xb9, None, "::")).tos, 0xb9);
         let all = written(false, 3, Some(1_200), "2001:db8::7");
         assert_eq!(all.len(), ROOM, "no room is wasted, and none is missing");
-        let told = Told::read(&all);
-        let destination = Some("2001:db8::7".parse().unwrap());
-        assert_eq!((told.tos, told.ttl, told.destination), (3, 63, destination));
+        let mut destination = NOWHERE;
+        assert_eq!(Told::read(&all, &mut destination), Told { tos: 3, ttl: 63, segment: 0 });
+        assert_eq!(destination, "[2001:db8::7]:9".parse().unwrap());
     }
 
     #[test]
@@ -220,17 +227,17 @@ mod tests {
         length = control.write(length, TOS, [0xb8]);
         length = control.write(length, (9, 9), [1; 5]);
         length = control.write(length, GRO, 172_i32.to_ne_bytes());
-        let all = Told { tos: 0xb8, segment: Some(172), ..Told::default() };
-        assert_eq!(Told::read(control.bytes(length)), all);
+        let all = Told { tos: 0xb8, segment: 172, ..Told::default() };
+        assert_eq!(read(control.bytes(length)), all);
         for cut in 0..length {
-            let segment = Told::read(control.bytes(cut)).segment;
-            assert!(segment.is_none() || cut + WORD > length, "{cut} bytes");
+            let segment = read(control.bytes(cut)).segment;
+            assert!(segment == 0 || cut + WORD > length, "{cut} bytes");
         }
     }
 
     #[test]
     fn the_usual_messages_and_all_others_are_read_alike() {
-        for (ttl, tos, segment) in [(0, 0, None), (63, 0, None), (0, 7, None), (9, 7, Some(172))] {
+        for (ttl, tos, segment) in [(0, 0, 0), (63, 0, 0), (0, 7, 0), (9, 7, 172)] {
             let mut control = Control::default();
             let mut length = 0;
             if ttl != 0 {
@@ -239,12 +246,12 @@ mod tests {
             if tos != 0 {
                 length = control.write(length, TOS, [tos]);
             }
-            if let Some(segment) = segment {
-                length = control.write(length, GRO, (segment as i32).to_ne_bytes());
+            if segment != 0 {
+                length = control.write(length, GRO, i32::from(segment).to_ne_bytes());
             }
-            let told = Told { ttl, tos, segment, destination: None };
-            assert_eq!(Told::read(control.bytes(length)), told);
-            assert_eq!(Told::read_all(control.bytes(length)), told);
+            let told = Told { ttl, tos, segment };
+            assert_eq!(read(control.bytes(length)), told);
+            assert_eq!(Told::read_all(control.bytes(length), &mut NOWHERE.clone()), told);
         }
     }
 
@@ -253,7 +260,7 @@ mod tests {
         let mut control = Control::default();
         for length in [0_usize, 1, 15, 17, 1_000, usize::MAX - 3, usize::MAX] {
             control.0[..WORD].copy_from_slice(&length.to_ne_bytes());
-            assert_eq!(Told::read(control.bytes(ROOM)), Told::default(), "{length}");
+            assert_eq!(read(control.bytes(ROOM)), Told::default(), "{length}");
         }
     }
 }

@@ -1,6 +1,6 @@
-use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use pinhole_sansio::FiveTuple;
 use pinhole_turn::Header;
 
 use super::Udp;
@@ -25,8 +25,6 @@ pub(crate) struct Inbox {
 /// Datagrams of the same length, but for the last, that came one after the other from one source.
 #[derive(Clone, Copy)]
 pub(crate) struct Train {
-    /// The address that they were sent to, if the socket does not tell.
-    pub(crate) destination: Option<IpAddr>,
     /// Type of Service, or Traffic Class: DSCP and ECN.
     pub(crate) tos: u8,
     /// Time to Live, or Hop Limit; zero if it was not asked for.
@@ -90,25 +88,27 @@ impl Inbox {
         received
     }
 
-    /// The train with this number of those that the last call has received, each to be asked for once; its
-    /// source is written where it is wanted. `None` for a family of addresses that is neither IPv4 nor IPv6.
+    /// The train with this number of those that the last call has received, each to be asked for once. Its source
+    /// is written into its path, and so is the address that it was sent to, if the socket does not tell that. `None`
+    /// for a family of addresses that is neither IPv4 nor IPv6.
     #[inline(always)]
-    pub(crate) fn train(&mut self, number: usize, source: &mut SocketAddr) -> Option<Train> {
+    pub(crate) fn train(&mut self, number: usize, path: &mut FiveTuple) -> Option<Train> {
         let room = self.first + number;
         let (length, name, told) = self.rooms.take(room)?;
-        if !name.read_into(source) {
+        if !name.read_into(&mut path.remote) {
             return None;
         }
-        let told = Told::read(told);
+        let Told { tos, ttl, segment } = Told::read(told, &mut path.local);
         let start = room * STRIDE + Header::MAX;
-        Some(Train {
-            destination: told.destination,
-            tos: told.tos,
-            ttl: told.ttl,
-            start,
-            end: start + length,
-            stride: told.segment.unwrap_or(length).max(1),
-        })
+        let stride = if segment == 0 { length.max(1) } else { segment.into() };
+        Some(Train { tos, ttl, start, end: start + length, stride })
+    }
+
+    /// Whether the train behind the one with this number comes from the same source.
+    #[inline]
+    pub(crate) fn is_followed(&self, number: usize) -> bool {
+        let room = self.first + number;
+        room + 1 < self.free && self.rooms.have_one_source(room, room + 1)
     }
 
     #[inline]
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn datagrams(length: usize, stride: usize) -> Vec<Range<usize>> {
-        let mut train = Train { destination: None, tos: 0, ttl: 0, start: 0, end: length, stride };
+        let mut train = Train { tos: 0, ttl: 0, start: 0, end: length, stride };
         let mut datagrams = vec![];
         loop {
             let (datagram, is_more) = train.split_first();

@@ -12,7 +12,7 @@ mod system;
 
 pub(crate) use error_queue::next_icmp;
 pub(crate) use inbox::Inbox;
-pub(crate) use open::{Buffers, Udp, connect_from, is_exhausted, listen_tcp};
+pub(crate) use open::{Buffers, Udp, accept, connect_from, is_exhausted, listen_tcp};
 pub(crate) use outbox::{Origin, Outbox, Packet, Sockets};
 pub(crate) use send::{Marks, Way};
-pub(crate) use system::{LARGE, readable};
+pub(crate) use system::{LARGE, monotonic, readable};

@@ -1,8 +1,7 @@
-use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use mio::net::{TcpListener, TcpStream, UdpSocket};
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -12,7 +11,7 @@ use super::option::{self, Fragmentation};
 /// A UDP socket that sends and receives in batches.
 #[derive(Debug)]
 pub(crate) struct Udp {
-    pub(crate) io: UdpSocket,
+    pub(crate) io: OwnedFd,
     /// What it is bound to.
     pub(crate) local: SocketAddr,
 }
@@ -43,9 +42,8 @@ impl Udp {
         buffers.set(&socket)?;
         option::set_told(&socket, address)?;
         option::set_fragmentation(&socket, address.ip(), Fragmentation::Allowed)?;
-        let io = UdpSocket::from_std(socket.into());
-        let local = if address.port() == 0 { io.local_addr()? } else { address };
-        Ok(Self { io, local })
+        let local = if address.port() == 0 { chosen(&socket)? } else { address };
+        Ok(Self { io: socket.into(), local })
     }
 
     /// Has the TTL of what comes told: what goes on in the other IP version leaves with it.
@@ -82,7 +80,14 @@ impl Buffers {
 pub(crate) fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = shared_tcp(address)?;
     socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
+    Ok(TcpListener::from(socket))
+}
+
+/// The next connection that has come, which never blocks; nor does this call.
+pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, remote) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    Ok((stream, remote))
 }
 
 /// Begins to connect from an address that others listen at (RFC 6062 §5.2).
@@ -91,7 +96,7 @@ pub(crate) fn connect_from(local: SocketAddr, peer: SocketAddr) -> io::Result<Tc
     socket.set_tcp_nodelay(true)?;
     match socket.connect(&peer.into()) {
         Err(error) if errno(&error) != Errno::EINPROGRESS => Err(error),
-        _ => Ok(TcpStream::from_std(socket.into())),
+        _ => Ok(TcpStream::from(socket)),
     }
 }
 
@@ -117,6 +122,11 @@ fn bind_shared(socket: &Socket, address: SocketAddr) -> io::Result<()> {
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
+
+/// The address that the system has chosen.
+fn chosen(socket: &Socket) -> io::Result<SocketAddr> {
+    socket.local_addr()?.as_socket().ok_or_else(|| ErrorKind::AddrNotAvailable.into())
+}
 
 fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind.nonblocking(), Some(protocol))?;

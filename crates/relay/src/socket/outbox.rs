@@ -1,10 +1,12 @@
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use pinhole_turn::server::RelayId;
 
+use super::address::Name;
 use super::option::Fragmentation;
 use super::send::{Cut, Dispatch, Flow, Way};
-use super::system::{Contents, LARGE, Letters, PARTS};
+use super::system::{Contents, LARGE, Letters, PARTS, send_plain};
 use super::{Inbox, Udp};
 
 /// What stands between datagrams that have come and the call that sends them on.
@@ -15,13 +17,14 @@ use super::{Inbox, Udp};
 pub(crate) struct Outbox {
     /// The socket that all of them leave by.
     origin: Origin,
-    /// What waits; and a place for what comes next, which is written there before it is known whether it
-    /// joins the last one.
-    trains: [Train; LARGE + 1],
+    /// What waits, and room for more.
+    trains: [Train; LARGE],
     count: usize,
     /// Where in the inbox all of it lies, train after train.
     parts: Vec<Range<usize>>,
     letters: Letters,
+    /// Where the datagram goes that is sent at once: a place for its name.
+    destination: Name,
     /// How many datagrams could not be sent since the last question.
     failed: u64,
 }
@@ -37,6 +40,14 @@ pub(crate) struct Packet<'a> {
     pub(crate) padding: u8,
     /// Whether nothing stands in front of the payload that is needed.
     pub(crate) has_headroom: bool,
+}
+
+impl Packet<'_> {
+    /// How many bytes it has.
+    #[inline(always)]
+    fn length(&self) -> usize {
+        self.header.len() + self.payload.len() + usize::from(self.padding)
+    }
 }
 
 /// The socket to send from.
@@ -71,6 +82,7 @@ impl Outbox {
             count: 0,
             parts: Vec::with_capacity(PARTS),
             letters: Letters::new(),
+            destination: Name::default(),
             failed: 0,
         }
     }
@@ -79,29 +91,71 @@ impl Outbox {
     /// socket is closed: see [`Outbox::flush`].
     #[inline(always)]
     pub(crate) fn push(&mut self, packet: Packet<'_>, inbox: &mut Inbox, sockets: &impl Sockets) {
-        let length = packet.header.len() + packet.payload.len() + usize::from(packet.padding);
+        if !self.join(&packet, inbox) {
+            self.keep(packet, inbox, sockets);
+        }
+    }
+
+    /// The same, apart from what is on the way of ChannelData.
+    #[inline(never)]
+    pub(crate) fn push_indication(
+        &mut self,
+        packet: Packet<'_>,
+        inbox: &mut Inbox,
+        sockets: &impl Sockets,
+    ) {
+        self.push(packet, inbox, sockets);
+    }
+
+    /// Has a datagram leave with the last one, if it goes the same way; otherwise nothing is done.
+    #[inline(always)]
+    fn join(&mut self, packet: &Packet<'_>, inbox: &mut Inbox) -> bool {
+        let waiting = self.trains.get_mut(..self.count);
+        let Some(last) = waiting.and_then(|waiting| waiting.last_mut()) else { return false };
+        let has_room = self.parts.len() + PARTS_OF_ONE <= PARTS && last.has_room(packet.length());
+        if !has_room || self.origin != packet.origin || !last.flow.is_of(&packet.way) {
+            return false;
+        }
+        last.cut.count += 1;
+        last.length += packet.length();
+        last.parts.end = lay_out(&mut self.parts, packet, inbox);
+        true
+    }
+
+    /// Begins a train with a datagram.
+    #[inline(never)]
+    fn keep(&mut self, packet: Packet<'_>, inbox: &mut Inbox, sockets: &impl Sockets) {
         let is_full = self.count == LARGE || self.parts.len() + PARTS_OF_ONE > PARTS;
         if self.origin != packet.origin || is_full {
             self.flush(inbox, sockets);
             self.origin = packet.origin;
         }
-        let (waiting, free) = self.trains.split_at_mut(self.count);
-        let Some(next) = free.first_mut() else { return };
+        let Some(next) = self.trains.get_mut(self.count) else { return };
+        let (start, length) = (self.parts.len(), packet.length());
         next.flow.set(&packet.way);
-        match waiting.last_mut().filter(|last| last.admits(&next.flow, length)) {
-            Some(train) => {
-                train.cut.count += 1;
-                train.length += length;
-                train.parts.end = lay_out(&mut self.parts, &packet, inbox);
-            }
-            None => {
-                let start = self.parts.len();
-                next.parts = start..lay_out(&mut self.parts, &packet, inbox);
-                next.cut = Cut { segment: length, count: 1 };
-                next.length = length;
-                self.count += 1;
-            }
-        }
+        next.parts = start..lay_out(&mut self.parts, &packet, inbox);
+        next.cut = Cut { segment: length, count: 1 };
+        next.length = length;
+        self.count += 1;
+    }
+
+    /// Sends a datagram at once that has nothing to wait for and takes no more than its bytes and its destination, as
+    /// many do; whether the kernel took it.
+    #[inline(always)]
+    pub(crate) fn send_alone(
+        &mut self,
+        udp: &Udp,
+        destination: &SocketAddr,
+        datagram: &[u8],
+    ) -> bool {
+        self.destination.set(destination);
+        send_plain(&udp.io, &self.destination, datagram).is_ok()
+    }
+
+    /// Whether something waits to leave by this socket, which what comes after it must not overtake.
+    #[inline]
+    pub(crate) fn has_from(&self, origin: Origin) -> bool {
+        self.count > 0 && self.origin == origin
     }
 
     /// Whether nothing waits.
@@ -182,11 +236,10 @@ impl Outbox {
 
 impl Train {
     /// Whether a datagram of this length can leave with those that wait. None can after a shorter one.
-    #[inline]
-    fn admits(&self, flow: &Flow, length: usize) -> bool {
+    #[inline(always)]
+    fn has_room(&self, length: usize) -> bool {
         let Cut { segment, count } = self.cut;
-        self.flow == *flow
-            && (1..=segment).contains(&length)
+        (1..=segment).contains(&length)
             && segment <= LONGEST_SEGMENT
             && count < SEGMENTS
             && self.length == segment * count
@@ -211,7 +264,8 @@ fn lay_out(parts: &mut Vec<Range<usize>>, packet: &Packet<'_>, inbox: &mut Inbox
     if packet.has_headroom || packet.header.is_empty() {
         parts.push(inbox.prepend(packet.header, payload));
     } else {
-        parts.extend([inbox.set_aside(packet.header), payload]);
+        parts.push(inbox.set_aside(packet.header));
+        parts.push(payload);
     }
     if packet.padding > 0 {
         parts.push(Inbox::zeros(packet.padding));
@@ -223,8 +277,9 @@ fn lay_out(parts: &mut Vec<Range<usize>>, packet: &Packet<'_>, inbox: &mut Inbox
 mod tests {
     use super::*;
     use crate::socket::{Buffers, Marks};
+    use pinhole_sansio::FiveTuple;
     use pinhole_turn::Header;
-    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     struct One(Udp);
 
@@ -257,10 +312,10 @@ mod tests {
     fn received(udp: &Udp) -> Vec<u8> {
         let mut inbox = Inbox::new();
         let count = inbox.receive(udp, LARGE);
-        let mut source = udp.local;
+        let mut path = FiveTuple::udp(udp.local, udp.local);
         let mut found = vec![];
         for number in 0..count {
-            let mut train = inbox.train(number, &mut source).unwrap();
+            let mut train = inbox.train(number, &mut path).unwrap();
             loop {
                 let (datagram, is_more) = train.split_first();
                 let bytes = inbox.bytes(datagram);
@@ -286,6 +341,22 @@ mod tests {
         assert_eq!((outbox.take_failed(), outbox.is_empty()), (0, true));
         assert_eq!(received(&first), [0, 1, 3]);
         assert_eq!(received(&second), [2, 4, 5, 6]);
+    }
+
+    #[test]
+    fn what_waits_is_known_by_its_socket() {
+        let (one, peer) = (One(open()), open());
+        let (mut outbox, mut inbox) = (Outbox::new(), Inbox::new());
+        let (here, there) = (Origin::Listener(0), Origin::Listener(1));
+        assert!(!outbox.has_from(here));
+        push(&mut outbox, &mut inbox, &one, &[(peer.local, 0)]);
+        assert!(outbox.has_from(here) && !outbox.has_from(there));
+        let alone = inbox.prepend(&[0xa5; 4], Header::MAX + 500..Header::MAX + 510);
+        assert!(outbox.send_alone(&one.0, &peer.local, inbox.bytes(alone)));
+        assert!(outbox.has_from(here), "what is sent alone leaves it where it is");
+        outbox.flush(&mut inbox, &one);
+        assert!(!outbox.has_from(here));
+        assert_eq!(received(&peer).len(), 2);
     }
 
     #[test]

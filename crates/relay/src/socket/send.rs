@@ -14,7 +14,7 @@ use super::option::Fragmentation;
 use super::system::{Contents, Letter, Letters, send_plain};
 
 /// What datagrams have in common that leave as one train.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Flow {
     destination: Name,
     /// The source address, IPv4 mapped into IPv6, where the socket is bound to all of them; unspecified
@@ -31,6 +31,15 @@ impl Flow {
         self.destination.set(way.destination);
         (self.source, self.fragmentation) = (way.source, way.fragmentation);
         self.marks = way.marks;
+    }
+
+    /// Whether it is that of what travels like this.
+    #[inline(always)]
+    pub(super) fn is_of(&self, way: &Way<'_>) -> bool {
+        self.destination.is(way.destination)
+            && self.marks == way.marks
+            && self.source == way.source
+            && self.fragmentation == way.fragmentation
     }
 
     /// Sends what is one datagram in one place of which nothing is to be said, as nearly all are; false if it

@@ -185,6 +185,13 @@ impl Rooms {
         Some((length, name, told))
     }
 
+    /// Whether what was received into both rooms has come from the same source.
+    #[inline]
+    pub(crate) fn have_one_source(&self, one: usize, other: usize) -> bool {
+        let name = |room: usize| self.messages.envelopes.get(room).map(|envelope| &envelope.name);
+        name(one) == name(other)
+    }
+
     /// All rooms, one after the other, and the margin.
     #[inline]
     pub(crate) fn memory(&self) -> &[u8] {
@@ -317,6 +324,16 @@ pub(crate) fn set(socket: &impl AsFd, level: c_int, name: c_int, value: c_int) -
         libc::setsockopt(fd, level, name, (&raw const value).cast(), length)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Nanoseconds of the monotonic clock.
+#[inline]
+pub(crate) fn monotonic() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes to `now`, which lives until the call returns. Every Linux has this clock, and it
+    // begins at zero.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 #[inline]

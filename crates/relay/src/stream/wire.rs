@@ -1,7 +1,6 @@
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 
-use mio::net::TcpStream;
 use rustls::ServerConnection;
 
 use crate::socket::readable;

@@ -1,15 +1,14 @@
 //! Connections come: from clients, and from peers (RFC 6062 §5.3).
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 
-use mio::net::TcpStream;
 use pinhole_sansio::{FiveTuple, Instant, Transport};
 use pinhole_turn::server::RelayId;
 
 use super::streams::Role;
 use super::{Source, Worker};
-use crate::socket::is_exhausted;
+use crate::socket::{accept, is_exhausted};
 use crate::stream::Wire;
 
 /// Connections that are accepted before it is another source's turn.
@@ -32,7 +31,7 @@ impl Worker {
         for _ in 0..ACCEPTS {
             let Some(acceptor) = self.streams.acceptors.get(number) else { return true };
             let (local, tls_only) = (acceptor.local, acceptor.tls_only);
-            match self.accepted(acceptor.listener.accept(), now) {
+            match self.accepted(accept(&acceptor.listener), now) {
                 Accepted::Connection(io, remote) => self.welcome(io, local, remote, tls_only, now),
                 Accepted::Gone => {}
                 Accepted::Nothing => return true,
@@ -50,7 +49,7 @@ impl Worker {
         for _ in 0..ACCEPTS {
             let Some(acceptor) = self.streams.peer_acceptors.get(key) else { return true };
             let relay = acceptor.relay;
-            match self.accepted(acceptor.listener.accept(), now) {
+            match self.accepted(accept(&acceptor.listener), now) {
                 Accepted::Connection(io, peer) => self.welcome_peer(relay, io, peer, now),
                 Accepted::Gone => {}
                 Accepted::Nothing => return true,
@@ -81,7 +80,7 @@ impl Worker {
     fn welcome_peer(&mut self, relay: RelayId, io: TcpStream, peer: SocketAddr, now: Instant) {
         if let Some(connection) = self.server.peer_connected(relay, peer, now) {
             let (wire, role) = (Wire::new(io), Role::Waiting(connection));
-            if self.streams.insert_peer(wire, role, peer, self.poll.registry()).is_err() {
+            if self.streams.insert_peer(wire, role, peer, &self.poll).is_err() {
                 self.server.connection_closed(connection);
             }
         } else {
@@ -110,8 +109,8 @@ impl Worker {
             five_tuple.local = io.local_addr().unwrap_or(local);
         }
         let role = Role::New { five_tuple, tls_only };
-        let (wire, registry) = (Wire::new(io), self.poll.registry());
-        if self.streams.insert_stranger(wire, role, remote.ip(), registry, now).is_err() {
+        let wire = Wire::new(io);
+        if self.streams.insert_stranger(wire, role, remote.ip(), &self.poll, now).is_err() {
             self.counters.refused_connection();
         }
     }

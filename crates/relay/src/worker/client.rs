@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Transport};
-use pinhole_turn::server::{Received, ToClient, home};
+use pinhole_turn::server::{Received, home};
 use pinhole_turn::stream_buffer;
 use rustls::ServerConnection;
 
@@ -146,8 +146,8 @@ impl Worker {
 
     /// The connection's next message is another worker's: it goes there with all that was read of it.
     fn hand_over(&mut self, key: usize, home: u8, message: &[u8], now: Instant) {
-        let Some(mut stream) = self.streams.remove(key) else { return };
-        let is_free = self.poll.registry().deregister(&mut stream.wire.io).is_ok();
+        let Some(stream) = self.streams.remove(key) else { return };
+        let is_free = self.poll.deregister(&stream.wire.io).is_ok();
         let Role::Client(client) = stream.role else { return };
         let mut input = stream_buffer(LONGEST);
         input.push(message);
@@ -164,9 +164,9 @@ impl Worker {
     pub(super) fn take_over(&mut self, guest: Guest, now: Instant) {
         let Guest { wire, five_tuple, input } = guest;
         let client = Client { five_tuple, input, is_known: false };
-        let (source, registry) = (five_tuple.remote.ip(), self.poll.registry());
+        let source = five_tuple.remote.ip();
         let role = Role::Client(client);
-        if let Ok(key) = self.streams.insert_stranger(wire, role, source, registry, now) {
+        if let Ok(key) = self.streams.insert_stranger(wire, role, source, &self.poll, now) {
             // It is here that the message belongs: it is not handed over again.
             self.handle_messages(key, now);
             if !self.serve_stream(key, now) {
@@ -176,8 +176,14 @@ impl Worker {
     }
 
     /// Sends a peer's payload, which lies in the inbox, to a client over its connection.
-    pub(super) fn queue_to_client(&mut self, route: &ToClient, payload: Range<usize>) {
-        let Some(key) = self.streams.of_client(route.five_tuple) else { return };
+    pub(super) fn queue_to_client(
+        &mut self,
+        five_tuple: FiveTuple,
+        header: &[u8],
+        payload: Range<usize>,
+        padding: u8,
+    ) {
+        let Some(key) = self.streams.of_client(five_tuple) else { return };
         let Some(stream) = self.streams.all.get_mut(key) else { return };
         let payload = self.inbox.bytes(payload);
         if stream.wire.waiting() + payload.len() > BACKLOG {
@@ -185,8 +191,8 @@ impl Worker {
         }
         self.streams.dirty.push(key);
         const ZEROS: [u8; 3] = [0; 3];
-        let zeros = ZEROS.get(..usize::from(route.padding)).unwrap_or(&ZEROS);
-        stream.wire.queue([&route.header, payload, zeros]);
+        let zeros = ZEROS.get(..usize::from(padding)).unwrap_or(&ZEROS);
+        stream.wire.queue([header, payload, zeros]);
     }
 
     /// Sends a message of the machine's to a client over its connection.

@@ -15,6 +15,7 @@ use crate::socket::{Marks, Sockets, Udp, Way, is_exhausted, listen_tcp};
 impl Worker {
     /// Does what the machine asks for after an input.
     pub(super) fn obey(&mut self, now: Instant) {
+        self.is_deadline_moved = true;
         // What waits is for sockets that may be closed now.
         self.flush();
         loop {
@@ -63,12 +64,11 @@ impl Worker {
         protocol: Protocol,
         now: Instant,
     ) -> Result<(), OpenError> {
-        let registry = self.poll.registry();
         let opened = match protocol {
             Protocol::Udp => Udp::relay(address, self.relay_buffers)
-                .and_then(|udp| self.udp.open(relay, udp, registry)),
+                .and_then(|udp| self.udp.open(relay, udp, &self.poll)),
             Protocol::Tcp => listen_tcp(address)
-                .and_then(|listener| self.streams.listen_for_peers(relay, listener, registry)),
+                .and_then(|listener| self.streams.listen_for_peers(relay, listener, &self.poll)),
         };
         opened.map_err(|error| self.not_opened(address, &error, now))
     }

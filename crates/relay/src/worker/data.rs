@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use pinhole_sansio::{Datagram, Instant};
-use pinhole_turn::server::{Received, RelayId, ToClient, ToPeer};
+use pinhole_sansio::{Datagram, FiveTuple, Instant};
+use pinhole_stun::{PacketKind, classify};
+use pinhole_turn::server::{AllocationId, Received, RelayId, ToClient, ToPeer};
 
 use super::Worker;
-use crate::socket::{LARGE, Marks, Origin, Packet, Way, next_icmp};
+use crate::metrics::Counters;
+use crate::socket::{LARGE, Marks, Origin, Outbox, Packet, Sockets, Way, next_icmp};
 
 /// How many calls a socket gets before it is another one's turn.
 const CALLS: usize = 4;
@@ -17,8 +19,30 @@ const SMALL: usize = 2;
 /// How many ICMP messages of a socket are read in one turn.
 const ERRORS: usize = 16;
 
+/// How a datagram is sent on.
+#[derive(Clone, Copy)]
+struct Sending {
+    marks: Marks,
+    /// Whether nothing stands in front of it that is needed.
+    has_headroom: bool,
+    /// Whether there may be more soon that could leave with it.
+    is_followed: bool,
+}
+
+impl Sending {
+    /// Whether a datagram that travels like this needs nothing that takes longer than to send it at once.
+    #[inline(always)]
+    fn may_leave_alone(self, marks: Marks, outbox: &Outbox, origin: Origin) -> bool {
+        !self.is_followed
+            && self.has_headroom
+            && marks == Marks::default()
+            && !outbox.has_from(origin)
+    }
+}
+
 impl Worker {
     /// Reads what clients have sent; whether that was all.
+    #[inline(never)]
     pub(super) fn read_listener(&mut self, number: usize, now: Instant) -> bool {
         for _ in 0..CALLS {
             let Some(room) = self.udp.listeners.get(number).map(|this| this.room) else {
@@ -43,7 +67,8 @@ impl Worker {
     }
 
     /// Reads what peers have sent to a relayed address; whether that was all.
-    pub(super) fn read_relay(&mut self, key: usize, now: Instant) -> bool {
+    #[inline(never)]
+    pub(super) fn read_relay(&mut self, key: usize, is_followed: bool, now: Instant) -> bool {
         let mut room = SMALL;
         for _ in 0..CALLS {
             self.make_way(room);
@@ -51,7 +76,7 @@ impl Worker {
             let id = relay.id;
             let count = self.inbox.receive(&relay.udp, room);
             for number in 0..count {
-                self.relay_to_client(id, number, now);
+                self.relay_to_clients(id, number, is_followed || number + 1 < count, now);
             }
             if !self.streams.dirty.is_empty() {
                 self.flush_dirty(now);
@@ -75,138 +100,146 @@ impl Worker {
         }
     }
 
-    /// Relays a train that a client has sent to this address of a listener.
-    #[inline]
+    /// Relays a train that a client has sent to this address of a listener. The client is looked up once for all of it.
+    #[inline(always)]
     fn relay_to_peers(&mut self, number: usize, now: Instant) {
-        let train = self.inbox.train(number, &mut self.path.remote);
-        let Some(mut train) = train else { return };
-        if let Some(ip) = train.destination {
-            self.path.local.set_ip(ip);
-        }
-        let abroad = self.abroad.home(&self.path);
+        let Some(mut train) = self.inbox.train(number, &mut self.path) else { return };
         let marks = Marks { tos: train.tos, ttl: train.ttl };
+        let is_followed = self.inbox.is_followed(number);
+        let here =
+            if self.abroad.is_empty() { self.server.allocation_of(&self.path) } else { None };
         loop {
             let (datagram, is_more) = train.split_first();
-            self.relay_one_to_peer(datagram, abroad, marks, now);
+            let sending =
+                Sending { marks, has_headroom: true, is_followed: is_more || is_followed };
+            match here {
+                Some(id) if is_channel_data(self.inbox.bytes(datagram.clone())) => {
+                    self.relay_to_peer(id, datagram, sending, now);
+                }
+                _ => self.handle_datagram(datagram, sending, now),
+            }
             if !is_more {
                 return;
             }
         }
     }
 
-    /// Relays a client's datagram, whose path is known.
-    #[inline(never)]
-    fn relay_one_to_peer(
+    /// Relays ChannelData of a client whose allocation is known.
+    #[inline(always)]
+    fn relay_to_peer(
         &mut self,
-        range: Range<usize>,
-        abroad: Option<u8>,
-        marks: Marks,
+        id: AllocationId,
+        message: Range<usize>,
+        sending: Sending,
         now: Instant,
     ) {
+        let start = message.start;
+        let bytes = self.inbox.bytes(message);
+        let route = match self.server.handle_channel_data(id, &self.path, bytes, now) {
+            Ok(route) => route,
+            Err(reason) => return self.counters.dropped(reason),
+        };
+        self.send_to_peer(&route, start, sending);
+    }
+
+    /// Handles anything that a client may send.
+    #[inline(never)]
+    fn handle_datagram(&mut self, range: Range<usize>, sending: Sending, now: Instant) {
         let start = range.start;
         let payload = self.inbox.bytes(range);
         let length = payload.len();
         let datagram = Datagram { five_tuple: self.path, payload };
+        let abroad = self.abroad.home(&self.path);
         if let Some(home) = abroad.or_else(|| self.other_home(payload)) {
             return self.forward(home, datagram);
         }
-        // By reference: routes are long, and to move one takes a dozen instructions.
-        match &self.server.handle_client_datagram(datagram, now) {
-            Received::ToPeer(route) => self.push_to_peer(route, start, marks),
+        match self.server.handle_client_datagram(datagram, now) {
+            Received::ToPeer(route) => self.send_to_peer(&route, start, sending),
             Received::Handled => {
                 self.counters.control(length);
                 self.obey(now);
             }
-            Received::Dropped(reason) => self.counters.dropped(*reason),
+            Received::Dropped(reason) => self.counters.dropped(reason),
         }
     }
 
     /// Sends a payload out of the client's datagram that begins here in the inbox.
-    #[inline]
-    fn push_to_peer(&mut self, route: &ToPeer, start: usize, marks: Marks) {
-        let Some(marks) = self.translated(marks, &route.peer) else { return };
+    #[inline(always)]
+    fn send_to_peer(&mut self, route: &ToPeer, start: usize, sending: Sending) {
+        let Self { path, counters, udp, inbox, outbox, .. } = self;
+        let Some(marks) = translated(sending.marks, path, &route.peer, counters) else { return };
         let payload = start + route.payload.start..start + route.payload.end;
-        self.counters.to_peer(payload.len());
-        let (origin, way) = (Origin::Relay(route.relay), Way::to_peer(route, marks));
-        let (header, padding, has_headroom) = (&[], 0, true);
-        let packet = Packet { origin, way, header, payload, padding, has_headroom };
-        self.outbox.push(packet, &mut self.inbox, &self.udp);
+        counters.to_peer(payload.len());
+        let origin = Origin::Relay(route.relay);
+        if sending.may_leave_alone(marks, outbox, origin)
+            && !route.dont_fragment
+            && let Some(udp) = udp.of_relay(route.relay)
+            && outbox.send_alone(udp, &route.peer, inbox.bytes(payload.clone()))
+        {
+            return;
+        }
+        let has_headroom = sending.has_headroom;
+        let way = Way::to_peer(route, marks);
+        let packet = Packet { origin, way, header: &[], payload, padding: 0, has_headroom };
+        outbox.push(packet, inbox, udp);
     }
 
     /// Relays a train that a peer has sent to this relayed address.
-    #[inline]
-    fn relay_to_client(&mut self, id: RelayId, number: usize, now: Instant) {
-        let train = self.inbox.train(number, &mut self.path.remote);
-        let Some(mut train) = train else { return };
+    #[inline(always)]
+    fn relay_to_clients(&mut self, id: RelayId, number: usize, is_followed: bool, now: Instant) {
+        let Some(mut train) = self.inbox.train(number, &mut self.path) else { return };
         let marks = Marks { tos: train.tos, ttl: train.ttl };
-        let mut is_first = true;
+        let mut has_headroom = true;
         loop {
             let (payload, is_more) = train.split_first();
-            self.relay_one_to_client(id, payload, marks, is_first, now);
+            let sending = Sending { marks, has_headroom, is_followed: is_more || is_followed };
+            self.relay_to_client(id, payload, sending, now);
             if !is_more {
                 return;
             }
-            is_first = false;
+            has_headroom = false;
         }
     }
 
     /// Relays a datagram of a peer, whose address is known.
-    #[inline(never)]
-    fn relay_one_to_client(
+    #[inline(always)]
+    fn relay_to_client(
         &mut self,
         id: RelayId,
         payload: Range<usize>,
-        marks: Marks,
-        has_headroom: bool,
+        sending: Sending,
         now: Instant,
     ) {
-        let length = payload.len();
-        match &self.server.handle_peer_datagram(id, self.path.remote, length, now) {
-            Ok(route) => {
-                self.counters.to_client(length);
-                self.push_to_client(route, payload, marks, has_headroom);
+        let Self { server, path, counters, udp, inbox, outbox, .. } = self;
+        let route = match server.handle_peer_datagram(id, path.remote, payload.len(), now) {
+            Ok(route) => route,
+            Err(reason) => return counters.dropped(reason),
+        };
+        counters.to_client(payload.len());
+        let ToClient { five_tuple: client, header, padding } = &route;
+        if client.transport.is_reliable() {
+            let (client, header, padding) = (**client, *header, *padding);
+            return self.queue_to_client(client, &header, payload, padding);
+        }
+        let Some(marks) = translated(sending.marks, path, &client.remote, counters) else { return };
+        let Some((origin, source)) = udp.origin(&client.local) else { return };
+        let way = Way::to_client(&client.remote, source, marks);
+        let has_headroom = sending.has_headroom;
+        let Some(header) = header.as_channel() else {
+            let packet = Packet { origin, way, header, payload, padding: *padding, has_headroom };
+            return outbox.push_indication(packet, inbox, udp);
+        };
+        if sending.may_leave_alone(marks, outbox, origin)
+            && source.is_unspecified()
+            && let Some(udp) = udp.udp(origin)
+        {
+            let whole = inbox.prepend(header, payload.clone());
+            if outbox.send_alone(udp, &client.remote, inbox.bytes(whole)) {
+                return;
             }
-            Err(reason) => self.counters.dropped(*reason),
         }
-    }
-
-    #[inline]
-    fn push_to_client(
-        &mut self,
-        route: &ToClient,
-        payload: Range<usize>,
-        marks: Marks,
-        has_headroom: bool,
-    ) {
-        if route.five_tuple.transport.is_reliable() {
-            return self.queue_to_client(route, payload);
-        }
-        let Some(marks) = self.translated(marks, &route.five_tuple.remote) else { return };
-        let Some((origin, source)) = self.udp.origin(&route.five_tuple.local) else { return };
-        let way = Way::to_client(&route.five_tuple.remote, source, marks);
-        let (header, padding) = (&*route.header, route.padding);
-        let packet = Packet { origin, way, header, payload, padding, has_headroom };
-        self.outbox.push(packet, &mut self.inbox, &self.udp);
-    }
-
-    /// What of its IP header the datagram that is being handled takes along on its way there.
-    #[inline(always)]
-    fn translated(&self, marks: Marks, destination: &SocketAddr) -> Option<Marks> {
-        if marks.ttl == 0 { Some(marks) } else { self.next_hop(marks, destination) }
-    }
-
-    /// Between IPv4 and IPv6 the TTL is decremented, as by a router, and at zero the datagram is dropped (RFC 8656
-    /// §13, RFC 7915 §4). Within one version, RFC 8656 §14 leaves it to the system.
-    #[cold]
-    fn next_hop(&self, marks: Marks, destination: &SocketAddr) -> Option<Marks> {
-        if self.path.remote.is_ipv4() == destination.is_ipv4() {
-            return Some(Marks { ttl: 0, ..marks });
-        }
-        if marks.ttl == 1 {
-            self.counters.expired();
-            return None;
-        }
-        Some(Marks { ttl: marks.ttl - 1, ..marks })
+        let packet = Packet { origin, way, header, payload, padding: 0, has_headroom };
+        outbox.push(packet, inbox, udp);
     }
 
     /// Sends what waits: before its sockets may be closed, and before the worker sleeps.
@@ -228,4 +261,38 @@ impl Worker {
         }
         self.obey(now);
     }
+}
+
+fn is_channel_data(message: &[u8]) -> bool {
+    message.first().is_some_and(|first| classify(*first) == PacketKind::Channel)
+}
+
+/// What of its IP header a datagram that has come on a path takes along on its way there.
+#[inline(always)]
+fn translated(
+    marks: Marks,
+    path: &FiveTuple,
+    destination: &SocketAddr,
+    counters: &Counters,
+) -> Option<Marks> {
+    if marks.ttl == 0 { Some(marks) } else { next_hop(marks, path, destination, counters) }
+}
+
+/// Between IPv4 and IPv6 the TTL is decremented, as by a router, and at zero the datagram is dropped (RFC 8656
+/// §13, RFC 7915 §4). Within one version, RFC 8656 §14 leaves it to the system.
+#[cold]
+fn next_hop(
+    marks: Marks,
+    path: &FiveTuple,
+    destination: &SocketAddr,
+    counters: &Counters,
+) -> Option<Marks> {
+    if path.remote.is_ipv4() == destination.is_ipv4() {
+        return Some(Marks { ttl: 0, ..marks });
+    }
+    if marks.ttl == 1 {
+        counters.expired();
+        return None;
+    }
+    Some(Marks { ttl: marks.ttl - 1, ..marks })
 }

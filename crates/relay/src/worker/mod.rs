@@ -7,24 +7,22 @@ mod control;
 mod data;
 mod handshakes;
 mod neighbour;
+mod poll;
 mod relays;
 mod splice;
 mod streams;
 mod token;
 
 pub(crate) use neighbour::{Message, Neighbour, QUEUE};
-pub(crate) use token::Source;
+pub(crate) use poll::{Poll, Waker};
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use mio::event::Event;
-use mio::net::TcpListener;
-use mio::{Events, Poll};
 use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::attribute::Family;
 use pinhole_turn::server::{self, Quota, Server};
@@ -38,8 +36,10 @@ use crate::report::Reporter;
 use crate::socket::{Buffers, Inbox, Outbox, Udp};
 use client::SCRATCH;
 use neighbour::Abroad;
+use poll::{Event, is_error};
 use relays::UdpSockets;
 use streams::Streams;
+use token::Source;
 
 /// What a worker is made of.
 pub(crate) struct Parts {
@@ -80,6 +80,11 @@ pub(crate) struct Worker {
     /// The path of the datagram that is being handled. It is written and read in place: addresses that move
     /// are moved in pieces, some thirty instructions each.
     path: FiveTuple,
+    /// Whether something was done since the last deadline was asked for that may have moved it: anything but to
+    /// relay a datagram.
+    is_deadline_moved: bool,
+    /// When the wait ends, if that is set.
+    alarm: Option<Instant>,
     /// Whose datagram is being handled, if another worker has received it.
     guest: Option<(FiveTuple, u8)>,
     /// Sources that had more to give than their turn allowed.
@@ -117,6 +122,8 @@ impl Worker {
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             abroad: Abroad::default(),
             path: FiveTuple::udp(NOWHERE, NOWHERE),
+            is_deadline_moved: true,
+            alarm: None,
             guest: None,
             unfinished: Vec::new(),
             spare: Vec::new(),
@@ -136,26 +143,23 @@ impl Worker {
         if self.server.free_ports(other) > 0 {
             udp.set_ttl_told()?;
         }
-        self.udp.listen(udp, self.poll.registry())
+        self.udp.listen(udp, &self.poll)
     }
 
     /// Serves clients at one more TCP socket.
     pub(crate) fn listen_tcp(&mut self, listener: TcpListener, tls_only: bool) -> io::Result<()> {
-        self.streams.listen(listener, tls_only, self.poll.registry())
+        self.streams.listen(listener, tls_only, &self.poll)
     }
 
     /// Serves until it is told to stop.
     pub(crate) fn run(mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(EVENTS);
-        let mut now = self.clock.now();
-        let mut deadline = self.deadline();
+        let mut events = Vec::with_capacity(EVENTS);
         loop {
-            let timeout = if self.unfinished.is_empty() { deadline - now } else { Duration::ZERO };
-            match self.poll.poll(&mut events, Some(timeout)) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
+            if std::mem::take(&mut self.is_deadline_moved) {
+                self.set_alarm()?;
             }
-            now = self.clock.now();
+            self.poll.wait(&mut events, self.unfinished.is_empty())?;
+            let now = self.clock.now();
             self.turn(&events, now);
             self.read_mail(now);
             if self.is_over {
@@ -163,31 +167,42 @@ impl Worker {
                 return Ok(());
             }
             self.resume_handshakes(now);
-            deadline = self.deadline();
-            if deadline <= now {
-                self.handle_timeout(now);
-                deadline = self.deadline();
-            }
             self.flush_dirty(now);
         }
     }
 
     /// Serves each source once that something has happened to, or that was not finished with.
-    fn turn(&mut self, events: &Events, now: Instant) {
-        let mut rest = std::mem::replace(&mut self.unfinished, std::mem::take(&mut self.spare));
-        if rest.len() > 1 {
-            rest.sort_unstable();
-            rest.dedup();
+    #[inline]
+    fn turn(&mut self, events: &[Event], now: Instant) {
+        if !self.unfinished.is_empty() {
+            return self.busy_turn(events, now);
         }
+        let mut rest = events;
+        while let [event, others @ ..] = rest {
+            rest = others;
+            self.handle_event(event, now);
+            self.serve(Source::of(event), others, now);
+        }
+        if !self.outbox.is_empty() {
+            self.flush();
+        }
+    }
+
+    /// The same where there are sources that were not finished with.
+    #[cold]
+    fn busy_turn(&mut self, events: &[Event], now: Instant) {
+        let mut rest = std::mem::replace(&mut self.unfinished, std::mem::take(&mut self.spare));
+        rest.sort_unstable();
+        rest.dedup();
         for event in events {
             self.handle_event(event, now);
-            let source = Source::of(event.token());
-            if rest.is_empty() || rest.binary_search(&source).is_err() {
-                self.serve(source, now);
+            let source = Source::of(event);
+            if rest.binary_search(&source).is_err() {
+                self.serve(source, events, now);
             }
         }
         for source in rest.drain(..) {
-            self.serve(source, now);
+            self.serve(source, events, now);
         }
         self.spare = rest;
         self.flush();
@@ -195,8 +210,8 @@ impl Worker {
 
     #[inline]
     fn handle_event(&mut self, event: &Event, now: Instant) {
-        if event.is_error() {
-            self.handle_error(Source::of(event.token()), now);
+        if is_error(event) {
+            self.handle_error(Source::of(event), now);
         }
     }
 
@@ -207,21 +222,45 @@ impl Worker {
             Source::Listener(_)
             | Source::Acceptor(_)
             | Source::PeerAcceptor(_)
+            | Source::Timer
             | Source::Control => {}
         }
     }
 
-    fn serve(&mut self, source: Source, now: Instant) {
+    /// Serves a source. Some of the others may be served next in this turn.
+    #[inline(always)]
+    fn serve(&mut self, source: Source, others: &[Event], now: Instant) {
         let is_finished = match source {
             Source::Listener(number) => self.read_listener(number, now),
-            Source::Relay(key) => self.read_relay(key, now),
-            Source::Acceptor(number) => self.accept(number, now),
-            Source::PeerAcceptor(key) => self.accept_peers(key, now),
-            Source::Stream(key) => self.serve_stream(key, now),
-            Source::Control => true,
+            Source::Relay(key) => {
+                let is_followed = others.iter().any(|other| Source::of(other).is_relay());
+                self.read_relay(key, is_followed, now)
+            }
+            Source::Acceptor(_)
+            | Source::PeerAcceptor(_)
+            | Source::Stream(_)
+            | Source::Timer
+            | Source::Control => self.serve_other(source, now),
         };
         if !is_finished {
             self.unfinished.push(source);
+        }
+    }
+
+    /// Serves what is not on the data path, so that whatever it does may move a deadline.
+    #[inline(never)]
+    fn serve_other(&mut self, source: Source, now: Instant) -> bool {
+        self.is_deadline_moved = true;
+        match source {
+            Source::Acceptor(number) => self.accept(number, now),
+            Source::PeerAcceptor(key) => self.accept_peers(key, now),
+            Source::Stream(key) => self.serve_stream(key, now),
+            Source::Timer => {
+                self.alarm = None;
+                self.handle_timeout(now);
+                true
+            }
+            Source::Control | Source::Listener(_) | Source::Relay(_) => true,
         }
     }
 
@@ -238,6 +277,7 @@ impl Worker {
 
     #[cold]
     fn handle_mail(&mut self, now: Instant) {
+        self.is_deadline_moved = true;
         self.mail.store(false, Ordering::Release);
         while let Ok(message) = self.messages.try_recv() {
             match message {
@@ -267,6 +307,17 @@ impl Worker {
         self.obey(now);
         self.flush_dirty(now);
         info!(worker = self.number, allocations, "ended");
+    }
+
+    /// Sees that the wait ends when something is due. Where that is later than it was, an alarm comes to nothing.
+    #[inline(never)]
+    fn set_alarm(&mut self) -> io::Result<()> {
+        let deadline = self.deadline();
+        if self.alarm.is_none_or(|alarm| deadline < alarm) {
+            self.poll.wake_at(deadline)?;
+            self.alarm = Some(deadline);
+        }
+        Ok(())
     }
 
     /// When something is due next.

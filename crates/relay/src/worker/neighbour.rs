@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 
 use foldhash::quality::RandomState;
-use mio::Waker;
 use pinhole_sansio::FiveTuple;
 use pinhole_stun::StreamBuffer;
 use pinhole_turn::server::Alternate;
 use rustls::ServerConfig;
 
+use super::poll::Waker;
 use crate::stream::Wire;
 
 /// What another thread tells a worker.
@@ -101,11 +101,16 @@ pub(super) struct Abroad {
 const LIMIT: usize = 1 << 16;
 
 impl Abroad {
+    /// Whether no datagram that comes here is for another worker, as nearly always.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.homes.is_empty()
+    }
+
     /// The worker that has this client's allocation, if it is another one.
     #[inline]
     pub(super) fn home(&self, five_tuple: &FiveTuple) -> Option<u8> {
-        // Nearly always, nobody is abroad.
-        if self.homes.is_empty() { None } else { self.homes.get(five_tuple).copied() }
+        self.homes.get(five_tuple).copied()
     }
 
     pub(super) fn adopted(&mut self, five_tuple: FiveTuple, by: u8) {

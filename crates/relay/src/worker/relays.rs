@@ -1,10 +1,10 @@
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use mio::{Interest, Registry};
 use pinhole_stun::attribute::Family;
 use pinhole_turn::server::{RelayId, ToPeer};
 
+use super::poll::{Interest, Poll};
 use super::token::Source;
 use crate::socket::{LARGE, Marks, Origin, Outbox, Sockets, Udp, Way};
 
@@ -35,22 +35,20 @@ pub(super) struct Relay {
 }
 
 impl UdpSockets {
-    pub(super) fn listen(&mut self, mut udp: Udp, registry: &Registry) -> io::Result<()> {
-        let token = Source::Listener(self.listeners.len()).token();
-        registry.register(&mut udp.io, token, Interest::READABLE)?;
+    pub(super) fn listen(&mut self, udp: Udp, poll: &Poll) -> io::Result<()> {
+        poll.register(&udp.io, Source::Listener(self.listeners.len()), Interest::Read)?;
         self.listeners.push(Listener { udp, room: LARGE });
         Ok(())
     }
 
-    pub(super) fn open(&mut self, id: RelayId, udp: Udp, registry: &Registry) -> io::Result<()> {
+    pub(super) fn open(&mut self, id: RelayId, udp: Udp, poll: &Poll) -> io::Result<()> {
         let key = key(id);
         let is_v4 = udp.local.is_ipv4();
         if self.listeners.iter().any(|listener| listener.udp.local.is_ipv4() != is_v4) {
             udp.set_ttl_told()?;
         }
-        let mut relay = Relay { id, udp };
-        let token = Source::Relay(key).token();
-        registry.register(&mut relay.udp.io, token, Interest::READABLE)?;
+        poll.register(&udp.io, Source::Relay(key), Interest::Read)?;
+        let relay = Relay { id, udp };
         let relays = self.of_family(id.family());
         if relays.len() <= id.index() {
             relays.resize_with(id.index() + 1, || None);
@@ -80,6 +78,15 @@ impl UdpSockets {
     pub(super) fn relay(&self, key: usize) -> Option<&Relay> {
         let relays = if key.is_multiple_of(2) { &self.v4 } else { &self.v6 };
         relays.get(key / 2)?.as_ref()
+    }
+
+    /// The socket of a relayed address.
+    #[inline(always)]
+    pub(super) fn of_relay(&self, id: RelayId) -> Option<&Udp> {
+        match self.relay(key(id)) {
+            Some(relay) if relay.id == id => Some(&relay.udp),
+            _ => None,
+        }
     }
 
     const fn of_family(&mut self, family: Family) -> &mut Vec<Option<Relay>> {
@@ -132,10 +139,7 @@ impl Sockets for UdpSockets {
     fn udp(&self, origin: Origin) -> Option<&Udp> {
         match origin {
             Origin::Listener(number) => self.listeners.get(number).map(|this| &this.udp),
-            Origin::Relay(id) => {
-                let relay = self.relay(key(id)).filter(|relay| relay.id == id);
-                relay.map(|relay| &relay.udp)
-            }
+            Origin::Relay(id) => self.of_relay(id),
         }
     }
 }

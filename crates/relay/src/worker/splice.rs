@@ -1,9 +1,8 @@
 //! Connections between clients and peers, joined end to end (RFC 6062 §5.2 to §5.5).
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 
-use mio::net::TcpStream;
 use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_turn::attribute::ConnectionId;
 use pinhole_turn::server::RelayId;
@@ -41,7 +40,7 @@ impl Worker {
         let acceptor = self.streams.peer_acceptor(relay).ok_or(ErrorKind::NotFound)?;
         let wire = Wire::new(connect_from(acceptor.local, peer)?);
         let role = Role::Connecting(connection);
-        self.streams.insert_peer(wire, role, peer, self.poll.registry()).map(drop)
+        self.streams.insert_peer(wire, role, peer, &self.poll).map(drop)
     }
 
     /// The connection to a peer may have been established.

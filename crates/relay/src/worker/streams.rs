@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use foldhash::fast;
 use foldhash::quality::RandomState;
-use mio::net::TcpListener;
-use mio::{Interest, Registry};
 use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::StreamBuffer;
 use pinhole_turn::attribute::ConnectionId;
@@ -16,6 +14,7 @@ use pinhole_turn::server::RelayId;
 use slab::Slab;
 
 use super::handshakes::{Handshakes, Turn};
+use super::poll::{Interest, Poll};
 use super::token::Source;
 use crate::stream::Wire;
 
@@ -107,12 +106,12 @@ pub(super) struct Splice {
 impl Streams {
     pub(super) fn listen(
         &mut self,
-        mut listener: TcpListener,
+        listener: TcpListener,
         tls_only: bool,
-        registry: &Registry,
+        poll: &Poll,
     ) -> io::Result<()> {
-        let token = Source::Acceptor(self.acceptors.len()).token();
-        registry.register(&mut listener, token, Interest::READABLE)?;
+        let source = Source::Acceptor(self.acceptors.len());
+        poll.register(&listener, source, Interest::Read)?;
         let local = listener.local_addr()?;
         self.acceptors.push(Acceptor { listener, local, tls_only });
         Ok(())
@@ -121,13 +120,13 @@ impl Streams {
     pub(super) fn listen_for_peers(
         &mut self,
         relay: RelayId,
-        mut listener: TcpListener,
-        registry: &Registry,
+        listener: TcpListener,
+        poll: &Poll,
     ) -> io::Result<()> {
         let local = listener.local_addr()?;
         let entry = self.peer_acceptors.vacant_entry();
         let key = entry.key();
-        registry.register(&mut listener, Source::PeerAcceptor(key).token(), Interest::READABLE)?;
+        poll.register(&listener, Source::PeerAcceptor(key), Interest::Read)?;
         entry.insert(PeerAcceptor { relay, local, listener });
         self.by_relay.insert(relay, key);
         Ok(())
@@ -154,10 +153,10 @@ impl Streams {
         wire: Wire,
         role: Role,
         source: IpAddr,
-        registry: &Registry,
+        poll: &Poll,
         now: Instant,
     ) -> io::Result<usize> {
-        let key = self.insert(wire, role, source, registry)?;
+        let key = self.insert(wire, role, source, poll)?;
         *self.strangers.entry(prefix(source)).or_default() += 1;
         self.expire_at(key, Some(now + PATIENCE));
         Ok(key)
@@ -169,29 +168,22 @@ impl Streams {
         wire: Wire,
         role: Role,
         peer: SocketAddr,
-        registry: &Registry,
+        poll: &Poll,
     ) -> io::Result<usize> {
         let (Role::Connecting(connection) | Role::Waiting(connection)) = role else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        let key = self.insert(wire, role, peer.ip(), registry)?;
+        let key = self.insert(wire, role, peer.ip(), poll)?;
         self.by_connection.insert(connection, key);
         Ok(key)
     }
 
-    fn insert(
-        &mut self,
-        wire: Wire,
-        role: Role,
-        source: IpAddr,
-        registry: &Registry,
-    ) -> io::Result<usize> {
+    fn insert(&mut self, wire: Wire, role: Role, source: IpAddr, poll: &Poll) -> io::Result<usize> {
         let entry = self.all.vacant_entry();
         let key = entry.key();
         let stream = entry.insert(Stream { wire, role, deadline: None, source, turn: Turn::None });
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let token = Source::Stream(key).token();
-        let registered = registry.register(&mut stream.wire.io, token, interest);
+        let source = Source::Stream(key);
+        let registered = poll.register(&stream.wire.io, source, Interest::ReadAndWrite);
         if let Role::Client(client) = &stream.role {
             self.by_client.insert(client.five_tuple, key);
         }

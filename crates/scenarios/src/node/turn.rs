@@ -134,7 +134,10 @@ impl TurnServer {
         self.warden.peer_sent(datagram, now);
         let (peer, length) = (datagram.five_tuple.remote, datagram.payload.len());
         if let Ok(route) = self.server.handle_peer_datagram(relay, peer, length, now) {
-            self.send_to_client(route, datagram.payload, now);
+            let whole = whole(&route, datagram.payload);
+            let five_tuple = *route.five_tuple;
+            self.warden.relayed_to_client(five_tuple, &whole, now);
+            self.outbox.push_back(Transmit { five_tuple, payload: whole[..].into() });
         }
         self.warden.settled(before, self.picture(), now);
     }
@@ -147,13 +150,6 @@ impl TurnServer {
             let five_tuple = FiveTuple::udp(local, route.peer);
             self.outbox.push_back(Transmit { five_tuple, payload: payload.into() });
         }
-    }
-
-    fn send_to_client(&mut self, route: ToClient, payload: &[u8], now: Instant) {
-        let whole = [&route.header, payload, &[0; 3][..route.padding.into()]].concat();
-        let five_tuple = route.five_tuple;
-        self.warden.relayed_to_client(five_tuple, &whole, now);
-        self.outbox.push_back(Transmit { five_tuple, payload: whole[..].into() });
     }
 
     fn obey(&mut self, now: Instant) {
@@ -229,6 +225,11 @@ impl Node for TurnServer {
     fn is_open(&self, local: SocketAddr) -> bool {
         self.listeners.contains(&local) || self.relays.contains_key(&local)
     }
+}
+
+/// What a client gets of a peer's payload.
+fn whole(route: &ToClient<'_>, payload: &[u8]) -> Vec<u8> {
+    [&route.header, payload, &[0; 3][..route.padding.into()]].concat()
 }
 
 fn begin(config: &Config, seed: [u8; 32]) -> Server<StaticUsers> {

@@ -84,12 +84,6 @@ impl Allocation {
         }
     }
 
-    /// Whether the client has sent from another path than the one it is known by, as it may with a ticket.
-    #[inline]
-    pub(super) fn is_elsewhere(&self, path: &FiveTuple) -> bool {
-        self.mobility.is_some() && self.client != *path
-    }
-
     /// Whether there is a path to the client.
     #[inline]
     pub(super) fn is_reachable(&self) -> bool {
@@ -212,13 +206,13 @@ impl Allocations {
     #[inline]
     pub(super) fn get(&self, key: Key) -> Option<&Allocation> {
         let slot = self.slots.get(usize::try_from(key.slot).ok()?)?;
-        slot.allocation.as_deref().filter(|_| slot.generation == key.generation)
+        if slot.generation == key.generation { slot.allocation.as_deref() } else { None }
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Allocation> {
         let slot = self.slots.get_mut(usize::try_from(key.slot).ok()?)?;
-        slot.allocation.as_deref_mut().filter(|_| slot.generation == key.generation)
+        if slot.generation == key.generation { slot.allocation.as_deref_mut() } else { None }
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<Box<Allocation>> {

@@ -73,7 +73,7 @@ impl Paths {
         Self { v4: HashMap::with_hasher(hasher.clone()), v6: HashMap::with_hasher(hasher) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, path: &FiveTuple) -> Option<Key> {
         match short(path) {
             Some(path) => self.v4.get(&path).copied(),
@@ -86,6 +86,13 @@ impl Paths {
             Some(path) => self.v4.insert(path, key),
             None => self.v6.insert(long(&path), key),
         };
+    }
+
+    /// Forgets that this path leads to this allocation, if it does.
+    pub(super) fn disown(&mut self, path: FiveTuple, key: Key) {
+        if self.get(&path) == Some(key) {
+            self.remove(path);
+        }
     }
 
     pub(super) fn remove(&mut self, path: FiveTuple) {

@@ -9,7 +9,8 @@ use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::{Class, Message, Reader, TransactionId};
 use sha1::Sha1;
 
-use super::allocation::Key;
+use super::allocation::{Allocation, Key};
+use super::key::Paths;
 use super::request::{BAD_REQUEST, MISMATCH, Refusal, Request};
 use super::{Server, Users};
 use crate::attribute::{Lifetime, MobilityTicket};
@@ -159,7 +160,7 @@ impl<U: Users> Server<U> {
         }
         self.by_client.insert(request.reply.client, key);
         if is_suspended {
-            self.take_over(key);
+            allocation.take_over(key, &mut self.by_client);
         }
         self.prolong(key, now + lifetime);
         self.answer_resumed(key, request, lifetime);
@@ -191,7 +192,7 @@ impl<U> Server<U> {
         if mobility.next == Some(closed) {
             mobility.next = None;
         } else if mobility.next.is_some() {
-            self.take_over(key);
+            allocation.take_over(key, &mut self.by_client);
             return true;
         } else {
             mobility.suspended = true;
@@ -199,24 +200,25 @@ impl<U> Server<U> {
         self.by_client.remove(closed);
         true
     }
+}
 
-    /// Data has come on the new path of an allocation: it is the only one now.
-    pub(super) fn take_over(&mut self, key: Key) {
-        let Some(allocation) = self.allocations.get_mut(key) else { return };
-        let Some(mobility) = &mut allocation.mobility else { return };
-        let Some(next) = mobility.next.take() else { return };
-        mobility.suspended = false;
-        let old = core::mem::replace(&mut allocation.client, next);
-        // A client that was away may come back on the path that it had.
-        if old != next {
-            self.disown(old, key);
-        }
+impl Allocation {
+    /// Whether the client has sent from another path than the one it is known by, as it may with a ticket.
+    #[inline(always)]
+    pub(super) fn is_elsewhere(&self, path: &FiveTuple) -> bool {
+        self.mobility.is_some() && self.client != *path
     }
 
-    /// Forgets that this five-tuple leads to this allocation, if it does.
-    pub(super) fn disown(&mut self, client: FiveTuple, key: Key) {
-        if self.by_client.get(&client) == Some(key) {
-            self.by_client.remove(client);
+    /// Data has come on the new path: it is the only one now.
+    #[cold]
+    pub(super) fn take_over(&mut self, key: Key, paths: &mut Paths) {
+        let Some(mobility) = &mut self.mobility else { return };
+        let Some(next) = mobility.next.take() else { return };
+        mobility.suspended = false;
+        let old = core::mem::replace(&mut self.client, next);
+        // A client that was away may come back on the path that it had.
+        if old != next {
+            paths.disown(old, key);
         }
     }
 }

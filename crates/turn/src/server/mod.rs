@@ -82,7 +82,7 @@ pub use bandwidth::{Bandwidth, SharedBucket};
 pub use config::{Alternate, Config, Limits, NonceSeed, RelayHost};
 pub use event::{Command, EndReason, Event, OpenError, Protocol, Traffic};
 pub use quota::{Exceeded, Holder, Holding, LocalQuota, Quota};
-pub use route::{DropReason, Received, RelayId, ToClient, ToPeer};
+pub use route::{AllocationId, DropReason, Received, RelayId, ToClient, ToPeer};
 pub use shard::home;
 #[cfg(feature = "third-party")]
 pub use token::AccessTokens;
@@ -189,14 +189,17 @@ impl<U: Users> Server<U> {
     }
 
     /// What becomes of a datagram, or of a frame of a stream, that a client has sent.
-    #[inline(always)]
     pub fn handle_client_datagram(&mut self, datagram: Datagram<'_>, now: Instant) -> Received {
         let Some(&first) = datagram.payload.first() else {
             return Received::Dropped(DropReason::Malformed);
         };
         match classify(first) {
             PacketKind::Channel => {
-                self.handle_channel_data(&datagram.five_tuple, datagram.payload, now)
+                let Datagram { five_tuple, payload } = &datagram;
+                match self.allocation_of(five_tuple) {
+                    Some(id) => self.handle_channel_data(id, five_tuple, payload, now).into(),
+                    None => Received::Dropped(DropReason::NoAllocation),
+                }
             }
             PacketKind::Stun => self.handle_stun(datagram, now),
             PacketKind::Zrtp
@@ -369,9 +372,9 @@ impl<U> Server<U> {
     /// Removes an allocation from the tables, and from its owner's quota.
     fn forget(&mut self, key: Key, reserves: bool) {
         let Some(allocation) = self.allocations.remove(key) else { return };
-        self.disown(allocation.client, key);
+        self.by_client.disown(allocation.client, key);
         if let Some(next) = allocation.mobility.as_ref().and_then(|mobility| mobility.next()) {
-            self.disown(next, key);
+            self.by_client.disown(next, key);
         }
         self.timers.remove(&(allocation.expires, Timer::Allocation(key)));
         self.quota.discharge(allocation.owner.holder(), if reserves { 2 } else { 1 });

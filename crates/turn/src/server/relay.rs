@@ -7,10 +7,9 @@ use pinhole_sansio::{Datagram, FiveTuple, Instant};
 use pinhole_stun::attribute::Family;
 use pinhole_stun::{AttributeType, Message, Method, TransactionId};
 
-use super::allocation::{Allocation, Allocations, Key};
-use super::key::{AddressKey, Paths};
-use super::peers::Peers;
-use super::{Bandwidth, DropReason, Received, RelayId, Server, ToClient, ToPeer};
+use super::allocation::{Allocation, Key};
+use super::key::AddressKey;
+use super::{AllocationId, Bandwidth, DropReason, Received, RelayId, Server, ToClient, ToPeer};
 use crate::attribute::{Data, DontFragment, Icmp, XorPeerAddress};
 use crate::indication::{Header, canonical, padding, range_of};
 use crate::{CHANNEL_HEADER_LENGTH, ChannelData};
@@ -24,14 +23,14 @@ impl<U> Server<U> {
     ///
     /// # Errors
     /// [`DropReason`]: nothing is to be sent. The peer is told nothing, either.
-    #[inline]
+    #[inline(always)]
     pub fn handle_peer_datagram(
         &mut self,
         relay: RelayId,
         peer: SocketAddr,
         length: usize,
         now: Instant,
-    ) -> Result<ToClient, DropReason> {
+    ) -> Result<ToClient<'_>, DropReason> {
         // IPv4 and IPv4 mapped into IPv6 have one key.
         let key = AddressKey::from(peer);
         let allocation =
@@ -43,21 +42,22 @@ impl<U> Server<U> {
         if !allocation.is_reachable() {
             return Err(DropReason::Suspended);
         }
-        if !allocation.peers.is_permitted(key.ip, now) {
+        let number = allocation.peers.number_of(key, now);
+        if number.is_none() && !allocation.peers.is_permitted(key.ip, now) {
             return Err(DropReason::NoPermission);
         }
         let limit = self.config.limits.bandwidth.as_ref();
         allocation.bucket.take_with(&allocation.owner, length, limit, now)?;
-        let Some(number) = allocation.peers.number_of(key, now) else {
+        let Some(number) = number else {
             let id = TransactionId::random(&mut self.rng);
-            return allocation.indicate(id, canonical(peer), length);
+            return allocation.indicate(id, key.into(), length);
         };
         // "Over TCP and TLS-over-TCP, the ChannelData message MUST be padded" (§12.5).
         let is_stream = allocation.client.transport.is_reliable();
         let padding = if is_stream { padding(length) } else { 0 };
         let header = Header::channel(number, length).ok_or(DropReason::TooLong)?;
         allocation.count_to_client(length);
-        Ok(ToClient { five_tuple: allocation.client, header, padding })
+        Ok(ToClient { five_tuple: &allocation.client, header, padding })
     }
 
     /// An ICMP message has answered a datagram from a relayed address to `peer`. It is passed on if its
@@ -84,36 +84,38 @@ impl<U> Server<U> {
         });
     }
 
-    /// ChannelData from a client.
-    #[inline]
-    pub(super) fn handle_channel_data(
+    /// The allocation of the client on a path.
+    #[inline(always)]
+    #[must_use]
+    pub fn allocation_of(&self, client: &FiveTuple) -> Option<AllocationId> {
+        self.by_client.get(client).map(AllocationId)
+    }
+
+    /// What becomes of ChannelData from the client on a path, whose allocation is known: what
+    /// [`Server::handle_client_datagram`] does with it, for a driver that tells ChannelData by its first byte
+    /// ([`PacketKind::Channel`]) and looks a client up once for all that came in a row.
+    ///
+    /// # Errors
+    /// [`DropReason`]: nothing is to be sent. The client is told nothing, either.
+    ///
+    /// [`PacketKind::Channel`]: pinhole_stun::PacketKind::Channel
+    #[inline(always)]
+    pub fn handle_channel_data(
         &mut self,
+        AllocationId(key): AllocationId,
         client: &FiveTuple,
         message: &[u8],
         now: Instant,
-    ) -> Received {
-        let Some(ChannelData { number, data }) = ChannelData::parse(message) else {
-            return Received::Dropped(DropReason::Malformed);
-        };
-        let Some((key, allocation)) = find(&self.by_client, &mut self.allocations, client) else {
-            return Received::Dropped(DropReason::NoAllocation);
-        };
-        let has_moved = allocation.is_elsewhere(client);
-        let payload = CHANNEL_HEADER_LENGTH..CHANNEL_HEADER_LENGTH + data.len();
-        let wish = Wish { payload, dont_fragment: false };
-        let limit = self.config.limits.bandwidth.as_ref();
-        let received = admit(
-            key,
-            allocation,
-            |peers| peers.peer_of(number, now).ok_or(DropReason::NoChannel),
-            wish,
-            limit,
-            now,
-        );
-        if has_moved {
-            self.take_over(key);
+    ) -> Result<ToPeer, DropReason> {
+        let message = ChannelData::parse(message).ok_or(DropReason::Malformed)?;
+        let allocation = self.allocations.get_mut(key).ok_or(DropReason::NoAllocation)?;
+        if allocation.is_elsewhere(client) {
+            allocation.take_over(key, &mut self.by_client);
         }
-        received
+        let peer = *allocation.peers.peer_of(message.number, now)?;
+        let payload = CHANNEL_HEADER_LENGTH..CHANNEL_HEADER_LENGTH + message.data.len();
+        let limit = self.config.limits.bandwidth.as_ref();
+        allocation.admit(key, Wish { peer, payload, dont_fragment: false }, limit, now)
     }
 
     /// A Send indication (RFC 8656 §11.2). It installs and refreshes nothing.
@@ -127,22 +129,26 @@ impl<U> Server<U> {
             return Received::Dropped(DropReason::Unexpected);
         }
         let client = &datagram.five_tuple;
-        let Some((key, allocation)) = find(&self.by_client, &mut self.allocations, client) else {
+        let key = self.by_client.get(client);
+        let found = key.and_then(|key| Some((key, self.allocations.get_mut(key)?)));
+        let Some((key, allocation)) = found else {
             return Received::Dropped(DropReason::NoAllocation);
         };
-        let has_moved = allocation.is_elsewhere(client);
-        let received = match read_send(message, self.config.dont_fragment) {
-            Ok((peer, data, dont_fragment)) => {
-                let wish = Wish { payload: range_of(datagram.payload, data), dont_fragment };
-                let limit = self.config.limits.bandwidth.as_ref();
-                admit(key, allocation, |_| Ok(&peer), wish, limit, now)
-            }
-            Err(reason) => Received::Dropped(reason),
-        };
-        if has_moved {
-            self.take_over(key);
+        if allocation.is_elsewhere(client) {
+            allocation.take_over(key, &mut self.by_client);
         }
-        received
+        let route = match read_send(message, self.config.dont_fragment) {
+            Ok((peer, _, _)) if !allocation.peers.is_permitted(peer.ip().into(), now) => {
+                Err(DropReason::NoPermission)
+            }
+            Ok((peer, data, dont_fragment)) => {
+                let payload = range_of(datagram.payload, data);
+                let limit = self.config.limits.bandwidth.as_ref();
+                allocation.admit(key, Wish { peer, payload, dont_fragment }, limit, now)
+            }
+            Err(reason) => Err(reason),
+        };
+        route.into()
     }
 }
 
@@ -153,11 +159,35 @@ impl Allocation {
         id: TransactionId,
         peer: SocketAddr,
         length: usize,
-    ) -> Result<ToClient, DropReason> {
+    ) -> Result<ToClient<'_>, DropReason> {
         let header = Header::indication(Method::DATA, id, peer, length);
         let header = header.ok_or(DropReason::TooLong)?;
         self.count_to_client(length);
-        Ok(ToClient { five_tuple: self.client, header, padding: padding(length) })
+        Ok(ToClient { five_tuple: &self.client, header, padding: padding(length) })
+    }
+
+    /// Checks what every datagram to a permitted peer has to pass, and counts it.
+    #[inline(always)]
+    fn admit(
+        &mut self,
+        key: Key,
+        wish: Wish,
+        limit: Option<&Bandwidth>,
+        now: Instant,
+    ) -> Result<ToPeer, DropReason> {
+        if !self.is_live(now) || self.is_tcp {
+            return Err(DropReason::NoAllocation);
+        }
+        let Wish { peer, payload, dont_fragment } = wish;
+        let family = if peer.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+        // Without a relayed address of its family, a peer has no permission, either.
+        if self.port(family).is_none() {
+            return Err(DropReason::NoPermission);
+        }
+        self.bucket.take_with(&self.owner, payload.len(), limit, now)?;
+        self.traffic.datagrams_to_peers += 1;
+        self.traffic.bytes_to_peers += payload.len() as u64;
+        Ok(ToPeer { relay: key.relay(family), peer, payload, dont_fragment })
     }
 
     #[inline]
@@ -165,17 +195,6 @@ impl Allocation {
         self.traffic.datagrams_to_client += 1;
         self.traffic.bytes_to_client += length as u64;
     }
-}
-
-/// The allocation of the client on a path.
-#[inline]
-fn find<'a>(
-    by_client: &Paths,
-    allocations: &'a mut Allocations,
-    client: &FiveTuple,
-) -> Option<(Key, &'a mut Allocation)> {
-    let key = by_client.get(client)?;
-    Some((key, allocations.get_mut(key)?))
 }
 
 /// The peer, the data, and whether DF is to be set, which a client may ask for or not.
@@ -195,44 +214,9 @@ fn read_send<'a>(
     Ok((canonical(peer), data, dont_fragment))
 }
 
-/// What a client wants to be sent to a peer.
+/// What a client wants to be sent to a peer with permission, whose address is in its canonical form.
 struct Wish {
+    peer: SocketAddr,
     payload: Range<usize>,
     dont_fragment: bool,
-}
-
-/// Checks what every datagram to a peer has to pass, and counts it. The peer is in its canonical form.
-#[inline]
-fn admit<'a>(
-    key: Key,
-    allocation: &'a mut Allocation,
-    peer: impl FnOnce(&'a Peers) -> Result<&'a SocketAddr, DropReason>,
-    wish: Wish,
-    limit: Option<&Bandwidth>,
-    now: Instant,
-) -> Received {
-    let is_live = allocation.is_live(now) && !allocation.is_tcp;
-    let Allocation { peers, owner, v4, v6, bucket, traffic, .. } = allocation;
-    let peer = match peer(peers) {
-        Ok(peer) => peer,
-        Err(reason) => return Received::Dropped(reason),
-    };
-    if !is_live {
-        return Received::Dropped(DropReason::NoAllocation);
-    }
-    // Without a relayed address of its family, a peer has no permission, either.
-    let (family, port) = match peer {
-        SocketAddr::V4(_) => (Family::Ipv4, v4),
-        SocketAddr::V6(_) => (Family::Ipv6, v6),
-    };
-    if !peers.is_permitted(peer.ip().into(), now) || port.is_none() {
-        return Received::Dropped(DropReason::NoPermission);
-    }
-    let Wish { payload, dont_fragment } = wish;
-    if let Err(reason) = bucket.take_with(owner, payload.len(), limit, now) {
-        return Received::Dropped(reason);
-    }
-    traffic.datagrams_to_peers += 1;
-    traffic.bytes_to_peers += payload.len() as u64;
-    Received::ToPeer(ToPeer { relay: key.relay(family), peer: *peer, payload, dont_fragment })
 }

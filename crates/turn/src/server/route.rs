@@ -5,6 +5,7 @@ use core::ops::Range;
 use pinhole_sansio::FiveTuple;
 use pinhole_stun::attribute::Family;
 
+use super::allocation::Key;
 use crate::indication::Header;
 
 /// Names a relayed transport address between the server and its driver. An id has one socket at a time,
@@ -38,6 +39,10 @@ impl fmt::Debug for RelayId {
     }
 }
 
+/// Names an allocation, for as long as it lasts; no other one ever has its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllocationId(pub(super) Key);
+
 /// What became of a client's datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -48,6 +53,16 @@ pub enum Received {
     ToPeer(ToPeer),
     /// Nothing follows from it.
     Dropped(DropReason),
+}
+
+impl From<Result<ToPeer, DropReason>> for Received {
+    #[inline]
+    fn from(route: Result<ToPeer, DropReason>) -> Self {
+        match route {
+            Ok(route) => Self::ToPeer(route),
+            Err(reason) => Self::Dropped(reason),
+        }
+    }
 }
 
 /// Part of a client's datagram is to be sent to a peer.
@@ -65,9 +80,9 @@ pub struct ToPeer {
 
 /// A peer's datagram is to be sent to a client, whole: header, datagram, padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ToClient {
+pub struct ToClient<'a> {
     /// The path to the client.
-    pub five_tuple: FiveTuple,
+    pub five_tuple: &'a FiveTuple,
     /// What stands in front.
     pub header: Header,
     /// How many zeros stand behind, at most three.

@@ -79,7 +79,7 @@ fn t3_a_payload_goes_as_it_is_to_one_allocation() {
         for (caller, relayed) in callers.iter_mut().zip(&relays) {
             let relay = world.relay_at(*relayed);
             let got = world.server.handle_peer_datagram(relay, addr(PEER), length, world.now);
-            assert_eq!(got.unwrap().five_tuple, caller.path.reversed());
+            assert_eq!(*got.unwrap().five_tuple, caller.path.reversed());
             let got = world.peer_sends(*relayed, PEER, &payload).unwrap();
             assert_eq!(ChannelData::parse(&got).unwrap().data, payload);
             assert_eq!(caller.channel(&mut world, 0x4000, &payload).unwrap().relay, relay);

@@ -380,7 +380,7 @@ impl Program {
             return assert_eq!(got, Err(DropReason::NoPermission), "T2");
         }
         let route = got.unwrap();
-        assert_eq!(route.five_tuple, self.callers[caller_on(path)].path.reversed(), "T3");
+        assert_eq!(*route.five_tuple, self.callers[caller_on(path)].path.reversed(), "T3");
         let bytes = [&route.header[..], b"data"].concat();
         match one.number_of(peer, now) {
             Some(number) => {
