@@ -13,24 +13,18 @@ use super::cookie::{COOKIE_LENGTH, SecurityFeatures};
 
 /// Makes and checks the nonces of a server that remembers nothing (RFC 8489 §9.2.4).
 ///
-/// A nonce is the cookie with the security features, and in base64: the number of its key (1 bit), the
-/// second in which it was made (23 bits), and 64 bits of a MAC over these and over the client's
-/// transport address. So it is valid for one address only, cannot be forged or altered, and its age
-/// is known without a table.
-///
-/// The keys come from the seed, one for each period of the lifetime's length. A nonce is checked with
-/// the key of the period in which it was made; so there is an overlap, and no moment at which all
-/// nonces go stale.
+/// A nonce is the cookie with the security features, and in base64: the last 24 bits of the second in
+/// which it was made, and 64 bits of a MAC over the cookie, the whole second, and the client's transport
+/// address. So it is valid for one address only, cannot be forged or altered, and its age is known
+/// without a table.
 #[derive(Clone)]
 pub struct NonceKeys {
-    master: Hmac<Sha256>,
+    key: Hmac<Sha256>,
     lifetime: Duration,
 }
 
-/// The second, modulo 2^23: no two nonces of the same key share one, since no lifetime is that long.
-const TIME_MASK: u32 = 0x007f_ffff;
-/// The bit that numbers the key.
-const KEY_BIT: u32 = 0x0080_0000;
+/// The second, modulo 2^24: no two nonces share one while they are valid, since no lifetime is that long.
+const TIME_MASK: u32 = 0x00ff_ffff;
 /// Time and MAC.
 const BODY_LENGTH: usize = 3 + 8;
 /// Cookie and base64 of the body.
@@ -44,9 +38,9 @@ impl NonceKeys {
     /// Keys for nonces that live this long, at least a second and at most a day.
     #[must_use]
     pub fn new(seed: [u8; 32], lifetime: Duration) -> Self {
-        let master = Hmac::new_from_slice(&seed).expect("HMAC takes keys of every length");
+        let key = Hmac::new_from_slice(&seed).expect("HMAC takes keys of every length");
         let lifetime = lifetime.clamp(Duration::from_secs(1), Duration::from_secs(86_400));
-        Self { master, lifetime }
+        Self { key, lifetime }
     }
 
     /// A nonce for the client at this address.
@@ -67,16 +61,15 @@ impl NonceKeys {
         age < self.lifetime.as_secs() && expected.0.ct_eq(nonce.as_bytes()).into()
     }
 
+    /// What the MAC covers fits into one block of the hash, and the pads of the key are hashed already: two
+    /// compressions.
     fn make(&self, client: SocketAddr, features: SecurityFeatures, made: u64) -> NonceText {
-        let period = made / self.lifetime.as_secs();
-        let key_bit = if period % 2 == 1 { KEY_BIT } else { 0 };
-        let [_, stamp @ ..] = ((made as u32) & TIME_MASK | key_bit).to_be_bytes();
+        let [_, stamp @ ..] = ((made as u32) & TIME_MASK).to_be_bytes();
         let cookie = features.cookie();
 
-        let mut mac: Hmac<Sha256> =
-            Hmac::new_from_slice(&self.key(period)).expect("HMAC takes keys of every length");
+        let mut mac = self.key.clone();
         mac.update(&cookie);
-        mac.update(&stamp);
+        mac.update(&made.to_be_bytes());
         match client.ip() {
             IpAddr::V4(address) => mac.update(&address.octets()),
             IpAddr::V6(address) => mac.update(&address.octets()),
@@ -93,12 +86,6 @@ impl NonceKeys {
         head.copy_from_slice(&cookie);
         STANDARD_NO_PAD.encode_slice(body, tail).expect("11 bytes make 15 characters");
         NonceText(text)
-    }
-
-    fn key(&self, period: u64) -> [u8; 32] {
-        let mut mac = self.master.clone();
-        mac.update(&period.to_be_bytes());
-        mac.finalize().into_bytes().into()
     }
 }
 
@@ -127,13 +114,13 @@ fn seconds(now: Instant) -> u64 {
     (now - Instant::ZERO).as_secs()
 }
 
-/// The time in a nonce, without the bit of its key.
+/// The time in a nonce.
 fn stamp_of(nonce: &str) -> Option<u32> {
     let (_, encoded) = nonce.as_bytes().split_at_checked(COOKIE_LENGTH)?;
     let mut body = [0; BODY_LENGTH];
     let length = STANDARD_NO_PAD.decode_slice(encoded, &mut body).ok()?;
     let [a, b, c, ..] = body;
-    (length == BODY_LENGTH).then(|| u32::from_be_bytes([0, a, b, c]) & TIME_MASK)
+    (length == BODY_LENGTH).then(|| u32::from_be_bytes([0, a, b, c]))
 }
 
 #[cfg(test)]
@@ -156,13 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_lives_for_its_lifetime_across_the_change_of_keys() {
-        for start in [0, 1, 599, 600, 601, 8_388_607, 8_388_608, 9_000_000] {
+    fn a_nonce_lives_for_its_lifetime_and_no_longer() {
+        for start in [0, 1, 599, 600, 601, 16_777_215, 16_777_216, 17_000_000] {
             let nonce = keys().issue(client(), FEATURES, at(start));
             for age in [0, 1, 300, 599] {
                 assert!(keys().check(nonce.as_str(), client(), at(start + age)), "{start} {age}");
             }
-            for age in [600, 601, 1_200, 8_388_608] {
+            for age in [600, 601, 1_200, 16_777_216] {
                 assert!(!keys().check(nonce.as_str(), client(), at(start + age)), "{start} {age}");
             }
         }
