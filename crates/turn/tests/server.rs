@@ -54,6 +54,18 @@ fn an_allocation_has_a_relayed_a_mapped_address_and_600_seconds() {
     assert!(matches!(&world.events[..], [Event::Allocated { user, .. }] if **user == *"alice"));
 }
 
+#[test]
+fn a_relayed_address_is_found_by_its_client_and_family() {
+    let (mut world, mut alice) = world();
+    let client = alice.path.reversed();
+    assert_eq!(world.server.relay(&client, Family::Ipv4), None);
+    let relayed = alice.allocate(&mut world);
+    assert_eq!(world.server.relay(&client, Family::Ipv4), Some(world.relay_at(relayed)));
+    assert_eq!(world.server.relay(&client, Family::Ipv6), None);
+    assert_eq!(alice.refresh(&mut world, 0).code, 0);
+    assert_eq!(world.server.relay(&client, Family::Ipv4), None);
+}
+
 /// Line 4 and T13.
 #[test]
 fn a_retransmission_gets_the_same_bytes_and_no_second_allocation() {

@@ -1,10 +1,11 @@
+use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::option::{self, Fragmentation};
 
@@ -14,6 +15,8 @@ pub(crate) struct Udp {
     pub(crate) io: OwnedFd,
     /// What it is bound to.
     pub(crate) local: SocketAddr,
+    /// Whether it is ready for data.
+    is_ready: Cell<bool>,
 }
 
 /// How many bytes the kernel may keep for a socket, each way.
@@ -25,25 +28,45 @@ impl Udp {
     pub(crate) fn listen(address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
         let socket = open(address, Type::DGRAM, Protocol::UDP)?;
         bind_shared(&socket, address)?;
-        Self::prepare(socket, address, buffers)
-    }
-
-    /// A relayed transport address; what ICMP says of its datagrams is queued.
-    pub(crate) fn relay(address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
-        let socket = open(address, Type::DGRAM, Protocol::UDP)?;
-        socket.bind(&address.into())?;
-        let udp = Self::prepare(socket, address, buffers)?;
-        option::queue_errors(&udp.io, address.ip())?;
+        let udp = Self::new(socket, address)?;
+        udp.prepare(buffers)?;
         Ok(udp)
     }
 
-    /// Each call counts here: an allocation is little more than its socket.
-    fn prepare(socket: Socket, address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
-        buffers.set(&socket)?;
-        option::set_told(&socket, address)?;
-        option::set_fragmentation(&socket, address.ip(), Fragmentation::Allowed)?;
+    /// A relayed transport address that is ready for data.
+    pub(crate) fn relay(address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
+        let udp = Self::reserve(address)?;
+        udp.make_ready(buffers)?;
+        Ok(udp)
+    }
+
+    /// A relayed transport address that carries no data before [`Udp::make_ready`].
+    pub(crate) fn reserve(address: SocketAddr) -> io::Result<Self> {
+        let socket = open(address, Type::DGRAM, Protocol::UDP)?;
+        socket.bind(&address.into())?;
+        Self::new(socket, address)
+    }
+
+    /// Sets the options that a relayed address needs for data, unless they are set; what ICMP says of its
+    /// datagrams is queued.
+    pub(crate) fn make_ready(&self, buffers: Buffers) -> io::Result<()> {
+        if self.is_ready.get() {
+            return Ok(());
+        }
+        self.prepare(buffers)?;
+        option::queue_errors(&self.io, self.local.ip())
+    }
+
+    fn new(socket: Socket, address: SocketAddr) -> io::Result<Self> {
         let local = if address.port() == 0 { chosen(&socket)? } else { address };
-        Ok(Self { io: socket.into(), local })
+        Ok(Self { io: socket.into(), local, is_ready: Cell::new(false) })
+    }
+
+    fn prepare(&self, buffers: Buffers) -> io::Result<()> {
+        self.is_ready.set(true);
+        buffers.set(&self.io)?;
+        option::set_told(&self.io, self.local)?;
+        self.set_fragmentation(Fragmentation::Allowed)
     }
 
     /// Has the TTL of what comes told: what goes on in the other IP version leaves with it.
@@ -65,11 +88,12 @@ impl AsFd for Udp {
 
 impl Buffers {
     /// Asks for so much; beyond the system's limit only with the privilege to do so.
-    fn set(self, socket: &Socket) -> io::Result<()> {
-        if setsockopt(socket, sockopt::RcvBufForce, &self.0).is_err() {
+    fn set(self, socket: &impl AsFd) -> io::Result<()> {
+        let socket = SockRef::from(socket);
+        if setsockopt(&*socket, sockopt::RcvBufForce, &self.0).is_err() {
             socket.set_recv_buffer_size(self.0)?;
         }
-        if setsockopt(socket, sockopt::SndBufForce, &self.0).is_err() {
+        if setsockopt(&*socket, sockopt::SndBufForce, &self.0).is_err() {
             socket.set_send_buffer_size(self.0)?;
         }
         Ok(())
@@ -161,6 +185,7 @@ fn errno(error: &io::Error) -> Errno {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nix::sys::socket::getsockopt;
     use std::collections::BTreeSet;
     use std::net::Ipv4Addr;
 
@@ -181,5 +206,23 @@ mod tests {
         for address in ports.take(3) {
             assert!(listen_tcp(address).is_ok(), "others can join");
         }
+    }
+
+    #[test]
+    fn a_relayed_address_has_its_options_once_it_is_made_ready() {
+        let any = (Ipv4Addr::LOCALHOST, 0).into();
+        let udp = Udp::reserve(any).unwrap();
+        let options = || {
+            let buffer = getsockopt(&udp, sockopt::RcvBuf).unwrap();
+            let errors = getsockopt(&udp, sockopt::Ipv4RecvErr).unwrap();
+            (buffer, SockRef::from(&udp).recv_tos_v4().unwrap(), errors)
+        };
+        let (before, ..) = options();
+        assert_eq!(options(), (before, false, false), "a socket, and no more");
+        udp.make_ready(Buffers(4_096)).unwrap();
+        // The kernel doubles what it is asked for.
+        assert_eq!(options(), (8_192, true, true));
+        udp.make_ready(Buffers(1 << 16)).unwrap();
+        assert_eq!(options(), (8_192, true, true), "once is enough");
     }
 }

@@ -3,14 +3,15 @@
 use std::io;
 use std::net::SocketAddr;
 
-use pinhole_sansio::{Instant, Transmit};
+use pinhole_sansio::{FiveTuple, Instant, Transmit};
+use pinhole_stun::attribute::Family;
 use pinhole_turn::server::{Command, Event, OpenError, Protocol, RelayId};
 use tracing::debug;
 
 use super::Worker;
 use super::client::is_welcome;
 use crate::report;
-use crate::socket::{Marks, Sockets, Udp, Way, is_exhausted, listen_tcp};
+use crate::socket::{Marks, Origin, Sockets, Udp, Way, is_exhausted, listen_tcp};
 
 impl Worker {
     /// Does what the machine asks for after an input.
@@ -65,8 +66,9 @@ impl Worker {
         now: Instant,
     ) -> Result<(), OpenError> {
         let opened = match protocol {
-            Protocol::Udp => Udp::relay(address, self.relay_buffers)
-                .and_then(|udp| self.udp.open(relay, udp, &self.poll)),
+            Protocol::Udp => {
+                Udp::reserve(address).and_then(|udp| self.udp.open(relay, udp, &self.poll))
+            }
             Protocol::Tcp => listen_tcp(address)
                 .and_then(|listener| self.streams.listen_for_peers(relay, listener, &self.poll)),
         };
@@ -111,14 +113,28 @@ impl Worker {
             Event::PeerRefused { client, user, decision } => {
                 self.reporter.peer_refused(client.remote, user, decision, now);
             }
+            Event::PeerPermitted { client, peer, .. } => {
+                report::event(event);
+                self.make_ready(client, Family::of(*peer));
+            }
             Event::Ended { client, .. } => {
                 report::event(event);
                 self.release(*client);
                 self.abandon(*client, now);
             }
-            Event::Allocated { .. } | Event::PeerPermitted { .. } | _ => report::event(event),
+            Event::Allocated { .. } | _ => report::event(event),
         }
         self.counters.event(event);
         self.count();
+    }
+
+    /// A relayed address may carry data from now on. Its options have waited for that: they take more time than
+    /// the socket itself, and many an allocation that a client gathers is never used.
+    fn make_ready(&self, client: &FiveTuple, family: Family) {
+        let relay = self.server.relay(client, family).map(Origin::Relay);
+        let Some(udp) = relay.and_then(|relay| self.udp.udp(relay)) else { return };
+        if let Err(error) = udp.make_ready(self.relay_buffers) {
+            debug!(relayed = %udp.local, %error, "the options of a socket could not be set");
+        }
     }
 }

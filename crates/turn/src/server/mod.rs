@@ -301,6 +301,14 @@ impl<U> Server<U> {
         self.allocations.len()
     }
 
+    /// The relayed address of this family of the client on this five-tuple, if he has one.
+    #[must_use]
+    pub fn relay(&self, client: &FiveTuple, family: Family) -> Option<RelayId> {
+        let key = self.by_client.get(client)?;
+        let allocation = self.allocations.get(key).filter(|this| this.opening.is_none())?;
+        allocation.port(family).map(|_| key.relay(family))
+    }
+
     /// How many ports of this family's host are neither in use, nor reserved, nor held by others.
     #[must_use]
     pub fn free_ports(&self, family: Family) -> usize {
