@@ -32,16 +32,15 @@ impl Bench {
     /// A server with this many allocations.
     #[must_use]
     pub fn new(allocations: usize) -> Self {
-        let credentials = Credentials::new("alice", "secret").expect("both are plain");
         let mut config = Config::new("bench");
         config.relay_v4 = Some(ip("203.0.113.1:0").ip().into());
         config.rate = None;
         config.ports = 1_024..=65_535;
         config.limits.allocations_per_user = u32::MAX;
         config.limits.allocations_per_prefix = u32::MAX;
-        let users = StaticUsers::new("bench").with(&credentials);
+        let users = StaticUsers::new("bench").with(&credentials());
         let server = Server::new(config, users, [5; 32], Duration::from_secs(1_700_000_000), NOW);
-        let auth = LongTermClient::new(credentials);
+        let auth = LongTermClient::new(credentials());
         let mut bench = Self { server, auth, clients: vec![], relay: None, ids: 0 };
         for number in 0..allocations {
             bench.allocate(number);
@@ -132,10 +131,12 @@ impl Bench {
     /// An Allocate request that answers a challenge.
     fn prepare_allocate(&mut self, number: usize) -> Step {
         let path = path(number);
+        // Each is another client, and challenged once.
+        self.auth = LongTermClient::new(credentials());
         let (request, attempt) = self.write(Method::ALLOCATE, &[&RequestedTransport::UDP]);
         let answer = self.answer(path, &request);
         let challenge = Message::parse(&answer).expect("a challenge");
-        let _ = self.auth.judge(&challenge, attempt);
+        assert_eq!(self.auth.judge(&challenge, attempt), Verdict::Retry);
         let request = self.write(Method::ALLOCATE, &[&RequestedTransport::UDP]).0;
         Step::Request(path, request)
     }
@@ -172,10 +173,18 @@ pub fn measured(bench: &mut Bench, steps: &[Step]) {
             }
             Step::Request(path, request) => {
                 bench.handle(*path, request);
-                assert!(bench.server.poll_transmit().is_some());
+                let answer = bench.server.poll_transmit().expect("an answer");
+                assert_eq!(answer.payload.first_chunk(), Some(&SUCCESS));
             }
         }
     }
+}
+
+/// How a success response to an Allocate request begins.
+const SUCCESS: [u8; 2] = [1, 3];
+
+fn credentials() -> Credentials {
+    Credentials::new("alice", "secret").expect("both are plain")
 }
 
 fn ip(text: &str) -> SocketAddr {
