@@ -1,5 +1,6 @@
-//! The floor under a TURN server: receives, takes four bytes away or puts them in front, sends. It answers to requests
-//! with success and no questions, one client a port, and does nothing else that a server has to do.
+//! The floor under a TURN server: receives, takes four bytes away or puts them in front, sends. It challenges requests
+//! with a nonce that is always the same, takes every answer for right, one client a port, and does nothing else that a
+//! server has to do.
 
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,15 +9,16 @@ use std::time::Duration;
 
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
-use pinhole_stun::attribute::XorMappedAddress;
-use pinhole_stun::{Class, Message, MessageWriter, Method};
+use pinhole_stun::attribute::{ErrorCode, Nonce, Realm, XorMappedAddress};
+use pinhole_stun::{Class, IntegrityKey, Message, MessageWriter, Method, WriteError};
 use pinhole_turn::attribute::{Channel, Lifetime, XorPeerAddress, XorRelayedAddress};
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 struct Udp {
     socket: UdpSocket,
-    state: UdpSocketState,
+    /// Once there is data to relay.
+    state: Option<UdpSocketState>,
 }
 
 struct Relay {
@@ -33,6 +35,8 @@ struct Floor {
     relays: Vec<Relay>,
     /// The relay of each client's port, counted from one.
     by_port: Vec<usize>,
+    /// Everybody's.
+    key: IntegrityKey,
 }
 
 /// What is received at once; in front of each slot, there is room for a header.
@@ -45,6 +49,8 @@ struct Inbox {
 /// Datagrams, or rows of them, of one call: to prepare for more costs more than a second call, which is rare.
 const FEW: usize = 4;
 const HEADER: usize = 4;
+/// Its realm, and its nonce.
+const NAME: &str = "floor";
 const SLOT: usize = 65_536 + HEADER;
 
 fn main() -> io::Result<()> {
@@ -58,30 +64,38 @@ fn main() -> io::Result<()> {
 
 impl Udp {
     fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None)?;
-        socket.set_nonblocking(true)?;
+        let kind = Type::DGRAM.nonblocking();
+        let socket = Socket::new(Domain::for_address(address), kind, None)?;
+        if address.port() != 0 {
+            socket.set_reuse_port(true)?;
+        }
+        socket.bind(&address.into())?;
+        Ok(Self { socket: UdpSocket::from_std(socket.into()), state: None })
+    }
+
+    fn make_ready(&mut self) -> io::Result<()> {
+        let socket = SockRef::from(&self.socket);
         socket.set_recv_buffer_size(4 << 20)?;
         socket.set_send_buffer_size(4 << 20)?;
-        socket.set_reuse_port(address.port() != 0)?;
-        socket.bind(&address.into())?;
-        let socket = UdpSocket::from_std(socket.into());
-        let state = UdpSocketState::new((&socket).into())?;
-        Ok(Self { socket, state })
+        self.state = Some(UdpSocketState::new((&self.socket).into())?);
+        Ok(())
     }
 
     fn send(&self, destination: SocketAddr, contents: &[u8], segment_size: Option<usize>) {
         let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip: None };
+        let Some(state) = &self.state else { return };
         // What does not fit is lost.
-        let _ = self.state.try_send((&self.socket).into(), &transmit);
+        let _ = state.try_send((&self.socket).into(), &transmit);
     }
 
     /// Receives some datagrams; how many, and whether there may be more.
     fn receive(&self, inbox: &mut Inbox) -> Option<(usize, bool)> {
+        let state = self.state.as_ref()?;
         let mut slots = inbox.bytes.chunks_exact_mut(SLOT);
         let mut slices: [IoSliceMut<'_>; FEW] = std::array::from_fn(|_| {
             IoSliceMut::new(&mut slots.next().expect("a slot for each")[HEADER..])
         });
-        let count = self.state.recv((&self.socket).into(), &mut slices, &mut inbox.meta).ok()?;
+        let count = state.recv((&self.socket).into(), &mut slices, &mut inbox.meta).ok()?;
         Some((count, count == FEW))
     }
 }
@@ -90,8 +104,10 @@ impl Floor {
     /// One for each core, as of a server; the kernel gives each client to one of them.
     fn open(address: SocketAddr) -> io::Result<Self> {
         let (poll, mut server) = (Poll::new()?, Udp::bind(address)?);
+        server.make_ready()?;
         poll.registry().register(&mut server.socket, Token(0), Interest::READABLE)?;
-        Ok(Self { poll, server, relays: Vec::new(), by_port: vec![0; 65_536] })
+        let key = IntegrityKey::long_term_md5("load", NAME, "secret");
+        Ok(Self { poll, server, relays: Vec::new(), by_port: vec![0; 65_536], key })
     }
 
     fn run(mut self) -> io::Result<()> {
@@ -145,6 +161,9 @@ impl Floor {
 
     fn answer(&mut self, request: &[u8], client: SocketAddr) -> io::Result<()> {
         let Ok(request) = Message::parse(request) else { return Ok(()) };
+        if !request.has_integrity() {
+            return self.challenge(&request, client).map_err(io::Error::other);
+        }
         let port = usize::from(client.port());
         if request.method() == Method::ALLOCATE && self.by_port[port] == 0 {
             self.open_relay(client)?;
@@ -175,11 +194,21 @@ impl Floor {
                     return Ok(());
                 };
                 (relay.peer, relay.number) = (peer, number.to_be_bytes());
+                relay.udp.make_ready()?;
             }
             _ => {}
         }
-        let answer = answer.finish();
-        self.server.send(client, answer, None);
+        answer.integrity(&self.key).map_err(io::Error::other)?;
+        self.server.send(client, answer.finish(), None);
+        Ok(())
+    }
+
+    fn challenge(&self, request: &Message<'_>, client: SocketAddr) -> Result<(), WriteError> {
+        let mut buffer = [0; 128];
+        let mut writer = MessageWriter::response_to(request, Class::ErrorResponse, &mut buffer)?;
+        writer.attribute(&ErrorCode::bare(401))?;
+        writer.attribute(&Realm(NAME))?.attribute(&Nonce(NAME))?;
+        self.server.send(client, writer.finish(), None);
         Ok(())
     }
 

@@ -102,6 +102,8 @@ impl Running {
         let quiet = || Stdio::null();
         let started = Command::new(program)
             .args(arguments)
+            // As the configuration of turn-rs: no lines but of errors.
+            .env("RUST_LOG", "error")
             .stdin(quiet())
             .stdout(quiet())
             .stderr(quiet())
