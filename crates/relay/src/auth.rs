@@ -1,6 +1,6 @@
 //! Who may use the server.
 
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use pinhole_sansio::Instant;
@@ -14,20 +14,24 @@ pub(crate) type Everybody = ((StaticUsers, SharedSecrets), AccessTokens);
 
 /// The users, secrets and keys of tokens in force, which all workers share and which a reload replaces.
 #[derive(Clone, Debug)]
-pub(crate) struct Directory(Arc<RwLock<Arc<Everybody>>>);
+pub(crate) struct Directory(Arc<RwLock<Everybody>>);
 
 impl Directory {
     pub(crate) fn new(everybody: Everybody) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(everybody))))
+        Self(Arc::new(RwLock::new(everybody)))
     }
 
     /// From now on, these count. Allocations of users who are gone end when their lifetime does.
     pub(crate) fn replace(&self, everybody: Everybody) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(everybody);
+        let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *place, everybody);
+        // The workers need not wait until the others are gone.
+        drop(place);
+        drop(before);
     }
 
-    fn get(&self) -> Arc<Everybody> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    fn get(&self) -> RwLockReadGuard<'_, Everybody> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
