@@ -9,10 +9,11 @@ use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::attribute::{Attribute, AttributeError, Family};
 use pinhole_stun::{AttributeType, Message};
 
-use super::allocation::{Allocation, Ask, FAMILIES, Grant, Key, Opening};
+use super::allocation::{Allocation, FAMILIES, Grant, Key, Opening};
 use super::bandwidth::Bucket;
 use super::mobility::wants_ticket;
 use super::peers::Peers;
+use super::port::Ask;
 use super::quota::Owner;
 use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Request};
 use super::{Account, Exceeded, Holder, Server, Traffic, Users};

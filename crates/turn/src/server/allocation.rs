@@ -9,6 +9,7 @@ use pinhole_stun::attribute::Family;
 use super::bandwidth::Bucket;
 use super::mobility::Mobility;
 use super::peers::Peers;
+use super::port::Ask;
 use super::quota::Owner;
 use super::request::Reply;
 use super::token::Bearer;
@@ -58,15 +59,6 @@ pub(super) struct Opening {
     pub(super) spare: Option<Key>,
     /// How many ports others held.
     pub(super) failures: u32,
-}
-
-/// Which port of a relay host is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
-    Any,
-    Even,
-    /// An even port, and the next one for later.
-    Pair,
 }
 
 impl Allocation {

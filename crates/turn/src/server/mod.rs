@@ -52,10 +52,10 @@
 //! ```
 //!
 //! # Several machines in one server
-//! A server that has a machine for each core tells them apart with [`Config::shard`], gives them
-//! separate ranges of ports, the same [`NonceSeed`] and instants of the same origin, and asks [`home`] of
-//! every datagram that the kernel brings: a few requests name another machine. What counts over all of
-//! them is a [`Quota`] that they share.
+//! A server that has a machine for each core tells them apart with [`Config::shard`], gives them the same
+//! [`NonceSeed`] and instants of the same origin, and asks [`home`] of every datagram that the kernel
+//! brings: a few requests name another machine. They share the ports, with a [`PortPool`], and what is
+//! counted over all of them, with a [`Quota`].
 
 mod allocate;
 mod allocation;
@@ -81,6 +81,7 @@ mod user;
 pub use bandwidth::{Bandwidth, SharedBucket};
 pub use config::{Alternate, Config, Limits, NonceSeed, RelayHost};
 pub use event::{Command, EndReason, Event, OpenError, Protocol, Traffic};
+pub use port::{Ask, LocalPorts, PortPool};
 pub use quota::{Exceeded, Holder, Holding, LocalQuota, Quota};
 pub use route::{AllocationId, DropReason, Received, RelayId, ToClient, ToPeer};
 pub use shard::home;
@@ -101,7 +102,7 @@ use pinhole_stun::{Class, Message, Method, PacketKind, classify};
 use rand::rngs::ChaCha12Rng;
 use rand::{Rng, SeedableRng};
 
-use allocation::{Allocations, Ask, FAMILIES, Key};
+use allocation::{Allocations, FAMILIES, Key};
 use key::Paths;
 use mobility::Tickets;
 use reserve::{Ports, Reservation, Timer};
@@ -169,7 +170,7 @@ impl<U: Users> Server<U> {
             by_client,
             quota: Box::new(quota),
             draining: false,
-            ports: Ports::new(&config),
+            ports: Ports::new(Box::new(LocalPorts::new(&config))),
             connections: Connections::default(),
             reservations: BTreeMap::new(),
             spares: BTreeMap::new(),
@@ -186,6 +187,12 @@ impl<U: Users> Server<U> {
     #[must_use]
     pub fn with_quota(self, quota: Box<dyn Quota>) -> Self {
         Self { quota, ..self }
+    }
+
+    /// The same server with another pool of ports, which it may share with others.
+    #[must_use]
+    pub fn with_ports(self, pool: Box<dyn PortPool>) -> Self {
+        Self { ports: Ports::new(pool), ..self }
     }
 
     /// What becomes of a datagram, or of a frame of a stream, that a client has sent.
@@ -277,10 +284,15 @@ impl<U> Server<U> {
         self.transmits.pop_front()
     }
 
-    /// A socket to open or to close; in this order.
+    /// A socket to open or to close; in this order. Asking for the next one tells that the one before is
+    /// done, and the port of a socket that is closed may be another machine's once there is none.
     #[must_use]
     pub fn poll_command(&mut self) -> Option<Command> {
-        self.commands.pop_front()
+        let command = self.commands.pop_front();
+        if command.is_none() {
+            self.ports.settle();
+        }
+        command
     }
 
     /// What has happened.

@@ -6,8 +6,10 @@ use core::net::SocketAddr;
 use pinhole_sansio::Instant;
 use pinhole_stun::attribute::{ErrorCode, Family, XorMappedAddress};
 use pinhole_stun::{Class, MessageWriter, WriteError};
+use rand::Rng;
 
-use super::allocation::{Ask, FAMILIES, Grant, Key, Opening};
+use super::allocation::{FAMILIES, Grant, Key, Opening};
+use super::port::Ask;
 use super::request::{NO_CAPACITY, Reply};
 use super::reserve::{RESERVATION_LIFETIME, Reservation};
 use super::{Command, Event, OpenError, Protocol, RelayId, Server};
@@ -119,13 +121,7 @@ impl<U> Server<U> {
             return false;
         };
         let protocol = if allocation.is_tcp { Protocol::Tcp } else { Protocol::Udp };
-        let pool = self.ports.of(family);
-        let port = match ask {
-            Ask::Any => pool.take_any(&mut self.rng),
-            Ask::Even => pool.take_even(false, &mut self.rng),
-            Ask::Pair => pool.take_even(true, &mut self.rng),
-        };
-        let Some(port) = port else { return false };
+        let Some(port) = self.ports.take(family, ask, self.rng.next_u32()) else { return false };
         allocation.set_port(family, Some(port));
         let address = SocketAddr::new(host.bind, port);
         self.commands.push_back(Command::OpenRelay { relay: key.relay(family), address, protocol });

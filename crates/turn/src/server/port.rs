@@ -1,39 +1,120 @@
+//! The ports of relayed addresses (RFC 8656 §7.2): which are free, and who takes them.
+
 use alloc::vec::Vec;
+use core::fmt;
 use core::ops::RangeInclusive;
 
-use rand::{Rng, RngExt};
+use pinhole_stun::attribute::Family;
 
-/// The free ports of a relay host, from which any, an even one, or two in a row can be taken in constant
-/// time (RFC 6056).
+use super::Config;
+
+/// Which port of a relay host is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Whichever is free.
+    Any,
+    /// An even one: EVEN-PORT (RFC 8656 §18.7).
+    Even,
+    /// An even one whose successor is free, which is taken, too: EVEN-PORT with its R bit.
+    Pair,
+}
+
+/// Gives out the ports of the relay hosts, each to one holder at a time.
+///
+/// [`LocalPorts`] is what a [`Server`](super::Server) has by itself. The machines of one server share
+/// theirs, so that none is without a port while another has some: an implementation that locks one value
+/// serves, since it is asked for allocations only.
+pub trait PortPool: Send + Sync {
+    /// Takes a port that `random` chooses among those that are free, all 32 bits of it being equally likely;
+    /// none if no port is free that is asked for.
+    fn take(&mut self, family: Family, ask: Ask, random: u32) -> Option<u16>;
+
+    /// Puts a port back that was taken. There is no socket bound to it any more.
+    fn release(&mut self, family: Family, port: u16);
+
+    /// How many ports are free.
+    fn free(&self, family: Family) -> usize;
+}
+
+/// The ports of one machine, or of several that lock them in turn.
+///
+/// Any port, an even one, or two in a row are found in constant time, at random (RFC 6056).
 #[derive(Debug)]
-pub(super) struct PortPool {
-    free: Set,
+pub struct LocalPorts {
+    v4: FreePorts,
+    v6: FreePorts,
+}
+
+impl LocalPorts {
+    /// All of [`Config::ports`], of the families that have a relay host.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let of = |family| match config.relay(family) {
+            Some(_) => FreePorts::new(&config.ports),
+            #[expect(clippy::reversed_empty_ranges, reason = "no host, no ports")]
+            None => FreePorts::new(&(1..=0)),
+        };
+        Self { v4: of(Family::Ipv4), v6: of(Family::Ipv6) }
+    }
+
+    const fn of(&mut self, family: Family) -> &mut FreePorts {
+        match family {
+            Family::Ipv4 => &mut self.v4,
+            Family::Ipv6 => &mut self.v6,
+        }
+    }
+}
+
+impl PortPool for LocalPorts {
+    fn take(&mut self, family: Family, ask: Ask, random: u32) -> Option<u16> {
+        let ports = self.of(family);
+        match ask {
+            Ask::Any => ports.take_any(random),
+            Ask::Even => ports.take_even(false, random),
+            Ask::Pair => ports.take_even(true, random),
+        }
+    }
+
+    fn release(&mut self, family: Family, port: u16) {
+        self.of(family).release(port);
+    }
+
+    fn free(&self, family: Family) -> usize {
+        match family {
+            Family::Ipv4 => self.v4.count(),
+            Family::Ipv6 => self.v6.count(),
+        }
+    }
+}
+
+/// The free ports of one relay host.
+struct FreePorts {
+    all: Set,
     /// Half of each free even port.
     even: Set,
     /// Half of each even port that is free with its successor.
     pairs: Set,
 }
 
-impl PortPool {
-    pub(super) fn new(range: &RangeInclusive<u16>) -> Self {
+impl FreePorts {
+    fn new(range: &RangeInclusive<u16>) -> Self {
         let halves = range.start() / 2..=range.end() / 2;
         let (even, pairs) = (Set::new(&halves), Set::new(&halves));
-        let mut pool = Self { free: Set::new(range), even, pairs };
-        range.clone().for_each(|port| pool.release(port));
-        pool
+        let mut ports = Self { all: Set::new(range), even, pairs };
+        range.clone().for_each(|port| ports.release(port));
+        ports
     }
 
-    /// Takes a random port.
-    pub(super) fn take_any(&mut self, rng: &mut impl Rng) -> Option<u16> {
-        let port = self.free.random(rng)?;
+    fn take_any(&mut self, random: u32) -> Option<u16> {
+        let port = self.all.choose(random)?;
         self.take(port);
         Some(port)
     }
 
-    /// Takes a random even port; with `pair`, one whose successor is free, and takes that too.
-    pub(super) fn take_even(&mut self, pair: bool, rng: &mut impl Rng) -> Option<u16> {
+    /// Takes an even port; with `pair`, one whose successor is free, and takes that too.
+    fn take_even(&mut self, pair: bool, random: u32) -> Option<u16> {
         let set = if pair { &self.pairs } else { &self.even };
-        let port = set.random(rng)? * 2;
+        let port = set.choose(random)? * 2;
         self.take(port);
         if pair {
             self.take(port + 1);
@@ -41,24 +122,23 @@ impl PortPool {
         Some(port)
     }
 
-    /// Puts a port back that was taken.
-    pub(super) fn release(&mut self, port: u16) {
-        self.free.insert(port);
+    fn release(&mut self, port: u16) {
+        self.all.insert(port);
         let even = port & !1;
         if even == port {
             self.even.insert(port / 2);
         }
-        if self.free.contains(even) && self.free.contains(even | 1) {
+        if self.all.contains(even) && self.all.contains(even | 1) {
             self.pairs.insert(port / 2);
         }
     }
 
-    pub(super) const fn free_ports(&self) -> usize {
-        self.free.items.len()
+    const fn count(&self) -> usize {
+        self.all.items.len()
     }
 
     fn take(&mut self, port: u16) {
-        self.free.remove(port);
+        self.all.remove(port);
         self.pairs.remove(port / 2);
         if port.is_multiple_of(2) {
             self.even.remove(port / 2);
@@ -66,8 +146,14 @@ impl PortPool {
     }
 }
 
+impl fmt::Debug for FreePorts {
+    /// How many: what is free would tell what comes next.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FreePorts({})", self.count())
+    }
+}
+
 /// Some of the numbers of a range; any of them is found in constant time.
-#[derive(Debug)]
 struct Set {
     first: u16,
     items: Vec<u16>,
@@ -113,9 +199,11 @@ impl Set {
         index.and_then(|index| self.places.get(index)).is_some_and(|&place| place != ABSENT)
     }
 
-    fn random(&self, rng: &mut impl Rng) -> Option<u16> {
-        let count = self.items.len();
-        (count > 0).then(|| self.items.get(rng.random_range(0..count)).copied())?
+    /// One of them, by a number that may be any.
+    fn choose(&self, random: u32) -> Option<u16> {
+        let count = u64::try_from(self.items.len()).unwrap_or(0);
+        let at = (u64::from(random) * count) >> u32::BITS;
+        self.items.get(usize::try_from(at).ok()?).copied()
     }
 
     fn entry(&mut self, number: u16) -> Option<&mut u32> {
@@ -126,34 +214,35 @@ impl Set {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::SeedableRng;
     use rand::rngs::ChaCha12Rng;
+    use rand::{Rng, SeedableRng};
     use std::collections::BTreeSet;
 
     #[test]
     fn every_port_is_given_out_once_and_comes_back() {
         let mut rng = ChaCha12Rng::from_seed([1; 32]);
-        let mut pool = PortPool::new(&(65_000..=65_535));
+        let mut pool = FreePorts::new(&(65_000..=65_535));
         for _ in 0..3 {
-            let taken: BTreeSet<u16> = core::iter::from_fn(|| pool.take_any(&mut rng)).collect();
-            assert_eq!((taken.len(), pool.free_ports()), (536, 0));
-            assert_eq!(pool.take_even(false, &mut rng), None);
+            let taken: BTreeSet<u16> =
+                core::iter::from_fn(|| pool.take_any(rng.next_u32())).collect();
+            assert_eq!((taken.len(), pool.count()), (536, 0));
+            assert_eq!(pool.take_even(false, rng.next_u32()), None);
             taken.iter().for_each(|&port| pool.release(port));
             pool.release(65_000);
-            assert_eq!(pool.free_ports(), 536, "a port comes back once");
+            assert_eq!(pool.count(), 536, "a port comes back once");
         }
     }
 
     #[test]
     fn even_ports_and_pairs() {
         let mut rng = ChaCha12Rng::from_seed([2; 32]);
-        let mut pool = PortPool::new(&(49_152..=49_158));
-        let pairs: Vec<u16> = (0..3).filter_map(|_| pool.take_even(true, &mut rng)).collect();
+        let mut pool = FreePorts::new(&(49_152..=49_158));
+        let pairs: Vec<u16> = (0..3).filter_map(|_| pool.take_even(true, rng.next_u32())).collect();
         assert_eq!(pairs.iter().copied().collect::<BTreeSet<_>>().len(), 3);
         assert!(pairs.iter().all(|port| port % 2 == 0));
-        assert_eq!(pool.take_even(true, &mut rng), None, "49158 has no successor");
-        assert_eq!(pool.take_even(false, &mut rng), Some(49_158));
-        assert_eq!(pool.free_ports(), 0);
+        assert_eq!(pool.take_even(true, rng.next_u32()), None, "49158 has no successor");
+        assert_eq!(pool.take_even(false, rng.next_u32()), Some(49_158));
+        assert_eq!(pool.count(), 0);
     }
 
     /// Against a table of what is free, over ranges that begin and end at odd and even ports.
@@ -161,16 +250,16 @@ mod tests {
     fn random_steps_keep_the_three_sets_together() {
         let mut rng = ChaCha12Rng::from_seed([4; 32]);
         for range in [50_000..=50_009, 50_001..=50_009, 50_001..=50_010, 65_530..=65_535, 0..=7] {
-            let mut pool = PortPool::new(&range);
+            let mut pool = FreePorts::new(&range);
             let mut free: BTreeSet<u16> = range.clone().collect();
             for step in 0..2_000 {
                 let evens: Vec<u16> = free.iter().copied().filter(|p| p % 2 == 0).collect();
                 let is_pair = |port: &u16| free.contains(&(port | 1));
                 let pairs: Vec<u16> = evens.iter().copied().filter(is_pair).collect();
                 let (taken, possible, count) = match rng.next_u32() % 5 {
-                    0 => (pool.take_any(&mut rng), free.iter().copied().collect(), 1),
-                    1 => (pool.take_even(false, &mut rng), evens, 1),
-                    2 => (pool.take_even(true, &mut rng), pairs, 2),
+                    0 => (pool.take_any(rng.next_u32()), free.iter().copied().collect(), 1),
+                    1 => (pool.take_even(false, rng.next_u32()), evens, 1),
+                    2 => (pool.take_even(true, rng.next_u32()), pairs, 2),
                     _ => {
                         let port = range.start().saturating_add((rng.next_u32() % 10) as u16);
                         pool.release(port);
@@ -183,7 +272,7 @@ mod tests {
                     assert!(free.remove(&port), "{port} was not free");
                 }
                 assert!(taken.is_none_or(|port| possible.contains(&port)));
-                assert_eq!(pool.free_ports(), free.len());
+                assert_eq!(pool.count(), free.len());
             }
         }
     }
@@ -192,8 +281,8 @@ mod tests {
     #[test]
     fn ports_are_spread_evenly() {
         let mut rng = ChaCha12Rng::from_seed([3; 32]);
-        let mut pool = PortPool::new(&(49_152..=65_535));
-        let ports: Vec<u16> = (0..10_000).filter_map(|_| pool.take_any(&mut rng)).collect();
+        let mut pool = FreePorts::new(&(49_152..=65_535));
+        let ports: Vec<u16> = (0..10_000).filter_map(|_| pool.take_any(rng.next_u32())).collect();
         let ascents = ports.windows(2).filter(|pair| pair[0] < pair[1]).count();
         assert!((4_800..5_200).contains(&ascents), "{ascents} ascents");
         let close = ports.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) < 4).count();

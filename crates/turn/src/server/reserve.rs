@@ -1,5 +1,7 @@
 //! What is held besides allocations: ports that are reserved or held by others, timers.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use pinhole_sansio::Instant;
@@ -7,9 +9,9 @@ use pinhole_stun::attribute::Family;
 use rand::Rng;
 
 use super::allocation::Key;
-use super::port::PortPool;
+use super::port::{Ask, PortPool};
 use super::quota::Owner;
-use super::{Command, Config, Server};
+use super::{Command, Server};
 use crate::attribute::{ConnectionId, ReservationToken};
 
 /// "The server MUST hold this reservation for at least 30 seconds" (RFC 8656 §7.2).
@@ -37,34 +39,40 @@ pub(super) struct Reservation {
     pub(super) expires: Instant,
 }
 
-/// The ports of both relay hosts.
-#[derive(Debug)]
+/// The pool of ports, and what is on its way back there.
 pub(super) struct Ports {
-    v4: PortPool,
-    v6: PortPool,
+    pool: Box<dyn PortPool>,
+    /// Ports whose sockets the driver has not been told to close yet, or may be closing now: another machine
+    /// that shares the pool could not bind them.
+    closing: Vec<(Family, u16)>,
 }
 
 impl Ports {
-    pub(super) fn new(config: &Config) -> Self {
-        let pool = |family| match config.relay(family) {
-            Some(_) => PortPool::new(&config.ports),
-            #[expect(clippy::reversed_empty_ranges, reason = "no host, no ports")]
-            None => PortPool::new(&(1..=0)),
-        };
-        Self { v4: pool(Family::Ipv4), v6: pool(Family::Ipv6) }
+    pub(super) const fn new(pool: Box<dyn PortPool>) -> Self {
+        Self { pool, closing: Vec::new() }
     }
 
     pub(super) fn count(&self, family: Family) -> usize {
-        match family {
-            Family::Ipv4 => self.v4.free_ports(),
-            Family::Ipv6 => self.v6.free_ports(),
+        let closing = self.closing.iter().filter(|(of, _)| *of == family);
+        self.pool.free(family) + closing.count()
+    }
+
+    pub(super) fn take(&mut self, family: Family, ask: Ask, random: u32) -> Option<u16> {
+        self.pool.take(family, ask, random)
+    }
+
+    /// The driver has done all that it was told.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        if !self.closing.is_empty() {
+            self.give_back();
         }
     }
 
-    pub(super) const fn of(&mut self, family: Family) -> &mut PortPool {
-        match family {
-            Family::Ipv4 => &mut self.v4,
-            Family::Ipv6 => &mut self.v6,
+    #[cold]
+    fn give_back(&mut self) {
+        for (family, port) in self.closing.drain(..) {
+            self.pool.release(family, port);
         }
     }
 }
@@ -102,8 +110,9 @@ impl<U> Server<U> {
         self.allocations.vacate(key);
     }
 
+    /// Puts a port back, as soon as its socket is closed.
     pub(super) fn release(&mut self, family: Family, port: u16) {
-        self.ports.of(family).release(port);
+        self.ports.closing.push((family, port));
     }
 
     /// Leaves a port alone that somebody else holds.
