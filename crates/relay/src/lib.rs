@@ -23,7 +23,7 @@
 //! A *worker* is a thread with a poll, a machine and sockets of its own: there is one for each core, and
 //! no lock, no shared cache line and no heap between a datagram that comes and the one that goes. All
 //! workers listen at the same addresses (`SO_REUSEPORT`); the kernel gives a five-tuple to the same one
-//! always. Each has its share of the relayed ports.
+//! always. What they share is asked for when an allocation begins or ends: users, quotas, ports.
 //!
 //! ```text
 //! poll ─► receive a batch (recvmmsg, GRO) ─► machine: route ─► send from where it lies, or as one train (GSO)
@@ -54,8 +54,8 @@
 //!   after their last message. All connections: 65,536 of a worker.
 //! - Handshakes of TLS with clients that have not authenticated: 16 of one source are under way at a time,
 //!   and others wait, with nothing kept for them.
-//! - Ports: each worker has its share of the range, and a client gets one of its worker's or a 508, even if
-//!   another worker has some left. A range twice as large as the number of allocations is enough.
+//! - Ports: the workers share the range, and while one is free, nobody gets a 508 for want of it. One that
+//!   another program holds is left alone for 60 s, and after 16 such ports in a row comes the 508.
 //! - Data for a client that does not read its connection: 256 KiB; more is dropped. At twice as much,
 //!   which only answers reach, the client is cut off.
 //! - Between a client and a peer that are joined (RFC 6062): 16 KiB each way; the faster side waits.
@@ -84,6 +84,7 @@ mod external;
 mod health;
 mod limits;
 mod metrics;
+mod ports;
 mod report;
 mod server;
 mod socket;

@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 
 use pinhole_turn::credential::{SharedSecret, SharedSecrets};
 use pinhole_turn::server::{
-    self, AccessTokens, Alternate, LocalQuota, NonceSeed, RelayHost, StaticUsers,
+    self, AccessTokens, Alternate, LocalPorts, LocalQuota, NonceSeed, RelayHost, StaticUsers,
 };
 use rustls::ServerConfig;
 use tracing::info;
@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ExternalIp};
 use crate::external;
 use crate::metrics::{Counters, Metrics};
+use crate::ports::SharedPorts;
 use crate::socket::{Buffers, Udp, listen_tcp};
 use crate::stream::{self, TlsError};
 use crate::worker::{Message, Neighbour, Parts, Poll, QUEUE, Waker, Worker};
@@ -73,6 +74,7 @@ impl Server {
             ends.push((poll, receiver, mail));
         }
         let neighbours: Arc<[Neighbour]> = neighbours.into();
+        let ports = SharedPorts::new(LocalPorts::new(&shared.machine(config, 0)));
         let mut listeners = Listeners::of(config);
         let mut workers = vec![];
         for (number, ((poll, messages, mail), counters)) in
@@ -89,6 +91,7 @@ impl Server {
                 seed: seed()?,
                 users: shared.users.clone(),
                 quota: Box::new(shared.quota.clone()),
+                ports: Box::new(ports.clone()),
                 counters: Arc::clone(counters),
                 relay_buffers: Buffers(config.relay_buffer),
                 tls: shared.tls.clone(),
@@ -237,9 +240,6 @@ impl Shared {
             } else {
                 machine.relay_v6 = Some(*host);
             }
-        }
-        if let Some(share) = config.relay_ports.share(number, config.workers.get()) {
-            machine.ports = share.ports();
         }
         machine
     }

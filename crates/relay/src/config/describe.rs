@@ -13,7 +13,8 @@ impl fmt::Display for Config {
         list(f, "serves only TLS at", &self.tls_listen)?;
         list(f, "relays from", &self.relay_ips)?;
         list(f, "known to peers as", &self.external_ips)?;
-        writeln!(f, "{:<22}{}, of {} workers", "relayed ports", self.relay_ports, self.workers)?;
+        writeln!(f, "{:<22}{}", "relayed ports", self.relay_ports)?;
+        writeln!(f, "{:<22}{}", "workers", self.workers)?;
         writeln!(f, "{:<22}{}", "realm", self.realm)?;
         let names: Vec<&str> = self.users.iter().map(|user| user.username()).collect();
         list(f, "users", &names)?;

@@ -103,10 +103,11 @@ impl Config {
         told.chain(interface_addresses()).filter(|address| !address.is_unspecified()).collect()
     }
 
-    /// What a machine is told; its relay hosts and ports are filled in by who starts it.
+    /// What a machine is told; its relay hosts are filled in by who starts it.
     pub(crate) fn machine(&self) -> server::Config {
         let mut config = server::Config::new(&self.realm);
         config.policy = self.policy();
+        config.ports = self.relay_ports.ports();
         config.limits = self.limits;
         config.rate = self.answers;
         config.dont_fragment = true;

@@ -44,9 +44,6 @@ pub enum ConfigError {
     /// No certificate for TLS.
     #[error("tls-listen {0} needs a certificate and its key")]
     NoCertificate(SocketAddr),
-    /// More workers than ports.
-    #[error("relay-ports {0} are too few for {1} workers")]
-    FewPorts(PortRange, NonZero<u8>),
     /// One address for each family.
     #[error("alternate has two addresses of one family, {0} and {1}")]
     TwoAlternates(SocketAddr, SocketAddr),
@@ -88,9 +85,6 @@ impl Settings {
         let cores = NonZero::new(u8::try_from(cores).unwrap_or(u8::MAX));
         let workers = self.workers.or(cores).unwrap_or(NonZero::<u8>::MIN);
         let relay_ports = self.relay_ports.unwrap_or(PortRange::DYNAMIC);
-        if (0..workers.get()).any(|number| relay_ports.share(number, workers.get()).is_none()) {
-            return Err(ConfigError::FewPorts(relay_ports, workers));
-        }
         let realm = self.realm.clone().unwrap_or_else(|| REALM.into());
         Ok(Config {
             relay_ips,

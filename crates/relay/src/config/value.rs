@@ -95,18 +95,6 @@ impl PortRange {
     pub const fn count(self) -> u32 {
         self.last as u32 - self.first as u32 + 1
     }
-
-    /// The share of one of `count` workers: pairs of an even port and the next stay together, so that
-    /// each worker can give such pairs away (RFC 8656 §7.2). `None` where there are too few ports.
-    #[must_use]
-    pub fn share(self, number: u8, count: u8) -> Option<Self> {
-        let (first, last) = (u32::from(self.first), u32::from(self.last));
-        let pairs = (last >> 1) + 1 - (first >> 1);
-        let border = |number: u8| (first >> 1) + pairs * u32::from(number) / u32::from(count);
-        let from = (border(number) * 2).max(first);
-        let to = (border(number.checked_add(1)?) * 2).checked_sub(1)?.min(last);
-        (from <= to).then_some(Self { first: from.try_into().ok()?, last: to.try_into().ok()? })
-    }
 }
 
 impl UserEntry {
@@ -223,24 +211,6 @@ impl fmt::Display for ExternalIp {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shares_cover_the_range_and_keep_pairs_together() {
-        for (text, workers) in [("49152-65535", 3), ("5-17", 2), ("1000-1001", 1), ("1-65535", 8)] {
-            let range: PortRange = text.parse().unwrap();
-            let shares: Vec<_> = (0..workers).map(|n| range.share(n, workers).unwrap()).collect();
-            let ports: Vec<u16> = shares.iter().flat_map(|share| share.ports()).collect();
-            assert_eq!(ports, range.ports().collect::<Vec<_>>(), "{text} for {workers}");
-            for share in shares.iter().skip(1) {
-                assert!(share.ports().start().is_multiple_of(2), "{share}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_worker_without_a_port_is_told() {
-        assert_eq!("1000-1001".parse::<PortRange>().unwrap().share(0, 2), None);
-    }
 
     #[test]
     fn slips_are_refused() {

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::attribute::Family;
-use pinhole_turn::server::{self, Quota, Server};
+use pinhole_turn::server::{self, PortPool, Quota, Server};
 use rustls::ServerConfig;
 use tracing::info;
 
@@ -55,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) seed: [u8; 32],
     pub(crate) users: Directory,
     pub(crate) quota: Box<dyn Quota>,
+    pub(crate) ports: Box<dyn PortPool>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) relay_buffers: Buffers,
     pub(crate) tls: Option<Arc<ServerConfig>>,
@@ -114,7 +115,7 @@ impl Worker {
             messages: parts.messages,
             is_over: false,
             clock: parts.clock,
-            server: server.with_quota(parts.quota),
+            server: server.with_quota(parts.quota).with_ports(parts.ports),
             udp: UdpSockets::default(),
             streams: Streams::default(),
             inbox: Inbox::new(),
