@@ -9,6 +9,8 @@
 
 mod cli;
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -21,22 +23,31 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(message) => return refuse(&message),
     };
-    let report = match turn_load::run(settings, |progress| eprintln!("{progress}")) {
+    let report = match turn_load::run(settings, |progress| tell(&progress)) {
         Ok(report) => report,
         Err(failure) => return refuse(&failure),
     };
-    if arguments.json {
-        match serde_json::to_string(&report) {
-            Ok(json) => println!("{json}"),
-            Err(error) => return refuse(&error),
+    let text = match serde_json::to_string(&report) {
+        Ok(json) if arguments.json => format!("{json}\n"),
+        Ok(_) => report.to_string(),
+        Err(error) => return refuse(&error),
+    };
+    let mut output = io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        // Whoever reads only the first lines has got what he wanted.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            refuse(&format_args!("standard output: {error}"))
         }
-    } else {
-        print!("{report}");
+        _ => ExitCode::SUCCESS,
     }
-    ExitCode::SUCCESS
 }
 
-fn refuse(reason: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("turn-load: {reason}");
+fn refuse(reason: &dyn Display) -> ExitCode {
+    tell(&format_args!("turn-load: {reason}"));
     ExitCode::FAILURE
+}
+
+/// Writes a line to standard error, if somebody reads it.
+fn tell(line: &dyn Display) {
+    writeln!(io::stderr(), "{line}").unwrap_or_default();
 }

@@ -3,9 +3,8 @@
 
 mod support;
 
-use std::fs;
 use std::net::UdpSocket;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use pinhole_sansio::Transport;
 use serde_json::Value;
@@ -49,12 +48,10 @@ fn assert_all_relayed(result: &Value) {
 #[test]
 fn nothing_is_lost_over_any_transport() {
     let Some(server) = Coturn::start("127.0.0.1", &[LOOPBACK]) else { return };
-    let trust = std::env::temp_dir().join(format!("turn-load-trust-{}.pem", std::process::id()));
-    fs::write(&trust, &server.certificate).unwrap();
     let udp = server.address(Transport::Udp).address;
     let tls = server.address(Transport::Tls).address;
     let pid = server.pid().to_string();
-    let trust_file = trust.to_str().unwrap();
+    let trust = server.file("certificate.pem");
     for (uri, more) in [
         (format!("turn:{udp}"), &["--pid", &pid][..]),
         (format!("turn:{udp}"), &["--gso", "--threads", "2"]),
@@ -62,7 +59,7 @@ fn nothing_is_lost_over_any_transport() {
         (format!("turn:{udp}?transport=tcp"), &["--size", "171", "--source-ips", "127.0.9.0/29"]),
         (format!("turn:{udp}?transport=tcp"), &["--gso", "--indications"]),
         (format!("turn:{udp}"), &["--between-clients"]),
-        (format!("turns:{tls}"), &["--trust", trust_file]),
+        (format!("turns:{tls}"), &["--trust", &trust]),
     ] {
         let result = json(&turn_load(&uri, &[&LOAD, &["--json"][..], more].concat()));
         assert_all_relayed(&result);
@@ -73,7 +70,6 @@ fn nothing_is_lost_over_any_transport() {
             assert!(result["server"]["cpu_seconds_per_million"].as_f64() > Some(0.1), "{result}");
         }
     }
-    fs::remove_file(trust).unwrap();
 }
 
 #[test]
@@ -138,4 +134,29 @@ fn what_cannot_be_is_refused_before_anything_is_sent() {
         let refused = turn_load(&uri, arguments);
         assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
     }
+}
+
+/// `turn-load | head -1`: whoever reads no further has no failure, and progress that nobody reads is none.
+#[test]
+fn a_report_that_nobody_reads_is_no_failure() {
+    let Some(server) = Coturn::start("127.0.0.1", &[LOOPBACK]) else { return };
+    let uri = format!("turn:{}", server.address(Transport::Udp).address);
+    for form in [&[][..], &["--json"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_turn-load"));
+        command.args(["--server", &uri, "--seconds", "1", "--allocations", "2", "--rate", "100"]);
+        let status = command.args(LOAD).args(form).stdout(unread()).stderr(unread()).status();
+        assert_eq!(status.unwrap().code(), Some(0));
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_turn-load"))
+        .args(["--server", "turn:127.0.0.1", "--user", "load"])
+        .stderr(unread())
+        .status();
+    assert_eq!(output.unwrap().code(), Some(1), "the complaint is in the code, too");
+}
+
+/// A pipe whose reader has gone.
+fn unread() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
 }

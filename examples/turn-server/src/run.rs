@@ -28,6 +28,8 @@ pub(crate) enum Error {
     Start(StartError),
     /// The system lacks something.
     System(io::Error),
+    /// What was asked for cannot be printed.
+    Output(io::Error),
 }
 
 impl std::fmt::Display for Error {
@@ -40,6 +42,7 @@ impl std::fmt::Display for Error {
             Self::Config(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
+            Self::Output(error) => write!(f, "standard output: {error}"),
         }
     }
 }
@@ -104,7 +107,8 @@ async fn health(
         None => None,
     };
     if let Some(health) = &health {
-        println!("turn-server: metrics at http://{}/metrics", health.local_addr()?);
+        let address = health.local_addr()?;
+        welcome::say(&format_args!("turn-server: metrics at http://{address}/metrics"));
     }
     Ok(async {
         match health {
@@ -132,7 +136,9 @@ fn reload(server: &Server, options: &Options, made: bool, config: &mut Config) {
 
 fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // By default, a line that cannot be written is complained of there, too, and that panics.
+    let subscriber = tracing_subscriber::fmt().log_internal_errors(false);
+    let subscriber = subscriber.with_env_filter(filter).with_writer(io::stderr);
     match format {
         LogFormat::Text => subscriber.init(),
         LogFormat::Json => subscriber.json().init(),

@@ -1,6 +1,7 @@
 //! What the server says when it has started.
 
-use std::io;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use pinhole_relay::{Config, Server, unix_time};
@@ -23,10 +24,10 @@ pub(crate) fn secret(config: &mut Config) -> io::Result<bool> {
 /// Prints where the server listens and, if it has made its own secret, how to use it.
 pub(crate) fn print(config: &Config, server: &Server, with_credentials: bool) {
     for address in server.addresses() {
-        println!("turn-server: listening at {address}");
+        say(&format_args!("turn-server: listening at {address}"));
     }
     for address in server.tls_addresses() {
-        println!("turn-server: listening at {address} for TLS");
+        say(&format_args!("turn-server: listening at {address} for TLS"));
     }
     if let Some(secret) = config.secrets.first().filter(|_| with_credentials) {
         let credentials = SharedSecret::new(secret.as_bytes()).issue("trial", unix_time() + VALID);
@@ -40,7 +41,13 @@ pub(crate) fn print(config: &Config, server: &Server, with_credentials: bool) {
             "username": credentials.username,
             "credential": credentials.password,
         }]);
-        println!("iceServers for a day, from a secret made for this run:\n{servers}");
-        println!("peers: global addresses only; open others with --allow-peer");
+        say(&"iceServers for a day, from a secret made for this run:");
+        say(&servers);
+        say(&"peers: global addresses only; open others with --allow-peer");
     }
+}
+
+/// Prints a line, if somebody reads it: a server whose output goes to `head -1` serves on.
+pub(crate) fn say(line: &dyn Display) {
+    writeln!(io::stdout(), "{line}").unwrap_or_default();
 }

@@ -5,11 +5,12 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
 
-use support::{Server, command};
+use support::{Folder, Process, Server, command};
 
 /// What the program writes to standard output and to standard error, and how it ends.
 fn run(arguments: &[&str]) -> (String, String, Option<i32>) {
@@ -18,42 +19,35 @@ fn run(arguments: &[&str]) -> (String, String, Option<i32>) {
     (text(output.stdout), text(output.stderr), output.status.code())
 }
 
-/// A file of this name that no other test has.
-fn file(name: &str, text: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("turn-server-{}-{name}", std::process::id()));
-    fs::write(&path, text).expect("a file");
-    path
-}
-
-fn path(path: &std::path::Path) -> &str {
-    path.to_str().expect("a path in UTF-8")
-}
-
 #[test]
 fn an_error_in_the_file_has_line_and_column() {
-    let config = file("wrong.toml", "realm = \"here\"\nrelay-ports = \"9-1\"\n");
-    let (_, errors, code) = run(&["--config", path(&config), "--check"]);
-    let place = format!("turn-server: {}:2:15: ", config.display());
+    let folder = Folder::new();
+    let config = folder.file("wrong.toml", "realm = \"here\"\nrelay-ports = \"9-1\"\n");
+    let (_, errors, code) = run(&["--config", &config, "--check"]);
+    let place = format!("turn-server: {config}:2:15: ");
     assert_eq!(errors, format!("{place}the first port, 9, comes after the last, 1\n"));
     assert_eq!(code, Some(1));
 }
 
 #[test]
 fn an_unknown_key_is_no_silence() {
-    let config = file("unknown.toml", "listen = [\"127.0.0.1:0\"]\nalow-peer = [\"10.0.0.0/8\"]\n");
-    let (_, errors, code) = run(&["--config", path(&config)]);
+    let folder = Folder::new();
+    let config =
+        folder.file("unknown.toml", "listen = [\"127.0.0.1:0\"]\nalow-peer = [\"10.0.0.0/8\"]\n");
+    let (_, errors, code) = run(&["--config", &config]);
     assert!(errors.contains(":2:1: unknown field `alow-peer`"), "{errors}");
     assert_eq!(code, Some(1));
 }
 
 #[test]
 fn check_prints_what_follows_and_no_password() {
-    let config = file(
+    let folder = Folder::new();
+    let config = folder.file(
         "good.toml",
         "listen = [\"192.0.2.1:3478\"]\nuser = [\"alice:north\"]\nsecret = [\"south\"]\n\
          allow-peer = [\"10.0.0.0/8\"]\ndeny-peer = [\"10.1.0.0/16\"]\nworkers = 2\n",
     );
-    let (output, errors, code) = run(&["--config", path(&config), "--check", "--realm", "flag"]);
+    let (output, errors, code) = run(&["--config", &config, "--check", "--realm", "flag"]);
     assert_eq!((errors.as_str(), code), ("", Some(0)));
     for expected in [
         "realm                 flag\n",
@@ -126,8 +120,9 @@ fn sigterm_ends_it_cleanly() {
 
 #[test]
 fn sighup_takes_over_a_good_configuration_and_no_bad_one() {
-    let config = file("reload.toml", "user = [\"alice:north\"]\n");
-    let mut server = Server::start(1, &["--listen", "127.0.0.1:0", "--config", path(&config)]);
+    let folder = Folder::new();
+    let config = folder.file("reload.toml", "user = [\"alice:north\"]\n");
+    let mut server = Server::start(1, &["--listen", "127.0.0.1:0", "--config", &config]);
     let mut log = server.log().lines();
     let mut reload = |text: &str| {
         fs::write(&config, text).expect("a file");
@@ -143,8 +138,9 @@ fn sighup_takes_over_a_good_configuration_and_no_bad_one() {
 
 #[test]
 fn a_log_line_is_an_object_where_that_is_asked_for() {
-    let config = file("json.toml", "user = [\"alice:north\"]\nlog = \"json\"\n");
-    let mut server = Server::start(1, &["--listen", "127.0.0.1:0", "--config", path(&config)]);
+    let folder = Folder::new();
+    let config = folder.file("json.toml", "user = [\"alice:north\"]\nlog = \"json\"\n");
+    let mut server = Server::start(1, &["--listen", "127.0.0.1:0", "--config", &config]);
     let mut log = server.log().lines();
     server.signal("-HUP");
     let line = log.next().expect("a line").expect("text");
@@ -157,6 +153,60 @@ fn an_address_that_is_not_here_is_named() {
     let (_, errors, code) = run(&["--listen", "198.51.100.77:0", "--user", "alice:north"]);
     assert!(errors.contains("198.51.100.77"), "{errors}");
     assert_eq!(code, Some(1));
+}
+
+/// A pipe whose reader has gone, as that of `head -1` has after a line.
+fn unread() -> Stdio {
+    let (reader, writer) = io::pipe().expect("a pipe");
+    drop(reader);
+    writer.into()
+}
+
+#[test]
+fn answers_that_nobody_reads_are_no_failure() {
+    let explain = ["policy", "explain", "10.0.0.1"];
+    for arguments in [&["--check"][..], &explain, &["--help"], &["--version"]] {
+        let output = command(arguments).stdout(unread()).output().expect("it runs");
+        assert_eq!(output.stderr, b"", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+    let wrong = ["--relay-ip", "0.0.0.0", "--check"];
+    let output = command(&wrong).stderr(unread()).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "the answer is in the code, too");
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else {
+        println!("skipped: there is no /dev/full");
+        return;
+    };
+    let output = command(&["--check"]).stdout(full).output().expect("it runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.starts_with("turn-server: standard output: "), "{errors}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+/// `turn-server | head -1`, and its log going nowhere either: it serves until a signal ends it.
+#[test]
+fn a_server_whose_output_nobody_reads_serves_on() {
+    // It cannot say which port it has got, and so has an address that no other test has.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let [listen, metrics] = [3_478, 9_641].map(|port| format!("127.77.{high}.{low}:{port}"));
+    let mut command = command(&["--listen", &listen, "--metrics", &metrics]);
+    let mut server = Process::of(command.stdout(unread()).stderr(unread()));
+    let is_up = |_: &u32| {
+        std::thread::park_timeout(Duration::from_millis(20));
+        TcpStream::connect(&metrics).is_ok()
+    };
+    assert!((0..500).find(is_up).is_some(), "it does not listen");
+    for _ in 0..2 {
+        server.signal("-HUP");
+        let health = get(&format!("http://{metrics}/healthz"));
+        assert!(health.starts_with("HTTP/1.1 200 OK\r\n"), "{health}");
+    }
+    server.signal("-TERM");
+    assert_eq!(server.wait(), Some(0));
 }
 
 /// The answer to a GET request, head and body.

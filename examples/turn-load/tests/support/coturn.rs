@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use std::{env, fs, process};
+use std::{fs, process};
 
 use pinhole_sansio::Transport;
 use pinhole_stun::resolve::ServerAddress;
@@ -14,7 +14,7 @@ use pinhole_stun::{Class, MessageWriter, Method, TransactionId};
 /// A running server. The user is `load` with the password `secret`.
 pub(crate) struct Coturn {
     child: Child,
-    folder: PathBuf,
+    folder: Folder,
     plain: SocketAddr,
     tls: SocketAddr,
     /// The server's own certificate.
@@ -28,18 +28,15 @@ pub(crate) const LOOPBACK: &str = "--allow-loopback-peers";
 impl Coturn {
     /// Starts a server on loopback with these options, too; `None` with a printed line if there is none to start.
     pub(crate) fn start(ip: &str, options: &[&str]) -> Option<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let ip: IpAddr = ip.parse().unwrap();
         let (Some(plain), Some(tls)) = (free(ip), free(ip)) else {
             println!("skipped: this machine has no {ip}");
             return None;
         };
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("turn-load-{}-{number}", process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let certificate = identity(&folder);
+        let folder = Folder::new();
+        let certificate = identity(&folder.0);
         let mut command = Command::new("turnserver");
-        let path = |name: &str| folder.join(name).display().to_string();
+        let path = |name: &str| folder.file(name);
         command
             .args(["-n", "--no-cli", "--lt-cred-mech", "--realm=example.org", "--no-dtls"])
             .args(["--no-rfc5780", "--log-file=stdout", "--simple-log"])
@@ -58,7 +55,6 @@ impl Coturn {
             .stderr(Stdio::null());
         let Ok(child) = command.spawn() else {
             println!("skipped: coturn (turnserver) is not installed");
-            let _ = fs::remove_dir_all(&folder);
             return None;
         };
         let server = Self { child, folder, plain, tls, certificate };
@@ -69,6 +65,11 @@ impl Coturn {
     pub(crate) fn address(&self, transport: Transport) -> ServerAddress {
         let address = if transport == Transport::Tls { self.tls } else { self.plain };
         ServerAddress { address, transport }
+    }
+
+    /// Where it has its files: its key, its certificate.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.folder.file(name)
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -101,7 +102,30 @@ impl Drop for Coturn {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A folder for the files of one server, and its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("turn-load-{}-{number}", process::id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap_or_default();
     }
 }
 

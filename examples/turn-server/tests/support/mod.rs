@@ -2,14 +2,47 @@
 
 #![allow(dead_code, unreachable_pub, reason = "no test uses all of it")]
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
+/// A running program, which ends with this handle.
+pub struct Process(Child);
+
+impl Process {
+    pub fn of(command: &mut Command) -> Self {
+        Self(command.spawn().expect("it starts"))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// Its exit code, once it has ended.
+    pub fn wait(&mut self) -> Option<i32> {
+        self.0.wait().expect("it has an end").code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or_default();
+        self.0.wait().map(drop).unwrap_or_default();
+    }
+}
+
 /// A running turn-server.
 pub struct Server {
-    child: Child,
+    process: Process,
     /// Where it says it listens.
     pub addresses: Vec<SocketAddr>,
     /// What it has said until it was ready.
@@ -21,11 +54,9 @@ pub struct Server {
 impl Server {
     /// Starts it, and waits until it has said where it listens: `lines` lines.
     pub fn start(lines: usize, arguments: &[&str]) -> Self {
-        let mut child = command(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("turn-server starts");
+        let mut command = command(arguments);
+        let mut process = Process::of(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let child = &mut process.0;
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut greeting = vec![];
         for _ in 0..lines {
@@ -44,11 +75,11 @@ impl Server {
             .filter_map(|line| line.split(' ').next()?.parse().ok())
             .collect();
         let stderr = child.stderr.take();
-        Self { child, addresses, greeting, stdout, stderr }
+        Self { process, addresses, greeting, stdout, stderr }
     }
 
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.process.id()
     }
 
     /// Another line of its standard output.
@@ -65,20 +96,12 @@ impl Server {
 
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.id().to_string()]).status();
-        assert!(status.expect("kill runs").success());
+        self.process.signal(name);
     }
 
     /// Its exit code, once it has ended.
     pub fn wait(&mut self) -> Option<i32> {
-        self.child.wait().expect("it has an end").code()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.child.kill().unwrap_or_default();
-        self.child.wait().map(drop).unwrap_or_default();
+        self.process.wait()
     }
 }
 
@@ -90,24 +113,14 @@ pub fn command(arguments: &[&str]) -> Command {
 }
 
 /// A program of Debian's coturn that answers what it is sent.
-pub struct Peer(Child);
+pub struct Peer(Process);
 
 impl Peer {
     /// Echoes at this address.
     pub fn start(address: &str, port: u16) -> Self {
-        let child = Command::new("turnutils_peer")
-            .args(["-L", address, "-p", &port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Self(child.expect("turnutils_peer starts"))
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        self.0.kill().unwrap_or_default();
-        self.0.wait().map(drop).unwrap_or_default();
+        let mut command = Command::new("turnutils_peer");
+        command.args(["-L", address, "-p", &port.to_string()]);
+        Self(Process::of(command.stdout(Stdio::null()).stderr(Stdio::null())))
     }
 }
 
@@ -134,20 +147,46 @@ pub fn is_installed(program: &str) -> bool {
     is_there
 }
 
-/// A certificate and its key.
+/// A folder for the files of one test, and its end.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        let within = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        // Tests in namespaces of their own may have the same process number.
+        let made = (0..1_000).find_map(|number| {
+            let path = within.join(format!("turn-server-{}-{number}", std::process::id()));
+            fs::create_dir(&path).is_ok().then_some(path)
+        });
+        Self(made.expect("a folder"))
+    }
+
+    /// Writes a file; its path.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, text).expect("a file");
+        path.to_str().expect("a path in UTF-8").to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).unwrap_or_default();
+    }
+}
+
+/// A certificate and its key, which go with their folder.
 pub struct Files {
     pub certificate: String,
     pub key: String,
+    folder: Folder,
 }
 
 /// A certificate that nobody has to trust.
 pub fn certificate(name: &str) -> Files {
     let made = rcgen::generate_simple_self_signed([name.into()]).expect("a certificate");
-    let dir = std::env::temp_dir();
-    let unique = format!("turn-server-{}-{:?}", std::process::id(), std::thread::current().id());
-    let path = |kind: &str| dir.join(format!("{unique}.{kind}.pem")).display().to_string();
-    let files = Files { certificate: path("certificate"), key: path("key") };
-    std::fs::write(&files.certificate, made.cert.pem()).expect("a file");
-    std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("a file");
-    files
+    let folder = Folder::new();
+    let certificate = folder.file("certificate.pem", &made.cert.pem());
+    let key = folder.file("key.pem", &made.signing_key.serialize_pem());
+    Files { certificate, key, folder }
 }
