@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::{Class, Message, Reader, TransactionId};
-use sha1::Sha1;
+use sha2::Sha256;
 
 use super::allocation::{Allocation, Key};
 use super::key::Paths;
@@ -20,23 +20,30 @@ const FORBIDDEN: Refusal = Refusal(405);
 /// 441: somebody else's.
 const WRONG_CREDENTIALS: Refusal = Refusal(441);
 
-/// Makes and checks tickets: an allocation, a serial number, and a MAC over both. A ticket is good for
-/// nobody but the owner of the allocation, whose password it does not replace.
+/// Makes and opens tickets: an allocation and a serial number, which nobody else can read or make. A ticket
+/// is good for nobody but the owner of the allocation, whose password it does not replace.
 ///
-/// It is text, of 32 characters, since there are clients that keep it as a string.
+/// "The TURN server MUST always ensure that the ticket is authenticated and encrypted" (RFC 8016 §5). The tag
+/// of what is sealed is the nonce of the key stream that hides it (as in RFC 5297): so a ticket is the same
+/// as often as it is asked for, and no nonce is used twice. It is text, of 32 characters, since there are
+/// clients that keep it as a string.
 pub(super) struct Tickets {
     shard: u8,
-    mac: Hmac<Sha1>,
+    mac: Hmac<Sha256>,
 }
 
-/// The machine's number, and slot, generation and serial number of four bytes each.
-const BODY_LENGTH: usize = 13;
-const MAC_LENGTH: usize = 11;
-/// Body and MAC, a multiple of three, so that each character counts.
-const SEALED_LENGTH: usize = BODY_LENGTH + MAC_LENGTH;
+/// The tag and the key stream are different functions of one key.
+const TAG: u8 = 0;
+const STREAM: u8 = 1;
+
+const TAG_LENGTH: usize = 11;
+/// Slot, generation and serial number, of four bytes each.
+const BODY_LENGTH: usize = 12;
+/// The machine's number, tag and body: a multiple of three, so that each character counts.
+const SEALED_LENGTH: usize = 1 + TAG_LENGTH + BODY_LENGTH;
 const LENGTH: usize = SEALED_LENGTH / 3 * 4;
 
-/// The number of the machine that has made a ticket.
+/// The number of the machine that has made a ticket, the one thing that a ticket tells.
 pub(super) fn shard_of(ticket: &[u8]) -> Option<u8> {
     let [shard, ..] = decode(ticket)?;
     Some(shard)
@@ -74,15 +81,16 @@ impl Tickets {
     }
 
     fn make(&self, key: Key, serial: u32) -> [u8; LENGTH] {
-        let mut sealed = [0; SEALED_LENGTH];
-        let (body, tag) = sealed.split_at_mut(BODY_LENGTH);
+        let mut body = [0; BODY_LENGTH];
         let numbers = [key.slot, key.generation, serial];
         let bytes = numbers.into_iter().flat_map(u32::to_be_bytes);
-        for (place, byte) in body.iter_mut().zip(core::iter::once(self.shard).chain(bytes)) {
-            *place = byte;
-        }
-        let mac = self.mac.clone().chain_update(&*body).finalize().into_bytes();
-        tag.copy_from_slice(mac.split_at(MAC_LENGTH).0);
+        body.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
+        let mac = self.tag_of(&body).finalize().into_bytes();
+        let (tag, _) = mac.split_at(TAG_LENGTH);
+        self.hide(tag, &mut body);
+        let mut sealed = [0; SEALED_LENGTH];
+        let whole = core::iter::once(&self.shard).chain(tag).chain(&body);
+        sealed.iter_mut().zip(whole).for_each(|(place, byte)| *place = *byte);
         let mut ticket = [0; LENGTH];
         URL_SAFE_NO_PAD.encode_slice(sealed, &mut ticket).expect("24 bytes make 32 characters");
         ticket
@@ -91,11 +99,25 @@ impl Tickets {
     /// What the ticket is for, if it was made here.
     fn open(&self, ticket: &[u8]) -> Option<(Key, u32)> {
         let sealed = decode(ticket)?;
-        let (body, tag) = sealed.split_at(BODY_LENGTH);
-        self.mac.clone().chain_update(body).verify_truncated_left(tag).ok()?;
-        let mut body = Reader::new(body);
-        body.array::<1>().filter(|shard| *shard == [self.shard])?;
+        let mut sealed = Reader::new(&sealed);
+        sealed.array::<1>().filter(|shard| *shard == [self.shard])?;
+        let tag = sealed.array::<TAG_LENGTH>()?;
+        let mut body = sealed.array::<BODY_LENGTH>()?;
+        self.hide(&tag, &mut body);
+        self.tag_of(&body).verify_truncated_left(&tag).ok()?;
+        let mut body = Reader::new(&body);
         Some((Key { slot: body.u32()?, generation: body.u32()? }, body.u32()?))
+    }
+
+    fn tag_of(&self, body: &[u8]) -> Hmac<Sha256> {
+        self.mac.clone().chain_update([TAG, self.shard]).chain_update(body)
+    }
+
+    /// Encrypts, or decrypts.
+    fn hide(&self, tag: &[u8], body: &mut [u8; BODY_LENGTH]) {
+        let stream = self.mac.clone().chain_update([STREAM]).chain_update(tag);
+        let stream = stream.finalize().into_bytes();
+        body.iter_mut().zip(stream).for_each(|(byte, mask)| *byte ^= mask);
     }
 }
 
@@ -232,5 +254,49 @@ impl Mobility {
     /// The five-tuple that has sent no data yet.
     pub(super) const fn next(&self) -> Option<FiveTuple> {
         self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::vec::Vec;
+
+    #[test]
+    fn a_ticket_leads_back_to_its_allocation() {
+        let (here, there) = (Tickets::new(3, [1; 32]), Tickets::new(4, [1; 32]));
+        for (slot, generation, serial) in [(0, 0, 0), (7, u32::MAX, 1), (u32::MAX, 9, u32::MAX)] {
+            let key = Key { slot, generation };
+            let ticket = here.make(key, serial);
+            assert_eq!(here.open(&ticket), Some((key, serial)));
+            assert_eq!(shard_of(&ticket), Some(3));
+            assert_eq!(here.make(key, serial), ticket, "a retransmission is answered alike");
+            let [mut sealed, elsewhere] =
+                [ticket, there.make(key, serial)].map(|t| decode(&t).unwrap());
+            assert_ne!(sealed[1..], elsewhere[1..]);
+            sealed[0] = 4;
+            assert_eq!(
+                there.open(URL_SAFE_NO_PAD.encode(sealed).as_bytes()),
+                None,
+                "of another machine"
+            );
+        }
+    }
+
+    /// RFC 8016 §5: "nothing can be gleaned by looking at the ticket alone".
+    #[test]
+    fn tickets_of_one_allocation_and_of_neighbours_have_nothing_in_common() {
+        let tickets = Tickets::new(3, [2; 32]);
+        let neighbours = (0..256).map(|slot| tickets.make(Key { slot, generation: 0 }, 0));
+        let moves = (0..256).map(|serial| tickets.make(Key { slot: 7, generation: 1 }, serial));
+        for family in [neighbours.collect::<Vec<_>>(), moves.collect()] {
+            let sealed: Vec<_> = family.iter().map(|ticket| decode(ticket).unwrap()).collect();
+            for at in 1..SEALED_LENGTH {
+                let values: BTreeSet<u8> = sealed.iter().map(|sealed| sealed[at]).collect();
+                // Of 256 draws, 162 are different on average.
+                assert!(values.len() > 130, "byte {at} has {} values", values.len());
+            }
+        }
     }
 }
