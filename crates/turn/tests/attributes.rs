@@ -61,6 +61,19 @@ fn numbers_and_flags_read_back() {
     reads_back!(icmp, Icmp, [0, 0, 3, 4, 0, 0, 5, 120]);
 }
 
+/// RFC 8656 §18.13: "the Error Data field MUST be set to zero" where the message tells no MTU.
+#[test]
+fn what_is_no_mtu_is_not_told() {
+    for (kind, code, data) in
+        [(3, 4, 1_400), (2, 0, 1_400), (3, 3, 0), (3, 1, 0), (11, 0, 0), (1, 4, 0)]
+    {
+        let mut buffer = [0xa5; 256];
+        let written = write(&mut buffer, &Icmp { kind, code, data: 1_400 });
+        let read = Message::parse(written).unwrap().get();
+        assert_eq!(read, Ok(Some(Icmp { kind, code, data })));
+    }
+}
+
 #[test]
 fn data_and_tickets_read_back_at_every_padding() {
     for length in 0..9 {

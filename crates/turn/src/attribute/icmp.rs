@@ -15,6 +15,13 @@ pub struct Icmp {
     pub data: u32,
 }
 
+impl Icmp {
+    /// Whether the message tells an MTU: ICMPv6 "Packet Too Big", ICMP "Fragmentation Needed".
+    const fn tells_mtu(self) -> bool {
+        matches!((self.kind, self.code), (2, _) | (3, 4))
+    }
+}
+
 impl Attribute<'_> for Icmp {
     const KIND: AttributeType = AttributeType::ICMP;
 
@@ -31,6 +38,8 @@ impl AttributeWrite for Icmp {
 
     fn write(&self, value: &mut ValueWriter<'_>) -> Result<(), WriteError> {
         value.put(&[0, 0, self.kind, self.code])?;
-        value.put_u32(self.data)
+        // "For other ICMPv6 types and ICMPv4 types and codes, the Error Data field MUST be set to zero": a
+        // system may tell whatever its sender has written there.
+        value.put_u32(if self.tells_mtu() { self.data } else { 0 })
     }
 }
