@@ -9,9 +9,11 @@ use std::time::Duration;
 use common::{PEER, World, addr, config};
 use pinhole_sansio::{Datagram, FiveTuple, Transport};
 use pinhole_stun::{Credentials, Message, Method};
-use pinhole_turn::attribute::{ConnectionId, DontFragment, RequestedTransport, XorPeerAddress};
+use pinhole_turn::attribute::{
+    ConnectionId, DontFragment, RequestedTransport, ReservationToken, XorPeerAddress,
+};
 use pinhole_turn::client::{
-    Client, Command, Config, ConnectError, Event, Port, Reason, Received, SendError,
+    Addresses, Client, Command, Config, ConnectError, Event, Port, Reason, Received, SendError,
 };
 use pinhole_turn::server;
 
@@ -325,6 +327,54 @@ fn a_pair_of_ports_is_asked_for_and_used() {
     let mut even = Pair::new(Transport::Udp, |_| {}, |config| config.port = Port::Even);
     let Some(Event::Allocated { relayed, .. }) = even.client.poll_event() else { panic!() };
     assert!(relayed.port().is_multiple_of(2) && even.client.reservation().is_none());
+}
+
+/// RFC 8656 §10.1 and §12.1: no XOR-PEER-ADDRESS of a family without a relayed address is sent.
+#[test]
+fn a_peer_of_the_other_family_is_refused_without_a_request() {
+    let other = addr("[2001:db8::7]:9000");
+    let refused = Event::Refused { peer: other.ip(), reason: Reason::Family };
+    let mut udp = Pair::new(Transport::Udp, |_| {}, |_| {});
+    let (now, before) = (udp.world.now, udp.requests.len());
+    let _allocated = udp.client.poll_event();
+    assert_eq!(udp.client.send(other, 4, now), Err(SendError::Refused(Reason::Family)));
+    udp.client.permit(other.ip(), now);
+    udp.settle();
+    assert_eq!(udp.client.poll_event(), Some(refused.clone()));
+    assert_eq!(udp.client.poll_event(), Some(refused));
+    assert_eq!(udp.requests.len(), before);
+    let mut tcp = Pair::tcp();
+    assert_eq!(tcp.client.connect(other, now), Err(ConnectError::Family));
+
+    let both = |config: &mut Config| config.addresses = Addresses::Both;
+    let v6 = |config: &mut server::Config| {
+        config.relay_v6 = Some("2001:db8::1".parse::<std::net::IpAddr>().unwrap().into());
+    };
+    let mut dual = Pair::new(Transport::Udp, v6, both);
+    let _allocated = dual.client.poll_event();
+    dual.client.permit(other.ip(), now);
+    dual.settle();
+    assert_eq!(dual.client.poll_event(), Some(Event::Permitted { peer: other.ip() }));
+}
+
+/// RFC 6062 §4.1: "The request MUST NOT include a DONT-FRAGMENT, RESERVATION-TOKEN, or EVEN-PORT attribute"; RFC 8656
+/// §7.1: no ADDITIONAL-ADDRESS-FAMILY with the R bit.
+#[test]
+fn wishes_that_exclude_each_other_are_not_sent_together() {
+    for port in [Port::Even, Port::Pair, Port::Reserved(ReservationToken([7; 8]))] {
+        let wishes = |config: &mut Config| {
+            config.requested_transport = RequestedTransport::TCP;
+            (config.port, config.dont_fragment) = (port, true);
+        };
+        let mut tcp = Pair::new(Transport::Tcp, |_| {}, wishes);
+        assert!(matches!(tcp.client.poll_event(), Some(Event::Allocated { .. })), "{port:?}");
+    }
+    let pair_of_both = |config: &mut Config| {
+        (config.port, config.addresses) = (Port::Pair, Addresses::Both);
+    };
+    let mut udp = Pair::new(Transport::Udp, |_| {}, pair_of_both);
+    assert!(matches!(udp.client.poll_event(), Some(Event::Allocated { second: None, .. })));
+    assert!(udp.client.reservation().is_some());
 }
 
 #[test]

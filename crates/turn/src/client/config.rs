@@ -24,7 +24,7 @@ pub struct Config {
     pub requested_transport: RequestedTransport,
     /// Which port the relayed address shall have.
     pub port: Port,
-    /// Whether to ask for a server that can set DF, for [`Client::send_unfragmented`](super::Client::send_unfragmented); an
+    /// Whether to ask for a server that can set DF on datagrams, for [`Client::send_unfragmented`](super::Client::send_unfragmented); an
     /// allocation on one that cannot is made without (RFC 8656 §7.4).
     pub dont_fragment: bool,
     /// The lifetime to ask for; `None` leaves it to the server, which takes 600 s.
@@ -38,7 +38,8 @@ pub struct Config {
     pub channel_after: Option<u32>,
 }
 
-/// Which port a relayed address shall have (RFC 8656 §7.1). All but [`Port::Any`] are for datagrams.
+/// Which port a relayed address shall have (RFC 8656 §7.1). An allocation for connections gets any one
+/// (RFC 6062 §4.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Port {
     /// Any one.
@@ -47,7 +48,8 @@ pub enum Port {
     /// An even one.
     Even,
     /// An even one, and the next one reserved: [`Client::reservation`](super::Client::reservation) is
-    /// the token for it. Not together with [`Addresses::Both`].
+    /// the token for it. Two families cannot be had with it (RFC 8656 §7.1): [`Addresses::Both`] gets
+    /// IPv4.
     Pair,
     /// The one that another client has reserved. The server chooses the family, too.
     Reserved(ReservationToken),

@@ -78,6 +78,7 @@ impl Client {
         let touched = self.permissions.touch(peer.ip(), now);
         if touched == Err(SendError::NotPermitted) {
             self.permit(peer.ip(), now);
+            return self.permissions.touch(peer.ip(), now);
         }
         touched
     }

@@ -131,6 +131,9 @@ pub enum Reason {
     /// with; or that for a peer.
     #[error("the connection to the server is closed")]
     Disconnected,
+    /// The peer is of a family that the allocation has no relayed address of.
+    #[error("there is no relayed address of the peer's family")]
+    Family,
     /// The allocation could not be refreshed in time.
     #[error("the allocation has expired")]
     Expired,
@@ -213,6 +216,9 @@ pub enum ConnectError {
     /// The allocation relays datagrams, and no connections.
     #[error("a UDP allocation relays no connections")]
     NotTcp,
+    /// The peer is of a family that the allocation has no relayed address of.
+    #[error("there is no relayed address of the peer's family")]
+    Family,
     /// There is a connection to this peer, or one on its way.
     #[error("there is a connection to this peer already")]
     Exists,

@@ -58,6 +58,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Transmit};
+use pinhole_stun::attribute::Family;
 use pinhole_stun::auth::Redirections;
 use pinhole_stun::{Class, Message, Method, PacketKind, classify};
 use rand::SeedableRng;
@@ -80,6 +81,8 @@ pub struct Client {
     next_auth: Auth,
     ticket: Option<Vec<u8>>,
     reservation: Option<ReservationToken>,
+    /// Of which families there is a relayed address.
+    families: [Option<Family>; 2],
     moving: Option<FiveTuple>,
     /// The path before the last move, on which data may still come.
     previous: Option<FiveTuple>,
@@ -123,6 +126,7 @@ impl Client {
             next_auth: Auth::new(&config),
             ticket: None,
             reservation: None,
+            families: [None; 2],
             moving: None,
             previous: None,
             redirections: Redirections::default(),
@@ -143,10 +147,16 @@ impl Client {
     }
 
     /// Asks the server to let this peer through, on all ports. Nothing happens if it does already, or
-    /// while there is no allocation.
+    /// while there is no allocation. A peer of a family without a relayed address is refused at once.
     pub fn permit(&mut self, peer: IpAddr, now: Instant) {
         let peer = peer.to_canonical();
-        if matches!(self.state, State::Live(_)) && self.permissions.ask(peer, now) {
+        if !matches!(self.state, State::Live(_)) {
+            return;
+        }
+        if !self.can_reach(peer) {
+            self.permissions.refused(peer, Reason::Family);
+            self.events.push_back(Event::Refused { peer, reason: Reason::Family });
+        } else if self.permissions.ask(peer, now) {
             self.request(Purpose::Permit(peer), now);
             self.schedule();
         }
@@ -230,7 +240,8 @@ impl Client {
     }
 
     /// Takes the allocation to another path to the same server (RFC 8016): data goes on the old one until
-    /// [`Event::Migrated`] or [`Event::NotMigrated`].
+    /// [`Event::Migrated`] or [`Event::NotMigrated`]. The path that the client has is another one where a NAT
+    /// has given it another address; if none has, the server refuses the ticket (RFC 8016 §3.2.1).
     ///
     /// # Errors
     /// [`MigrateError`].
@@ -326,6 +337,12 @@ impl Client {
     #[must_use]
     pub const fn reservation(&self) -> Option<ReservationToken> {
         self.reservation
+    }
+
+    /// "The client MUST only include XOR-PEER-ADDRESS attributes with addresses of the same address family as
+    /// that of the relayed transport address for the allocation" (RFC 8656 §10.1, and so §12.1).
+    fn can_reach(&self, peer: IpAddr) -> bool {
+        self.families.contains(&Some(Family::of(peer)))
     }
 
     fn handle_stun(&mut self, datagram: Datagram<'_>, now: Instant) -> Received {

@@ -122,7 +122,11 @@ impl Client {
     fn write_wishes(&self, writer: &mut MessageWriter<'_>) -> Result<(), WriteError> {
         let Config { requested_transport, port, addresses, dont_fragment, .. } = &self.config;
         writer.attribute(requested_transport)?;
-        if *dont_fragment {
+        // "The request MUST NOT include a DONT-FRAGMENT, RESERVATION-TOKEN, or EVEN-PORT attribute" (RFC
+        // 6062 §4.1).
+        let (port, dont_fragment) =
+            if self.is_tcp() { (&Port::Any, false) } else { (port, *dont_fragment) };
+        if dont_fragment {
             writer.attribute(&DontFragment)?;
         }
         match port {
@@ -137,6 +141,8 @@ impl Client {
             Port::Reserved(token) => return writer.attribute(token).map(drop),
         }
         match addresses {
+            // Nor with EVEN-PORT whose R bit is set: a pair is one of IPv4.
+            Addresses::Both if *port == Port::Pair => Ok(()),
             // The default; servers older than RFC 6156 know nothing else.
             Addresses::Ipv4 => Ok(()),
             Addresses::Ipv6 => writer.attribute(&RequestedAddressFamily(Family::Ipv6)).map(drop),
@@ -276,6 +282,8 @@ impl Client {
         };
         self.ticket = ticket_of(response);
         self.reservation = response.get().ok().flatten();
+        self.families =
+            [Some(relayed), second].map(|of| of.map(|address| Family::of(address.ip())));
         self.state = State::Live(Live { expires: now, refresh: None });
         self.refreshed(lifetime, now);
         self.events.push_back(Event::Allocated { relayed, second, mapped });

@@ -101,6 +101,9 @@ impl Client {
         if !self.is_tcp() {
             return Err(ConnectError::NotTcp);
         }
+        if !self.can_reach(peer.ip()) {
+            return Err(ConnectError::Family);
+        }
         let connections = &mut self.connections;
         if connections.has(peer) {
             return Err(ConnectError::Exists);
