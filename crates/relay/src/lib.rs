@@ -62,12 +62,29 @@
 //! - Without descriptors, allocations get a 508, and connections wait with the kernel.
 //! - Lines of the log that others cause: one a second for each source and cause.
 //!
+//! # The IP header of what is relayed
+//! RFC 8656 §13 to §16, as far as sockets of Linux reach:
+//!
+//! | field | from UDP to UDP | between IPv4 and IPv6 | from TCP to UDP |
+//! |---|---|---|---|
+//! | DSCP and ECN | copied | copied | zero |
+//! | TTL, Hop Limit | the system's | one less; dropped and counted at zero | the system's |
+//! | DF | set where DONT-FRAGMENT asks for it, else cleared | the same | the same |
+//! | fragmentation | what comes is assembled, what is too long for a link leaves in fragments | the same | the same |
+//! | flow label, options, extension headers | the system's | the system's | the system's |
+//!
+//! What goes to a client by TCP or TLS has the header of that connection, which is the system's.
+//!
 //! # Deliberately absent
 //! - **DTLS to the server** (RFC 7350): browsers and SIP clients use TLS where UDP does not pass.
-//! - **ICMP for what has made its last hop**: what goes from IPv4 to IPv6 or back has one hop less, and is
-//!   dropped and counted at zero (RFC 8656 §13, RFC 7915 §4), but raw sockets are not a server's. DSCP and ECN are
-//!   copied; within one version, §14 leaves the TTL to the system. DF is set where DONT-FRAGMENT
-//!   asks for it, and cleared otherwise. What comes by TCP leaves with DSCP and ECN zero (§15).
+//! - **The DF bit of what comes**, which RFC 8656 §14 has copied: no socket of Linux but a raw one tells it, and
+//!   those are not a server's. It counts as zero, which is the alternate behaviour.
+//! - **ICMP to who has sent** what has made its last hop, or what is too long for a link (RFC 8656 §13, RFC 7915
+//!   §4), for the same reason: the first is counted, the second leaves in fragments.
+//! - **The DSCP of a client's TCP connection** on the datagrams that come by it (RFC 8656 §15): they are best effort.
+//! - **A classifier of its own for DSCP, or active queue management** (MAYs of RFC 8656 §14).
+//! - **Users whose passwords are not stored** (RFC 8656 §6): the machines know keys only, but a configuration names a
+//!   user by his password. Where that is not to be, there are secrets, of which time-limited passwords are made.
 //! - **Two relayed addresses of one family**: one address for each family is what the machines know.
 //! - **Other systems than Linux**, whose error queue and port sharing this relies on.
 
