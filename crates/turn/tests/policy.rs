@@ -78,12 +78,28 @@ fn global_addresses_are_allowed_by_default() {
         "64:ff9b::8.8.8.8",
         "2606:4700::1111",
         "1.1.1.1",
-        "192.0.0.9",
         "223.255.255.255",
-        "2001:4:112::1",
     ] {
         let decision = policy.decide(ip(text));
         assert_eq!(decision.action, Action::Allow, "{decision}");
+    }
+}
+
+/// Also what the registries call globally reachable: the nearest port control server (RFC 7723) is the one that
+/// opens the ports of the network that the relay is in.
+#[test]
+fn no_special_purpose_address_is_a_peer_unless_it_is_translated() {
+    let policy = Policy::default();
+    for special in SPECIAL_PURPOSE {
+        let (network, prefix) = parts(special.range);
+        let is_translator = (network, prefix) == (ip("64:ff9b::"), 96);
+        assert_eq!(special.allowed, is_translator, "{special}");
+        let first = policy.decide(network);
+        assert_eq!(first.action, Action::Deny, "{first}");
+    }
+    for text in ["192.0.0.9", "64:ff9b::192.0.0.9", "192.0.0.10", "2001:1::1", "2620:4f:8000::1"] {
+        let decision = policy.decide(ip(text));
+        assert_eq!(decision.action, Action::Deny, "{decision}");
     }
 }
 
@@ -96,6 +112,7 @@ fn every_refusal_names_its_rule() {
         ("64:ff9b::8.8.8.8", "8.8.8.8 is refused: rule 1, deny 8.8.0.0/16"),
         ("1.1.1.1", "1.1.1.1 is refused: it is the server's own"),
         ("2001::1", "2001::1 is refused: Teredo is a tunnel (RFC 8656 §21.4)"),
+        ("2002::1", "2002::1 is refused: 6to4 is a tunnel (RFC 8656 §21.4)"),
         ("9.9.9.9", "9.9.9.9 is allowed: a global unicast address"),
     ] {
         assert_eq!(policy.decide(ip(peer)).to_string(), text);

@@ -1,3 +1,4 @@
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Range;
@@ -25,6 +26,20 @@ impl Embedding {
     #[must_use]
     pub const fn is_forbidden(self) -> bool {
         matches!(self, Self::SixToFour | Self::Teredo)
+    }
+}
+
+impl fmt::Display for Embedding {
+    /// What its RFC calls it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mapped => "IPv4-mapped",
+            Self::Compatible => "IPv4-compatible",
+            Self::Nat64 => "NAT64",
+            Self::SixToFour => "6to4",
+            Self::Teredo => "Teredo",
+            Self::Isatap => "ISATAP",
+        })
     }
 }
 

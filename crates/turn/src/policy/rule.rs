@@ -105,7 +105,7 @@ impl Policy {
                 (Action::Deny, Reason::Own)
             } else {
                 match special_purpose(address) {
-                    Some(block) if block.reachable => (Action::Allow, Reason::Special(block)),
+                    Some(block) if block.allowed => (Action::Allow, Reason::Special(block)),
                     Some(block) => (Action::Deny, Reason::Special(block)),
                     None => (Action::Allow, Reason::Global),
                 }
@@ -122,7 +122,7 @@ impl fmt::Display for Decision {
         };
         write!(f, "{} is {verdict}: ", self.address)?;
         match self.reason {
-            Reason::Tunnel(embedding) => write!(f, "{embedding:?} is a tunnel (RFC 8656 §21.4)"),
+            Reason::Tunnel(embedding) => write!(f, "{embedding} is a tunnel (RFC 8656 §21.4)"),
             Reason::Rule(number, rule) => write!(f, "rule {number}, {rule}"),
             Reason::Own => f.write_str("it is the server's own"),
             Reason::Special(special) => special.fmt(f),
