@@ -322,11 +322,8 @@ fn relay_hosts(config: &Config) -> Result<Vec<RelayHost>, StartError> {
 
 /// How peers reach what is opened at this address: as configured, as a STUN server sees it, as it is.
 fn external_ip(config: &Config, bind: IpAddr) -> Result<IpAddr, StartError> {
-    let known = config.external_ips.iter().find_map(|external| match external {
-        ExternalIp::Address(address) if address.is_ipv4() == bind.is_ipv4() => Some(*address),
-        ExternalIp::Address(_) | ExternalIp::Ask(_) => None,
-    });
-    if let Some(known) = known {
+    let mut known = config.external_ips.iter().filter_map(ExternalIp::address);
+    if let Some(known) = known.find(|address| address.is_ipv4() == bind.is_ipv4()) {
         return Ok(known);
     }
     let server = config.external_ips.iter().find_map(|external| match external {

@@ -29,7 +29,10 @@ fn act(arguments: Arguments) -> Result<(), run::Error> {
         Some(Command::Policy { command: PolicyCommand::Explain { address } }) => {
             print(&config.policy().decide(address))
         }
-        None if arguments.options.check => print(&config),
+        None if arguments.options.check => {
+            config.check_certificate().map_err(run::Error::Certificate)?;
+            print(&config)
+        }
         None => run::serve(config, &arguments.options),
     }
 }

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::{fs, io};
 
 use pinhole_relay::{
-    Config, ConfigError, FileError, Health, LogFormat, Server, Settings, StartError,
+    Config, ConfigError, FileError, Health, LogFormat, Server, Settings, StartError, TlsError,
     raise_descriptor_limit,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -24,6 +24,8 @@ pub(crate) enum Error {
     File(PathBuf, FileError),
     /// The configuration is.
     Config(ConfigError),
+    /// The certificate or its key is.
+    Certificate(TlsError),
     /// The server does not start.
     Start(StartError),
     /// The system lacks something.
@@ -40,6 +42,7 @@ impl std::fmt::Display for Error {
                 write!(f, "{}:{}:{}: {}", path.display(), error.line, error.column, error.message)
             }
             Self::Config(error) => error.fmt(f),
+            Self::Certificate(error) => error.fmt(f),
             Self::Start(error) => error.fmt(f),
             Self::System(error) => error.fmt(f),
             Self::Output(error) => write!(f, "standard output: {error}"),
@@ -49,15 +52,19 @@ impl std::fmt::Display for Error {
 
 /// The configuration that the file and the flags make.
 pub(crate) fn configure(options: &Options) -> Result<Config, Error> {
-    let file = match &options.config {
-        Some(path) => {
-            let text =
-                fs::read_to_string(path).map_err(|error| Error::Read(path.clone(), error))?;
-            Settings::from_toml(&text).map_err(|error| Error::File(path.clone(), error))?
-        }
-        None => Settings::default(),
+    let Some(path) = &options.config else {
+        return options.settings().resolve().map_err(Error::Config);
     };
-    options.settings().or(file).resolve().map_err(Error::Config)
+    let text = fs::read_to_string(path).map_err(|error| Error::Read(path.clone(), error))?;
+    let file = Settings::from_toml(&text).map_err(|error| Error::File(path.clone(), error))?;
+    options.settings().or(file.clone()).resolve().map_err(|error| {
+        // What the file says without the flags is wrong at a place.
+        let is_the_files = file.resolve().is_err_and(|of_file| of_file == error);
+        match error.in_file(&text).filter(|_| is_the_files) {
+            Some(error) => Error::File(path.clone(), error),
+            None => Error::Config(error),
+        }
+    })
 }
 
 /// Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again, SIGUSR1 ends the intake.

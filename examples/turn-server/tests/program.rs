@@ -10,7 +10,7 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
 
-use support::{Folder, Process, Server, command};
+use support::{Folder, Process, Server, certificate, command};
 
 /// What the program writes to standard output and to standard error, and how it ends.
 fn run(arguments: &[&str]) -> (String, String, Option<i32>) {
@@ -27,6 +27,32 @@ fn an_error_in_the_file_has_line_and_column() {
     let place = format!("turn-server: {config}:2:15: ");
     assert_eq!(errors, format!("{place}the first port, 9, comes after the last, 1\n"));
     assert_eq!(code, Some(1));
+}
+
+/// A contradiction of the file has a place, too; one that a flag has made has none.
+#[test]
+fn a_contradiction_in_the_file_has_line_and_column() {
+    let folder = Folder::new();
+    let config = folder.file("zero.toml", "realm = \"here\"\nmax-allocations = 0\n");
+    let (_, errors, code) = run(&["--config", &config, "--check"]);
+    let message = "max-allocations is zero\n";
+    assert_eq!(errors, format!("turn-server: {config}:2:19: {message}"));
+    assert_eq!(code, Some(1));
+    let config = folder.file("one.toml", "max-allocations = 1\n");
+    let (_, errors, _) = run(&["--config", &config, "--check", "--max-allocations", "0"]);
+    assert_eq!(errors, format!("turn-server: {message}"));
+}
+
+#[test]
+fn check_reads_the_certificate() {
+    let files = certificate("localhost");
+    let check = |key: &str| run(&["--certificate", &files.certificate, "--key", key, "--check"]);
+    let (output, _, code) = check(&files.key);
+    assert!(output.starts_with("serves UDP, TCP and TLS at 127.0.0.1:3478\n"), "{output}");
+    assert_eq!(code, Some(0));
+    let (output, errors, code) = check("/nowhere.pem");
+    assert!(errors.contains("/nowhere.pem: "), "{errors}");
+    assert_eq!((output.as_str(), code), ("", Some(1)));
 }
 
 #[test]

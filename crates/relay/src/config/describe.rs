@@ -71,6 +71,6 @@ fn list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, name: &str, values: &[T]) -
     let values: Vec<String> = values.iter().map(T::to_string).collect();
     match &*values {
         [] => Ok(()),
-        values => writeln!(f, "{name:<22}{}", values.join(", ")),
+        values => writeln!(f, "{name:<21} {}", values.join(", ")),
     }
 }

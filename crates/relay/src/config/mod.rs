@@ -1,11 +1,13 @@
 //! What an operator says: a file, flags, or both ([`Settings`]), and what follows from it ([`Config`]).
 
+mod check;
 mod describe;
+mod error;
 mod resolve;
 mod settings;
 mod value;
 
-pub use resolve::ConfigError;
+pub use error::ConfigError;
 pub use settings::{FileError, Settings};
 pub use value::{ExternalIp, LogFormat, PortRange, TokenKeyEntry, UserEntry, ValueError};
 
@@ -19,6 +21,8 @@ use pinhole_stun::Credentials;
 use pinhole_stun::binding::Rate;
 use pinhole_turn::policy::{Policy, Rule, special_purpose};
 use pinhole_turn::server::{self, Alternate, Limits};
+
+use crate::stream::{self, TlsError};
 
 /// A server's configuration, complete and free of contradictions.
 #[derive(Clone)]
@@ -83,6 +87,17 @@ fn interface_addresses() -> impl Iterator<Item = IpAddr> {
 }
 
 impl Config {
+    /// Reads the certificate and its key, if there are any.
+    ///
+    /// # Errors
+    /// [`TlsError`]: which file cannot be used, and why.
+    pub fn check_certificate(&self) -> Result<(), TlsError> {
+        match &self.certificate {
+            Some((certificate, key)) => stream::load(certificate, key).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// The policy that the machines follow: the operator's rules, nothing to the server itself, and
     /// nothing but global addresses.
     #[must_use]
@@ -94,10 +109,7 @@ impl Config {
     /// The addresses that are the server's: those that the configuration tells, and whatever else this
     /// machine has, since its other services listen there.
     fn own_addresses(&self) -> BTreeSet<IpAddr> {
-        let external = self.external_ips.iter().filter_map(|external| match external {
-            ExternalIp::Address(address) => Some(*address),
-            ExternalIp::Ask(_) => None,
-        });
+        let external = self.external_ips.iter().filter_map(ExternalIp::address);
         let listeners = self.listen.iter().chain(&self.tls_listen).map(SocketAddr::ip);
         let told = self.relay_ips.iter().copied().chain(external).chain(listeners);
         told.chain(interface_addresses()).filter(|address| !address.is_unspecified()).collect()

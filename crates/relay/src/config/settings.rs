@@ -101,14 +101,8 @@ impl Settings {
     /// [`FileError`]: where it is wrong, and why.
     pub fn from_toml(text: &str) -> Result<Self, FileError> {
         toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start).min(text.len());
-            let before = text.get(..at).unwrap_or(text);
-            let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-            FileError {
-                line: before.matches('\n').count() + 1,
-                column: before.get(line_start..).map_or(0, |line| line.chars().count()) + 1,
-                message: error.message().trim_end().replace('\n', ": "),
-            }
+            let at = error.span().map_or(0, |span| span.start);
+            place(text, at, error.message().trim_end().replace('\n', ": "))
         })
     }
 
@@ -152,6 +146,17 @@ impl Settings {
             drain: self.drain.or(file.drain),
             log: self.log.or(file.log),
         }
+    }
+}
+
+/// An error at this byte of a text.
+pub(super) fn place(text: &str, at: usize, message: String) -> FileError {
+    let before = text.get(..at.min(text.len())).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    FileError {
+        line: before.matches('\n').count() + 1,
+        column: before.get(line_start..).map_or(0, |line| line.chars().count()) + 1,
+        message,
     }
 }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pinhole_stun::third_party::TokenKey;
-use pinhole_stun::{Credentials, Uri};
+use pinhole_stun::{Credentials, Scheme, Uri};
 use serde::Deserialize;
 
 /// Ports from one to another: `49152-65535`.
@@ -119,6 +119,17 @@ impl TokenKeyEntry {
     }
 }
 
+impl ExternalIp {
+    /// The address, if nobody has to be asked for it.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Ask(_) => None,
+        }
+    }
+}
+
 impl FromStr for TokenKeyEntry {
     type Err = ValueError;
 
@@ -170,7 +181,12 @@ impl FromStr for ExternalIp {
         if let Ok(address) = text.parse() {
             return Ok(Self::Address(address));
         }
-        text.parse().map(Self::Ask).map_err(|_| ValueError::External)
+        let server: Uri = text.parse().map_err(|_| ValueError::External)?;
+        if server.scheme == Scheme::Stun {
+            Ok(Self::Ask(server))
+        } else {
+            Err(ValueError::External)
+        }
     }
 }
 
@@ -221,7 +237,9 @@ mod tests {
         for text in ["alice", ":password", "alice:"] {
             assert_eq!(text.parse::<UserEntry>(), Err(ValueError::User), "{text}");
         }
-        assert_eq!("example.org".parse::<ExternalIp>(), Err(ValueError::External));
+        for text in ["example.org", "stun:", "turn:192.0.2.1", "stuns:192.0.2.1", "192.0.2"] {
+            assert_eq!(text.parse::<ExternalIp>(), Err(ValueError::External), "{text}");
+        }
         for text in ["", "kid", "kid:", "kid:AAAA", ":AAAAAAAAAAAAAAAAAAAAAA==", "kid:?"] {
             assert_eq!(text.parse::<TokenKeyEntry>().err(), Some(ValueError::TokenKey), "{text}");
         }
