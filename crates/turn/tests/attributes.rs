@@ -74,6 +74,29 @@ fn what_is_no_mtu_is_not_told() {
     }
 }
 
+/// RFC 8656 §18.1, §18.6, §18.8, §18.12, §18.13: what is reserved "MUST be ignored" by whoever reads it.
+#[test]
+fn reserved_bits_mean_nothing() {
+    fn read<A: for<'a> Attribute<'a> + AttributeWrite + PartialEq + Debug>(value: &[u8], as_if: A) {
+        let mut buffer = [0; 64];
+        let written = write(&mut buffer, &RawAttribute { kind: A::KIND, value });
+        assert_eq!(Message::parse(written).unwrap().get(), Ok(Some(as_if)));
+    }
+    read(&[0x40, 1, 0xff, 0xff], Channel(0x4001));
+    read(&[2, 0xff, 0xff, 0xff], RequestedAddressFamily(Family::Ipv6));
+    read(&[2, 0xff, 0xff, 0xff], AdditionalAddressFamily(Family::Ipv6));
+    read(&[17, 0xff, 0xff, 0xff], RequestedTransport::UDP);
+    read(&[0x7f], EvenPort { reserve_next: false });
+    read(&[0xff], EvenPort { reserve_next: true });
+    read(&[0xff, 0xff, 3, 3, 0, 0, 0, 0], Icmp { kind: 3, code: 3, data: 0 });
+    let mut buffer = [0; 64];
+    let value = b"\x02\xff\xfc\x28none";
+    let written = write(&mut buffer, &RawAttribute { kind: AddressErrorCode::KIND, value });
+    let error = ErrorCode { code: 440, reason: "none" };
+    let missing = AddressErrorCode { family: Family::Ipv6, error };
+    assert_eq!(Message::parse(written).unwrap().get(), Ok(Some(missing)));
+}
+
 #[test]
 fn data_and_tickets_read_back_at_every_padding() {
     for length in 0..9 {
