@@ -6,7 +6,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pinhole_stun::attribute::Family;
 use pinhole_turn::server::{DropReason, EndReason, Event};
+
+use crate::ports::SharedPorts;
 
 /// A number that one thread changes and any thread reads.
 #[derive(Debug, Default)]
@@ -214,11 +217,14 @@ type Row<T> = (&'static str, &'static str, Of<T>);
 
 /// The numbers of all workers.
 #[derive(Clone, Debug)]
-pub struct Metrics(Arc<[Arc<Counters>]>);
+pub struct Metrics {
+    workers: Arc<[Arc<Counters>]>,
+    ports: SharedPorts,
+}
 
 impl Metrics {
-    pub(crate) fn new(workers: &[Arc<Counters>]) -> Self {
-        Self(workers.into())
+    pub(crate) fn new(workers: &[Arc<Counters>], ports: SharedPorts) -> Self {
+        Self { workers: workers.into(), ports }
     }
 
     /// Whether all workers run.
@@ -237,7 +243,8 @@ impl Metrics {
     #[must_use]
     pub fn dropped(&self, reason: &str) -> u64 {
         let label = DROPS.iter().position(|label| *label == reason);
-        let counters = |label: usize| self.0.iter().filter_map(move |it| it.dropped.get(label));
+        let counters =
+            |label: usize| self.workers.iter().filter_map(move |it| it.dropped.get(label));
         label.map_or(0, |label| counters(label).map(Counter::get).sum())
     }
 
@@ -246,6 +253,7 @@ impl Metrics {
     pub fn render(&self) -> String {
         let mut text = String::new();
         self.gauges(&mut text);
+        self.ports(&mut text);
         self.flows(&mut text);
         let name = "pinhole_dropped_total";
         head(&mut text, name, "counter", "Datagrams that led to nothing.");
@@ -255,7 +263,7 @@ impl Metrics {
         let name = "pinhole_allocations_ended_total";
         head(&mut text, name, "counter", "Allocations that are over.");
         for (label, reason) in ENDS.iter().enumerate() {
-            let counters = self.0.iter().filter_map(|worker| worker.ended.get(label));
+            let counters = self.workers.iter().filter_map(|worker| worker.ended.get(label));
             let value = counters.map(Counter::get).sum();
             line(&mut text, name, &format!("reason=\"{reason}\""), value);
         }
@@ -275,6 +283,19 @@ impl Metrics {
         }
     }
 
+    /// Of the families that there are relayed addresses of.
+    fn ports(&self, text: &mut String) {
+        let name = "pinhole_free_ports";
+        head(text, name, "gauge", "Ports that relayed addresses may still have.");
+        for (family, free) in self.ports.all_free() {
+            let label = match family {
+                Family::Ipv4 => "family=\"ipv4\"",
+                Family::Ipv6 => "family=\"ipv6\"",
+            };
+            line(text, name, label, free as u64);
+        }
+    }
+
     fn flows(&self, text: &mut String) {
         let flows: [(&str, Of<Flow>); 4] = [
             ("direction=\"to_peers\"", |it| &it.to_peers),
@@ -285,12 +306,12 @@ impl Metrics {
         let name = "pinhole_messages_total";
         head(text, name, "counter", "Datagrams relayed, and messages of STUN and TURN.");
         for (label, flow) in flows {
-            line(text, name, label, self.0.iter().map(|it| flow(it).messages.get()).sum());
+            line(text, name, label, self.workers.iter().map(|it| flow(it).messages.get()).sum());
         }
         let name = "pinhole_bytes_total";
         head(text, name, "counter", "Bytes relayed, without headers, and bytes of control.");
         for (label, flow) in flows {
-            line(text, name, label, self.0.iter().map(|it| flow(it).bytes.get()).sum());
+            line(text, name, label, self.workers.iter().map(|it| flow(it).bytes.get()).sum());
         }
     }
 
@@ -314,7 +335,7 @@ impl Metrics {
     }
 
     fn sum(&self, counter: Of<Counter>) -> u64 {
-        self.0.iter().map(|worker| counter(worker).get()).sum()
+        self.workers.iter().map(|worker| counter(worker).get()).sum()
     }
 }
 
@@ -333,6 +354,15 @@ fn line(text: &mut String, name: &str, label: &str, value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pinhole_turn::server::Config;
+
+    /// A hundred of IPv6.
+    fn ports() -> SharedPorts {
+        let mut config = Config::new("test");
+        config.relay_v6 = Some(std::net::IpAddr::from([1; 16]).into());
+        config.ports = 50_000..=50_099;
+        SharedPorts::new(&config)
+    }
 
     #[test]
     fn workers_are_added_up_and_every_reason_has_its_line() {
@@ -343,7 +373,7 @@ mod tests {
         second.to_peer(172);
         first.now(3, 4, 0);
         second.now(2, 2, 1);
-        let metrics = Metrics::new(&workers);
+        let metrics = Metrics::new(&workers, ports());
         assert_eq!((metrics.allocations(), metrics.dropped("bandwidth")), (5, 2));
         let text = metrics.render();
         for expected in [
@@ -352,6 +382,7 @@ mod tests {
             "pinhole_messages_total{direction=\"to_peers\"} 1\n",
             "pinhole_bytes_total{direction=\"to_peers\"} 172\n",
             "# TYPE pinhole_relay_sockets gauge\npinhole_relay_sockets 6\n",
+            "# TYPE pinhole_free_ports gauge\npinhole_free_ports{family=\"ipv6\"} 100\n",
         ] {
             assert!(text.contains(expected), "{expected} in\n{text}");
         }
@@ -359,7 +390,7 @@ mod tests {
 
     #[test]
     fn every_line_is_a_comment_or_a_name_and_a_number() {
-        let text = Metrics::new(&[Arc::new(Counters::default())]).render();
+        let text = Metrics::new(&[Arc::new(Counters::default())], ports()).render();
         for line in text.lines().filter(|line| !line.starts_with("# ")) {
             let (name, value) = line.rsplit_once(' ').unwrap();
             assert!(name.starts_with("pinhole_") && value.parse::<u64>().is_ok(), "{line}");

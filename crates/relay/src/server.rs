@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 
 use pinhole_turn::credential::{SharedSecret, SharedSecrets};
 use pinhole_turn::server::{
-    self, AccessTokens, Alternate, LocalPorts, LocalQuota, NonceSeed, RelayHost, StaticUsers,
+    self, AccessTokens, Alternate, LocalQuota, NonceSeed, RelayHost, StaticUsers,
 };
 use rustls::ServerConfig;
 use tracing::info;
@@ -74,7 +74,7 @@ impl Server {
             ends.push((poll, receiver, mail));
         }
         let neighbours: Arc<[Neighbour]> = neighbours.into();
-        let ports = SharedPorts::new(LocalPorts::new(&shared.machine(config, 0)));
+        let ports = SharedPorts::new(&shared.machine(config, 0));
         let mut listeners = Listeners::of(config);
         let mut workers = vec![];
         for (number, ((poll, messages, mail), counters)) in
@@ -103,7 +103,7 @@ impl Server {
             threads: vec![],
             neighbours,
             users: shared.users,
-            metrics: Metrics::new(&counters),
+            metrics: Metrics::new(&counters, ports),
             addresses: listeners.mixed,
             tls_addresses: listeners.tls,
         };

@@ -47,6 +47,9 @@ fn no_worker_refuses_while_a_port_is_free() {
     for _ in 0..4 {
         assert_eq!(allocate(&server, Port::Any).err(), Some(Reason::Code(508)));
     }
+    let text = server.metrics().render();
+    assert!(text.contains("\npinhole_free_ports{family=\"ipv4\"} 0\n"), "{text}");
+    assert!(!text.contains("family=\"ipv6\""), "{text}");
     let (mut leaving, port) = clients.swap_remove(5);
     let now = leaving.now();
     leaving.machine.close(now);
