@@ -11,6 +11,7 @@ use pinhole_turn::server::{
     self, AccessTokens, Alternate, LocalQuota, NonceSeed, RelayHost, StaticUsers,
 };
 use rustls::ServerConfig;
+use socket2::{Domain, Socket, Type};
 use tracing::info;
 
 use crate::auth::{Directory, Everybody, SharedQuota};
@@ -60,6 +61,7 @@ impl Server {
     /// # Errors
     /// [`StartError`]; then nothing of it runs.
     pub fn start(config: &Config) -> Result<Self, StartError> {
+        check_alone(config)?;
         let shared = Shared::new(config)?;
         let counters: Vec<Arc<Counters>> =
             (0..config.workers.get()).map(|_| Arc::default()).collect();
@@ -271,6 +273,26 @@ impl Listeners {
         }
         Ok(())
     }
+}
+
+/// Nobody else may listen where this server shall: the kernel would give him a part of the clients without a word,
+/// as it gives one to each worker.
+fn check_alone(config: &Config) -> Result<(), StartError> {
+    let mixed = config.listen.iter().flat_map(|at| [(*at, Type::DGRAM), (*at, Type::STREAM)]);
+    let tls = config.tls_listen.iter().map(|at| (*at, Type::STREAM));
+    mixed.chain(tls).filter(|(address, _)| address.port() != 0).try_for_each(|(address, kind)| {
+        bind_alone(address, kind).map_err(|error| StartError::Listen(address, error))
+    })
+}
+
+fn bind_alone(address: SocketAddr, kind: Type) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Connections of a server that has ended may linger.
+    socket.set_reuse_address(kind == Type::STREAM)?;
+    socket.bind(&address.into())
 }
 
 /// UDP and TCP at the same port, which the system may choose: then another one if TCP's is taken.

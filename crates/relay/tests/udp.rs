@@ -10,7 +10,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{ControlMessageOwned, SockaddrStorage, recvmsg};
-use pinhole_relay::Settings;
+use pinhole_relay::{Server, Settings, StartError};
 use pinhole_turn::client::{Event, Port, Reason};
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use socket2::SockRef;
@@ -174,6 +174,21 @@ fn ports_that_others_hold_harm_nobody() {
     assert_eq!(refused, Some(Event::Lost { reason: Reason::Code(508) }));
     assert!(clients.len() < all.len() - held.len(), "{} clients", clients.len());
     talk(&mut unharmed, relayed, &socket(), 3);
+}
+
+/// The kernel would share the clients out among both, and half of them would be refused.
+#[test]
+fn a_second_server_at_the_same_address_does_not_start() {
+    let first = start(settings(2));
+    let at = address(&first);
+    let again = || {
+        let settings = Settings { listen: vec![at], ..settings(2) };
+        Server::start(&settings.resolve().unwrap())
+    };
+    let Err(StartError::Listen(place, error)) = again() else { panic!("it has started") };
+    assert_eq!((place, error.kind()), (at, ErrorKind::AddrInUse));
+    first.stop().unwrap();
+    assert!(again().is_ok());
 }
 
 /// A client that asks at one address of many is answered from there, and has its allocation there.
