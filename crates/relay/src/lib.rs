@@ -85,6 +85,7 @@
 //! - **A classifier of its own for DSCP, or active queue management** (MAYs of RFC 8656 §14).
 //! - **Users whose passwords are not stored** (RFC 8656 §6): the machines know keys only, but a configuration names a
 //!   user by his password. Where that is not to be, there are secrets, of which time-limited passwords are made.
+//! - **Keys of tokens over HTTPS** (a SHOULD of RFC 7635 §4.1.2): they are configured, and a reload takes new ones.
 //! - **Two relayed addresses of one family**: one address for each family is what the machines know.
 //! - **Other systems than Linux**, whose error queue and port sharing this relies on.
 
