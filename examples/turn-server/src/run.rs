@@ -85,7 +85,7 @@ pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> 
         let mut hangup = signal(SignalKind::hangup()).map_err(Error::System)?;
         let mut drain = signal(SignalKind::user_defined1()).map_err(Error::System)?;
         let server = Server::start(&config).map_err(Error::Start)?;
-        let health = health(&config, &server).await.map_err(Error::System)?;
+        let health = health(&config, &server).await?;
         welcome::print(&config, &server, made);
         let mut health = pin!(health);
         loop {
@@ -108,14 +108,14 @@ pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> 
 async fn health(
     config: &Config,
     server: &Server,
-) -> io::Result<impl Future<Output = io::Result<()>> + use<>> {
-    let health = match config.metrics {
-        Some(address) => Some(Health::bind(address, server.metrics().clone()).await?),
-        None => None,
-    };
-    if let Some(health) = &health {
-        let address = health.local_addr()?;
+) -> Result<impl Future<Output = io::Result<()>> + use<>, Error> {
+    let mut health = None;
+    if let Some(address) = config.metrics {
+        let cannot = |error| Error::Start(StartError::Listen(address, error));
+        let bound = Health::bind(address, server.metrics().clone()).await.map_err(cannot)?;
+        let address = bound.local_addr().map_err(cannot)?;
         welcome::say(&format_args!("turn-server: metrics at http://{address}/metrics"));
+        health = Some(bound);
     }
     Ok(async {
         match health {

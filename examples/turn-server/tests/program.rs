@@ -179,6 +179,13 @@ fn an_address_that_is_not_here_is_named() {
     let (_, errors, code) = run(&["--listen", "198.51.100.77:0", "--user", "alice:north"]);
     assert!(errors.contains("198.51.100.77"), "{errors}");
     assert_eq!(code, Some(1));
+    let here = ["--listen", "127.0.0.1:0", "--user", "alice:north"];
+    let (_, errors, code) = run(&[&here[..], &["--metrics", "198.51.100.77:9641"]].concat());
+    assert!(errors.contains("cannot listen at 198.51.100.77:9641: "), "{errors}");
+    assert_eq!(code, Some(1));
+    let (_, errors, code) = run(&[&here[..], &["--relay-ip", "198.51.100.77"]].concat());
+    assert!(errors.contains("cannot open relayed addresses on 198.51.100.77: "), "{errors}");
+    assert_eq!(code, Some(1));
 }
 
 /// A pipe whose reader has gone, as that of `head -1` has after a line.
