@@ -1,105 +1,17 @@
-//! TCP allocations on the client's side (RFC 6062 §4), and the wishes of an Allocate request, against the
-//! server machine.
+//! TCP allocations on the client's side (RFC 6062 §4), against the server machine.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
 mod common;
 
 use std::time::Duration;
 
-use common::{PEER, World, addr, config};
-use pinhole_sansio::{Datagram, FiveTuple, Transport};
-use pinhole_stun::{Credentials, Message, Method};
-use pinhole_turn::attribute::{
-    ConnectionId, DontFragment, RequestedTransport, ReservationToken, XorPeerAddress,
-};
-use pinhole_turn::client::{
-    Addresses, Client, Command, Config, ConnectError, Event, Port, Reason, Received, SendError,
-};
+use common::pair::{Pair, data_path};
+use common::{PEER, addr};
+use pinhole_sansio::{Datagram, Transport};
+use pinhole_stun::{Message, Method};
+use pinhole_turn::attribute::{ConnectionId, RequestedTransport, XorPeerAddress};
+use pinhole_turn::client::{Command, Config, ConnectError, Event, Reason, Received, SendError};
 use pinhole_turn::server;
-
-/// A client and a server, between which every datagram and every connection arrives.
-struct Pair {
-    world: World,
-    client: Client,
-    path: FiveTuple,
-    /// How many answers of the server have been delivered.
-    delivered: usize,
-    /// The requests that the client has sent.
-    requests: Vec<(FiveTuple, Vec<u8>)>,
-}
-
-impl Pair {
-    fn new(
-        transport: Transport,
-        able: impl FnOnce(&mut server::Config),
-        wishes: impl FnOnce(&mut Config),
-    ) -> Self {
-        let mut server = config();
-        server.tcp = true;
-        able(&mut server);
-        let world = World::new(server);
-        let path = data_path(transport, 5_000);
-        let mut config = Config::new(path, Credentials::new("alice", "secret").unwrap());
-        wishes(&mut config);
-        let client = Client::new(config, [9; 32], world.now);
-        let mut pair = Self { world, client, path, delivered: 0, requests: vec![] };
-        pair.settle();
-        pair
-    }
-
-    /// A client with a TCP allocation.
-    fn tcp() -> Self {
-        let wish = |config: &mut Config| config.requested_transport = RequestedTransport::TCP;
-        let mut pair = Self::new(Transport::Tcp, |_| {}, wish);
-        assert!(matches!(pair.client.poll_event(), Some(Event::Allocated { .. })));
-        pair
-    }
-
-    /// Carries messages to and fro until nobody has anything to say.
-    fn settle(&mut self) {
-        loop {
-            while let Some(request) = self.client.poll_transmit() {
-                self.requests.push((request.five_tuple, request.payload.to_vec()));
-                let _ = self.world.input(request.five_tuple, &request.payload);
-            }
-            let Some((to, bytes)) = self.world.answers.get(self.delivered).cloned() else { return };
-            self.delivered += 1;
-            let datagram = Datagram { five_tuple: to.reversed(), payload: &bytes };
-            assert_eq!(self.client.handle_datagram(datagram, self.world.now), Received::Handled);
-        }
-    }
-
-    /// The server has connected to the peer it was last asked to, or has not.
-    fn answer_connect(&mut self, success: bool) -> ConnectionId {
-        let Some(server::Command::Connect { connection, .. }) = self.world.connections.pop() else {
-            panic!("{:?}", self.world.connections)
-        };
-        self.world.server.connected(connection, success, self.world.now);
-        self.world.drain();
-        self.settle();
-        connection
-    }
-
-    /// A peer connects, if it may.
-    fn peer_connects(&mut self, peer: &str) -> Option<ConnectionId> {
-        let relay = *self.world.open.keys().next().unwrap();
-        let id = self.world.server.peer_connected(relay, addr(peer), self.world.now);
-        self.world.drain();
-        self.settle();
-        id
-    }
-
-    fn advance(&mut self, duration: Duration) {
-        self.world.advance(duration);
-        self.client.handle_timeout(self.world.now);
-        self.settle();
-    }
-}
-
-fn data_path(transport: Transport, port: u16) -> FiveTuple {
-    let local = format!("192.0.2.1:{port}");
-    FiveTuple { transport, local: addr(&local), remote: addr("192.0.2.10:3478") }
-}
 
 #[test]
 fn a_client_connects_to_a_peer() {
@@ -305,99 +217,4 @@ fn each_kind_of_allocation_keeps_to_its_own() {
     let mut udp = Pair::new(Transport::Udp, |_| {}, |_| {});
     assert_eq!(udp.client.connect(addr(PEER), now), Err(ConnectError::NotTcp));
     assert_eq!(udp.client.accept(ConnectionId(1), now), Err(ConnectError::Gone));
-}
-
-#[test]
-fn a_pair_of_ports_is_asked_for_and_used() {
-    let mut first = Pair::new(Transport::Udp, |_| {}, |config| config.port = Port::Pair);
-    let Some(Event::Allocated { relayed, .. }) = first.client.poll_event() else { panic!() };
-    assert!(relayed.port().is_multiple_of(2));
-    let token = first.client.reservation().unwrap();
-
-    let mut config =
-        Config::new(data_path(Transport::Udp, 5_002), Credentials::new("alice", "secret").unwrap());
-    config.port = Port::Reserved(token);
-    first.client = Client::new(config, [3; 32], first.world.now);
-    first.settle();
-    let Some(Event::Allocated { relayed: second, .. }) = first.client.poll_event() else {
-        panic!()
-    };
-    assert_eq!((second.ip(), second.port()), (relayed.ip(), relayed.port() + 1));
-
-    let mut even = Pair::new(Transport::Udp, |_| {}, |config| config.port = Port::Even);
-    let Some(Event::Allocated { relayed, .. }) = even.client.poll_event() else { panic!() };
-    assert!(relayed.port().is_multiple_of(2) && even.client.reservation().is_none());
-}
-
-/// RFC 8656 §10.1 and §12.1: no XOR-PEER-ADDRESS of a family without a relayed address is sent.
-#[test]
-fn a_peer_of_the_other_family_is_refused_without_a_request() {
-    let other = addr("[2001:db8::7]:9000");
-    let refused = Event::Refused { peer: other.ip(), reason: Reason::Family };
-    let mut udp = Pair::new(Transport::Udp, |_| {}, |_| {});
-    let (now, before) = (udp.world.now, udp.requests.len());
-    let _allocated = udp.client.poll_event();
-    assert_eq!(udp.client.send(other, 4, now), Err(SendError::Refused(Reason::Family)));
-    udp.client.permit(other.ip(), now);
-    udp.settle();
-    assert_eq!(udp.client.poll_event(), Some(refused.clone()));
-    assert_eq!(udp.client.poll_event(), Some(refused));
-    assert_eq!(udp.requests.len(), before);
-    let mut tcp = Pair::tcp();
-    assert_eq!(tcp.client.connect(other, now), Err(ConnectError::Family));
-
-    let both = |config: &mut Config| config.addresses = Addresses::Both;
-    let v6 = |config: &mut server::Config| {
-        config.relay_v6 = Some("2001:db8::1".parse::<std::net::IpAddr>().unwrap().into());
-    };
-    let mut dual = Pair::new(Transport::Udp, v6, both);
-    let _allocated = dual.client.poll_event();
-    dual.client.permit(other.ip(), now);
-    dual.settle();
-    assert_eq!(dual.client.poll_event(), Some(Event::Permitted { peer: other.ip() }));
-}
-
-/// RFC 6062 §4.1: "The request MUST NOT include a DONT-FRAGMENT, RESERVATION-TOKEN, or EVEN-PORT attribute"; RFC 8656
-/// §7.1: no ADDITIONAL-ADDRESS-FAMILY with the R bit.
-#[test]
-fn wishes_that_exclude_each_other_are_not_sent_together() {
-    for port in [Port::Even, Port::Pair, Port::Reserved(ReservationToken([7; 8]))] {
-        let wishes = |config: &mut Config| {
-            config.requested_transport = RequestedTransport::TCP;
-            (config.port, config.dont_fragment) = (port, true);
-        };
-        let mut tcp = Pair::new(Transport::Tcp, |_| {}, wishes);
-        assert!(matches!(tcp.client.poll_event(), Some(Event::Allocated { .. })), "{port:?}");
-    }
-    let pair_of_both = |config: &mut Config| {
-        (config.port, config.addresses) = (Port::Pair, Addresses::Both);
-    };
-    let mut udp = Pair::new(Transport::Udp, |_| {}, pair_of_both);
-    assert!(matches!(udp.client.poll_event(), Some(Event::Allocated { second: None, .. })));
-    assert!(udp.client.reservation().is_some());
-}
-
-#[test]
-fn df_is_asked_for_where_the_server_can() {
-    let mut able = Pair::new(
-        Transport::Udp,
-        |config| config.dont_fragment = true,
-        |config| config.dont_fragment = true,
-    );
-    able.client.permit(addr(PEER).ip(), able.world.now);
-    able.settle();
-    let route = able.client.send_unfragmented(addr(PEER), 4, able.world.now).unwrap();
-    let bytes = [&route.header[..], b"data"].concat();
-    assert_eq!(Message::parse(&bytes).unwrap().get(), Ok(Some(DontFragment)));
-    let server::Received::ToPeer(to_peer) = able.world.input(able.path, &bytes) else { panic!() };
-    assert!(to_peer.dont_fragment);
-    assert_eq!(&bytes[to_peer.payload], b"data");
-
-    let mut unable = Pair::new(Transport::Udp, |_| {}, |config| config.dont_fragment = true);
-    assert!(matches!(unable.client.poll_event(), Some(Event::Allocated { .. })));
-    assert_eq!(unable.requests.len(), 3, "a challenge, a 420, and without");
-    unable.client.permit(addr(PEER).ip(), unable.world.now);
-    unable.settle();
-    let refused = unable.client.send_unfragmented(addr(PEER), 4, unable.world.now);
-    assert_eq!(refused, Err(SendError::MayFragment));
 }

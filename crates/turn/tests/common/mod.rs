@@ -1,6 +1,8 @@
 //! A server with users, sockets that are a set of ports, and clients that write their own requests.
 #![allow(dead_code)]
 
+pub(crate) mod pair;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
