@@ -28,6 +28,8 @@ use crate::worker::{Message, Neighbour, Parts, Poll, QUEUE, Waker, Worker};
 pub struct Server {
     threads: Vec<JoinHandle<io::Result<()>>>,
     neighbours: Arc<[Neighbour]>,
+    /// The machines' realm, which stays as it is.
+    realm: String,
     users: Directory,
     metrics: Metrics,
     addresses: Vec<SocketAddr>,
@@ -104,6 +106,7 @@ impl Server {
         let mut server = Self {
             threads: vec![],
             neighbours,
+            realm: config.realm.clone(),
             users: shared.users,
             metrics: Metrics::new(&counters, ports),
             addresses: listeners.mixed,
@@ -142,15 +145,15 @@ impl Server {
         &self.metrics
     }
 
-    /// From now on, the users, secrets and certificates of this configuration count, and so does whether
-    /// there are new allocations, and where others are sent. Nothing changes if its certificate cannot be
-    /// read.
+    /// From now on, the users, secrets, keys of tokens and certificates of this configuration count, and so
+    /// does whether there are new allocations, and where others are sent. Nothing changes if its certificate
+    /// cannot be read. What else is new in it ([`Config::waiting`]) takes a new start.
     ///
     /// # Errors
     /// [`TlsError`].
     pub fn reload(&self, config: &Config) -> Result<(), TlsError> {
         let tls = certificate(config)?;
-        self.users.replace(everybody(config));
+        self.users.replace(everybody(config, &self.realm));
         if let Some(tls) = tls {
             for worker in &*self.neighbours {
                 worker.insist(Message::Certificate(Arc::clone(&tls)));
@@ -225,7 +228,7 @@ impl Shared {
             clock: Clock,
             nonce_seed: NonceSeed(seed()?),
             hosts: relay_hosts(config)?,
-            users: Directory::new(everybody(config)),
+            users: Directory::new(everybody(config, &config.realm)),
             quota: SharedQuota::new(quota),
             tls: certificate(config)?,
         })
@@ -321,8 +324,8 @@ fn certificate(config: &Config) -> Result<Option<Arc<ServerConfig>>, TlsError> {
     files.map(|(certificate, key)| stream::load(certificate, key)).transpose()
 }
 
-fn everybody(config: &Config) -> Everybody {
-    let users = config.users.iter().fold(StaticUsers::new(&config.realm), StaticUsers::with);
+fn everybody(config: &Config, realm: &str) -> Everybody {
+    let users = config.users.iter().fold(StaticUsers::new(realm), StaticUsers::with);
     let secrets = config.secrets.iter().map(|secret| SharedSecret::new(secret.as_bytes()));
     let secrets = secrets.fold(SharedSecrets::default(), SharedSecrets::with);
     let tokens = AccessTokens::new(&config.server_name);

@@ -176,6 +176,18 @@ fn ports_that_others_hold_harm_nobody() {
     talk(&mut unharmed, relayed, &socket(), 3);
 }
 
+/// The machines' realm stays, and so does that of the users.
+#[test]
+fn who_reloads_another_realm_locks_nobody_out() {
+    let server = start(settings(1));
+    let renamed = Settings { realm: Some("elsewhere".into()), ..settings(1) }.resolve().unwrap();
+    let started = settings(1).resolve().unwrap();
+    assert_eq!(started.waiting(&renamed), ["realm"]);
+    assert!(started.waiting(&started).is_empty());
+    server.reload(&renamed).unwrap();
+    let _allocated = UdpClient::allocated(address(&server));
+}
+
 /// The kernel would share the clients out among both, and half of them would be refused.
 #[test]
 fn a_second_server_at_the_same_address_does_not_start() {

@@ -10,7 +10,7 @@ use pinhole_relay::{
     raise_descriptor_limit,
 };
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::Options;
@@ -88,14 +88,18 @@ pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> 
         let health = health(&config, &server).await?;
         welcome::print(&config, &server, made);
         let mut health = pin!(health);
+        let mut alternate = config.alternate.clone();
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 result = &mut health => result.map_err(Error::System)?,
-                _ = hangup.recv() => reload(&server, options, made, &mut config),
+                _ = hangup.recv() => {
+                    let new = reload(&server, options, made, &config);
+                    alternate = new.map_or(alternate, |new| new.alternate);
+                }
                 _ = drain.recv() => {
-                    server.drain(config.alternate.as_ref());
+                    server.drain(alternate.as_ref());
                     info!(allocations = server.metrics().allocations(), "no new allocations");
                 }
             }
@@ -125,20 +129,29 @@ async fn health(
     })
 }
 
-/// Takes over what can change while the server runs; a configuration with an error changes nothing.
-fn reload(server: &Server, options: &Options, made: bool, config: &mut Config) {
+/// Takes over what can change while the server runs, and tells what cannot; a configuration with an error changes
+/// nothing.
+fn reload(server: &Server, options: &Options, made: bool, started: &Config) -> Option<Config> {
     let mut new = match configure(options) {
         Ok(new) => new,
-        Err(error) => return error!(%error, "the configuration is not reloaded"),
+        Err(error) => {
+            error!(%error, "the configuration is not reloaded");
+            return None;
+        }
     };
     if made {
-        new.secrets.clone_from(&config.secrets);
+        new.secrets.clone_from(&started.secrets);
     }
-    match server.reload(&new) {
-        Ok(()) => info!("users, secrets and certificates are reloaded"),
-        Err(error) => return error!(%error, "the certificate is not reloaded"),
+    if let Err(error) = server.reload(&new) {
+        error!(%error, "the certificate is not reloaded");
+        return None;
     }
-    *config = new;
+    info!("users, secrets and certificates are reloaded");
+    let waiting = started.waiting(&new);
+    if !waiting.is_empty() {
+        warn!("what has changed here takes a new start: {}", waiting.join(", "));
+    }
+    Some(new)
 }
 
 fn log(format: LogFormat) {

@@ -163,6 +163,27 @@ fn sighup_takes_over_a_good_configuration_and_no_bad_one() {
 }
 
 #[test]
+fn what_takes_a_new_start_is_told() {
+    let folder = Folder::new();
+    let config = folder.file("start.toml", "user = [\"alice:north\"]\n");
+    let mut server = Server::start(1, &["--listen", "127.0.0.1:0", "--config", &config]);
+    let mut log = server.log().lines();
+    folder.file(
+        "start.toml",
+        "user = [\"alice:south\"]\ndeny-peer = [\"9.9.9.0/24\"]\nrelay-ports = \"50000-50999\"\n\
+         bandwidth = 1000\n",
+    );
+    for _ in 0..2 {
+        server.signal("-HUP");
+        let mut line = || log.next().expect("a line").expect("text");
+        assert!(line().contains("users, secrets and certificates are reloaded"));
+        let told = line();
+        let keys = "takes a new start: relay-ports, allow-peer or deny-peer, a limit";
+        assert!(told.contains("WARN") && told.ends_with(keys), "{told}");
+    }
+}
+
+#[test]
 fn a_log_line_is_an_object_where_that_is_asked_for() {
     let folder = Folder::new();
     let config = folder.file("json.toml", "user = [\"alice:north\"]\nlog = \"json\"\n");

@@ -87,6 +87,29 @@ fn interface_addresses() -> impl Iterator<Item = IpAddr> {
 }
 
 impl Config {
+    /// The keys that have another value in a newer configuration, and that a running server does not take over.
+    #[must_use]
+    pub fn waiting(&self, newer: &Self) -> Vec<&'static str> {
+        let changes = [
+            ("listen", self.listen != newer.listen),
+            ("tls-listen", self.tls_listen != newer.tls_listen),
+            ("relay-ip", self.relay_ips != newer.relay_ips),
+            ("external-ip", self.external_ips != newer.external_ips),
+            ("relay-ports", self.relay_ports != newer.relay_ports),
+            ("realm", self.realm != newer.realm),
+            ("allow-peer or deny-peer", self.rules != newer.rules),
+            ("metrics", self.metrics != newer.metrics),
+            ("workers", self.workers != newer.workers),
+            ("a limit", self.limits != newer.limits),
+            ("answers-per-second", self.answers != newer.answers),
+            ("tcp-relay", self.tcp_relay != newer.tcp_relay),
+            ("mobility", self.mobility != newer.mobility),
+            ("relay-buffer", self.relay_buffer != newer.relay_buffer),
+            ("log", self.log != newer.log),
+        ];
+        changes.into_iter().filter(|(_, is_new)| *is_new).map(|(key, _)| key).collect()
+    }
+
     /// Reads the certificate and its key, if there are any.
     ///
     /// # Errors
