@@ -1,4 +1,4 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::{AddrParseError, IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::path::PathBuf;
 
@@ -30,7 +30,8 @@ pub(crate) enum Command {
 pub(crate) enum PolicyCommand {
     /// Whether a peer at this address is relayed to, and which rule says so
     Explain {
-        /// The peer's address
+        /// The peer's address; a port, as log lines have it, does not matter
+        #[arg(value_parser = peer)]
         address: IpAddr,
     },
 }
@@ -134,6 +135,13 @@ pub(crate) struct Options {
     /// How log lines are written: text or json [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     log: Option<LogFormat>,
+}
+
+/// An address, or one with a port.
+fn peer(text: &str) -> Result<IpAddr, AddrParseError> {
+    let with_port = || text.parse::<SocketAddr>().map(|address| address.ip()).ok();
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    bare.parse().or_else(|error| with_port().ok_or(error))
 }
 
 impl Options {

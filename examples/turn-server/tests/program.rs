@@ -98,6 +98,12 @@ fn policy_explain_names_the_rule() {
     assert_eq!(explain("::ffff:10.1.2.3"), "10.1.2.3 is refused: rule 1, deny 10.1.0.0/16\n");
     assert_eq!(explain("127.0.0.1"), "127.0.0.1 is refused: it is the server's own\n");
     assert_eq!(explain("9.9.9.9"), "9.9.9.9 is allowed: a global unicast address\n");
+    assert_eq!(explain("10.2.3.4:9000"), explain("10.2.3.4"));
+    assert_eq!(explain("[::ffff:10.1.2.3]:9000"), explain("10.1.2.3"));
+    assert_eq!(explain("[fe80::1%7]:9000"), explain("[fe80::1]"));
+    for text in ["127.1", "0x7f000001", "2130706433", "010.0.0.1", "localhost", "[10.0.0.1", ""] {
+        assert_eq!(run(&["policy", "explain", text]).2, Some(2), "{text} is no address");
+    }
     let metadata = explain("169.254.169.254");
     assert_eq!(metadata, "169.254.169.254 is refused: 169.254.0.0/16 is link local (RFC 3927)\n");
 }
