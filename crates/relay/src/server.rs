@@ -345,20 +345,25 @@ fn relay_hosts(config: &Config) -> Result<Vec<RelayHost>, StartError> {
     config.relay_ips.iter().map(host).collect()
 }
 
-/// How peers reach what is opened at this address: as configured, as a STUN server sees it, as it is.
+/// How peers reach what is opened at this address: as configured, as the first STUN server that answers sees it, as
+/// it is.
 fn external_ip(config: &Config, bind: IpAddr) -> Result<IpAddr, StartError> {
     let mut known = config.external_ips.iter().filter_map(ExternalIp::address);
     if let Some(known) = known.find(|address| address.is_ipv4() == bind.is_ipv4()) {
         return Ok(known);
     }
-    let server = config.external_ips.iter().find_map(|external| match external {
-        ExternalIp::Ask(server) => Some(server),
-        ExternalIp::Address(_) => None,
-    });
-    let Some(server) = server else { return Ok(bind) };
-    let seen = external::ask(server, bind).map_err(|error| StartError::External(bind, error))?;
-    info!(relay_ip = %bind, external_ip = %seen, %server, "known by another address");
-    Ok(seen)
+    let mut failed = None;
+    for external in &config.external_ips {
+        let ExternalIp::Ask(server) = external else { continue };
+        match external::ask(server, bind) {
+            Ok(seen) => {
+                info!(relay_ip = %bind, external_ip = %seen, %server, "known by another address");
+                return Ok(seen);
+            }
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(bind), |error| Err(StartError::External(bind, error)))
 }
 
 /// A secret of 32 random bytes, in hexadecimal.

@@ -176,6 +176,22 @@ fn ports_that_others_hold_harm_nobody() {
     talk(&mut unharmed, relayed, &socket(), 3);
 }
 
+/// Of several STUN servers, the first that answers tells; if none does, the server does not start.
+#[test]
+fn an_external_address_is_asked_for_where_somebody_answers() {
+    let stun = start(settings(1));
+    // No program has this port by chance.
+    let nobody = SocketAddr::new(LOOPBACK, 1);
+    let ask = |servers: &[SocketAddr]| {
+        let external_ip = servers.iter().map(|at| format!("stun:{at}").parse().unwrap()).collect();
+        Server::start(&Settings { external_ip, ..settings(1) }.resolve().unwrap())
+    };
+    let server = ask(&[nobody, address(&stun)]).unwrap();
+    let (_, relayed) = UdpClient::allocated(address(&server));
+    assert_eq!(relayed.ip(), LOOPBACK);
+    assert!(matches!(ask(&[nobody]), Err(StartError::External(LOOPBACK, _))));
+}
+
 /// The machines' realm stays, and so does that of the users.
 #[test]
 fn who_reloads_another_realm_locks_nobody_out() {

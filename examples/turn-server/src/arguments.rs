@@ -54,7 +54,8 @@ pub(crate) struct Options {
     /// Open relayed addresses on this address; once for each family
     #[arg(long, global = true, value_name = "IP")]
     relay_ip: Vec<IpAddr>,
-    /// What peers reach them at, behind a NAT: an address, or stun:HOST to ask there
+    /// What peers reach them at, behind a NAT: an address, or stun:HOST to ask there; once for each family, and of
+    /// several hosts the first that answers
     #[arg(long, global = true, value_name = "IP|stun:HOST")]
     external_ip: Vec<ExternalIp>,
     /// Ports of relayed addresses, which are the server's alone [default: 49152-65535]
