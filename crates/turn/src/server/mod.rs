@@ -189,7 +189,8 @@ impl<U: Users> Server<U> {
         Self { quota, ..self }
     }
 
-    /// The same server with another pool of ports, which it may share with others.
+    /// The same server with another pool of ports, which it may share with others: [`Server::free_ports`] are
+    /// those that none of them has.
     #[must_use]
     pub fn with_ports(self, pool: Box<dyn PortPool>) -> Self {
         Self { ports: Ports::new(pool), ..self }
