@@ -69,7 +69,7 @@
 //! |---|---|---|---|
 //! | DSCP and ECN | copied | copied | zero |
 //! | TTL, Hop Limit | the system's | one less; dropped and counted at zero | the system's |
-//! | DF | set where DONT-FRAGMENT asks for it, else cleared | the same | the same |
+//! | DF | set where DONT-FRAGMENT asks for it and all is IPv4, else cleared | cleared | set where DONT-FRAGMENT asks for it |
 //! | fragmentation | what comes is assembled, what is too long for a link leaves in fragments | the same | the same |
 //! | flow label, options, extension headers | the system's | the system's | the system's |
 //!
@@ -78,7 +78,8 @@
 //! # Deliberately absent
 //! - **DTLS to the server** (RFC 7350): browsers and SIP clients use TLS where UDP does not pass.
 //! - **The DF bit of what comes**, which RFC 8656 §14 has copied: no socket of Linux but a raw one tells it, and
-//!   those are not a server's. It counts as zero, which is the alternate behaviour.
+//!   those are not a server's. It counts as zero, which is the alternate behaviour, and DONT-FRAGMENT is refused where
+//!   IPv4 would be translated to IPv6 (§3.7).
 //! - **ICMP to who has sent** what has made its last hop, or what is too long for a link (RFC 8656 §13, RFC 7915
 //!   §4), for the same reason: the first is counted, the second leaves in fragments.
 //! - **The DSCP of a client's TCP connection** on the datagrams that come by it (RFC 8656 §15): they are best effort.

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant};
 use pinhole_stun::attribute::{Attribute, AttributeError, Family};
-use pinhole_stun::{AttributeType, Message};
+use pinhole_stun::{AttributeType, Message, Method};
 
 use super::allocation::{Allocation, FAMILIES, Grant, Key, Opening};
 use super::bandwidth::Bucket;
@@ -289,6 +289,21 @@ fn additional_family(
         Some(value) => AdditionalAddressFamily::decode(value, message.transaction_id()).map(Some),
         None => message.get(),
     }
+}
+
+/// "If the TURN server carrying out packet translation from IPv4-to-IPv6 is unable to access the state of the
+/// Don't Fragment (DF) bit in the IPv4 header, it MUST reject the Allocate request with the DONT-FRAGMENT
+/// attribute" (RFC 8656 §3.7): sockets do not tell it.
+pub(super) fn wants_translation(message: &Message<'_>, client: FiveTuple) -> bool {
+    let v6 = RequestedAddressFamily(Family::Ipv6);
+    let asks_for_v6 = || {
+        message.get() == Ok(Some(v6))
+            || additional_family(message).is_ok_and(|family| family.is_some())
+    };
+    message.method() == Method::ALLOCATE
+        && !client.transport.is_reliable()
+        && client.remote.ip().to_canonical().is_ipv4()
+        && asks_for_v6()
 }
 
 /// Whether the client is at the end of a tunnel from which no server may take requests (RFC 8656 §21.4).

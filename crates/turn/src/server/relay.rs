@@ -142,6 +142,7 @@ impl<U> Server<U> {
                 Err(DropReason::NoPermission)
             }
             Ok((peer, data, dont_fragment)) => {
+                let dont_fragment = dont_fragment && obeys_df(client, peer);
                 let payload = range_of(datagram.payload, data);
                 let limit = self.config.limits.bandwidth.as_ref();
                 allocation.admit(key, Wish { peer, payload, dont_fragment }, limit, now)
@@ -212,6 +213,13 @@ fn read_send<'a>(
         return Err(DropReason::Unexpected);
     }
     Ok((canonical(peer), data, dont_fragment))
+}
+
+/// Where a datagram goes from or to IPv6, "the DONT-FRAGMENT attribute MUST be ignored by the server" (RFC 8656
+/// §13.1 to §13.3); but not where it comes by TCP (§13, §15).
+fn obeys_df(client: &FiveTuple, peer: SocketAddr) -> bool {
+    let is_v4 = client.remote.ip().to_canonical().is_ipv4() && peer.is_ipv4();
+    is_v4 || client.transport.is_reliable()
 }
 
 /// What a client wants to be sent to a peer with permission, whose address is in its canonical form.

@@ -11,6 +11,7 @@ use pinhole_stun::{
     AttributeType, Class, Message, MessageWriter, Method, TransactionId, WriteError, response,
 };
 
+use super::allocate::wants_translation;
 use super::allocation::Key;
 use super::peers::BindError;
 use super::token::Bearer;
@@ -115,7 +116,8 @@ impl<U: Users> Server<U> {
             fingerprint: message.has_fingerprint(),
         };
         let request = Request { message, account, bearer, reply };
-        let known = KNOWN.get(usize::from(!self.config.dont_fragment)..).unwrap_or(KNOWN);
+        let is_obeyed = self.config.dont_fragment && !wants_translation(&message, client);
+        let known = KNOWN.get(usize::from(!is_obeyed)..).unwrap_or(KNOWN);
         let mut unknown = message.unknown_required(known).peekable();
         let refused = if unknown.peek().is_some() {
             self.answer_unknown(&request, known);
