@@ -176,9 +176,10 @@ mod tokens {
                 return None;
             }
             let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-            // "lifetime + Delta - abs(RDnew - TS)"
+            // "lifetime + Delta - abs(RDnew - TS)", and "less than or equal to the lifetime of the token".
             let left =
                 (opened.lifetime() + DELTA).checked_sub(unix_time.abs_diff(opened.issued()))?;
+            let left = left.min(opened.lifetime());
             let (key, owner) = (opened.key().clone(), format!("{key}/{nonce}"));
             Some(Account { owner, key, expires: Some(unix_time + left) })
         }
