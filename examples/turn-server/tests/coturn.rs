@@ -7,6 +7,7 @@
 mod support;
 
 use std::net::UdpSocket;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use support::{Peer, Server, certificate, is_installed, output_within};
@@ -69,10 +70,16 @@ fn setup(address: &str) -> Option<Setup> {
     Some(Setup { _server: server, _peer: peer, arguments })
 }
 
-/// A port at which nobody listens, now and most likely in a moment.
+/// A port at which nobody listens, nor at the next one: the peer answers at both. They are below those that the system
+/// and our server choose from, so that nobody else takes them in a moment.
 fn free_port(address: &str) -> u16 {
-    let socket = UdpSocket::bind((address, 0)).expect("a port");
-    socket.local_addr().expect("an address").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 5_000).unwrap_or_default();
+    let is_free = |port| UdpSocket::bind((address, port)).is_ok();
+    (0..2_000)
+        .map(|_| first + 2 * NEXT.fetch_add(1, Ordering::Relaxed))
+        .find(|port| is_free(*port) && is_free(port + 1))
+        .expect("two ports")
 }
 
 impl Setup {
