@@ -113,13 +113,7 @@ impl Server {
             tls_addresses: listeners.tls,
         };
         for (number, worker) in workers {
-            let builder = Builder::new().name(format!("relay-{number}"));
-            let end = End(Arc::clone(&worker.counters));
-            let run = || {
-                let _end = end;
-                worker.run()
-            };
-            server.threads.push(builder.spawn(run)?);
+            server.threads.push(spawn(number, worker)?);
         }
         if config.drain {
             server.drain(config.alternate.as_ref());
@@ -276,6 +270,15 @@ impl Listeners {
         }
         Ok(())
     }
+}
+
+/// A worker's thread.
+fn spawn(number: u8, worker: Worker) -> io::Result<JoinHandle<io::Result<()>>> {
+    let end = End(Arc::clone(&worker.counters));
+    Builder::new().name(format!("relay-{number}")).spawn(|| {
+        let _end = end;
+        worker.run()
+    })
 }
 
 /// Nobody else may listen where this server shall: the kernel would give him a part of the clients without a word,

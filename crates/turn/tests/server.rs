@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use common::{Answer, Caller, PEER, World, addr, config, lifetime, relayed};
-use pinhole_sansio::{Datagram, FiveTuple, Transport};
+use pinhole_sansio::Transport;
 use pinhole_stun::attribute::{ErrorCode, Family, XorMappedAddress};
 use pinhole_stun::{AttributeType, Class, Message, Method, RawAttribute};
 use pinhole_turn::attribute::{
     AdditionalAddressFamily, AddressErrorCode, Data, DontFragment, EvenPort, Icmp, Lifetime,
     RequestedAddressFamily, RequestedTransport, ReservationToken, XorPeerAddress,
 };
-use pinhole_turn::server::{AllocationId, Bandwidth, DropReason, EndReason, Event, Received};
+use pinhole_turn::server::{Bandwidth, DropReason, EndReason, Event, Received};
 use pinhole_turn::{ChannelData, ChannelNumber};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -52,18 +52,6 @@ fn an_allocation_has_a_relayed_a_mapped_address_and_600_seconds() {
     let mapped = answer.message().get::<XorMappedAddress>().unwrap();
     assert_eq!(mapped, Some(XorMappedAddress(alice.path.local)));
     assert!(matches!(&world.events[..], [Event::Allocated { user, .. }] if **user == *"alice"));
-}
-
-#[test]
-fn a_relayed_address_is_found_by_its_client_and_family() {
-    let (mut world, mut alice) = world();
-    let client = alice.path.reversed();
-    assert_eq!(world.server.relay(&client, Family::Ipv4), None);
-    let relayed = alice.allocate(&mut world);
-    assert_eq!(world.server.relay(&client, Family::Ipv4), Some(world.relay_at(relayed)));
-    assert_eq!(world.server.relay(&client, Family::Ipv6), None);
-    assert_eq!(alice.refresh(&mut world, 0).code, 0);
-    assert_eq!(world.server.relay(&client, Family::Ipv4), None);
 }
 
 /// Line 4 and T13.
@@ -270,49 +258,6 @@ fn after_a_refresh_to_zero_nothing_can_be_observed() {
     alice.allocate(&mut world);
     let late = world.server.handle_peer_datagram(relay, addr(PEER), 10, world.now);
     assert_eq!(late, Err(DropReason::NoAllocation), "an id is never used twice");
-}
-
-/// What becomes of ChannelData, asked in both ways.
-fn channel_data(world: &mut World, id: AllocationId, client: FiveTuple, bytes: &[u8]) -> Received {
-    let by_id = world.server.handle_channel_data(id, &client, bytes, world.now);
-    let datagram = Datagram { five_tuple: client, payload: bytes };
-    let whole = world.server.handle_client_datagram(datagram, world.now);
-    assert_eq!(Received::from(by_id), whole, "{bytes:?}");
-    whole
-}
-
-/// A driver may look a client up once for many messages.
-#[test]
-fn channel_data_goes_the_same_way_by_the_id_of_its_allocation() {
-    let (mut world, mut alice, _) = connected();
-    assert_eq!(alice.bind(&mut world, 0x4000, PEER), 0);
-    let client = alice.path.reversed();
-    assert_eq!(world.server.allocation_of(&alice.path), None);
-    let id = world.server.allocation_of(&client).unwrap();
-    let data: &[u8] = &[0x40, 0, 0, 2, 7, 7];
-    let Received::ToPeer(route) = channel_data(&mut world, id, client, data) else { panic!() };
-    assert_eq!((route.peer, route.payload, route.dont_fragment), (addr(PEER), 4..6, false));
-    for (bytes, reason) in [
-        (&[0x40, 1, 0, 1, 7][..], DropReason::NoChannel),
-        (&[0x50, 0, 0, 1, 7], DropReason::Malformed),
-        (&[0x40, 0, 0, 3, 7, 7], DropReason::Malformed),
-        (&[0x40, 0, 0], DropReason::Malformed),
-    ] {
-        let by_id = world.server.handle_channel_data(id, &client, bytes, world.now);
-        assert_eq!(by_id, Err(reason), "{bytes:?}");
-        assert_eq!(world.input(alice.path, bytes), Received::Dropped(reason), "{bytes:?}");
-    }
-    world.advance(300 * SECOND);
-    let dropped = Received::Dropped(DropReason::NoPermission);
-    assert_eq!(channel_data(&mut world, id, client, data), dropped);
-    assert_eq!(alice.refresh(&mut world, 0).code, 0);
-    let dropped = Received::Dropped(DropReason::NoAllocation);
-    assert_eq!(channel_data(&mut world, id, client, data), dropped);
-    alice.allocate(&mut world);
-    assert_eq!(alice.bind(&mut world, 0x4000, PEER), 0);
-    let late = world.server.handle_channel_data(id, &client, data, world.now);
-    assert_eq!(late, Err(DropReason::NoAllocation), "an id is never used twice");
-    assert_ne!(world.server.allocation_of(&client), Some(id));
 }
 
 /// Line 23, T1, T2 and T8.
