@@ -1,9 +1,9 @@
 //! Debian's coturn, started for one test and ended with it.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::time::Duration;
 use std::{fs, process};
 
@@ -129,9 +129,15 @@ impl Drop for Folder {
     }
 }
 
-/// A port that nobody has at the moment.
+/// A port that nobody has. It is below those that the system and coturn choose from: in the second that coturn takes to
+/// start, nobody else gets it.
 fn free(ip: IpAddr) -> Option<SocketAddr> {
-    UdpSocket::bind((ip, 0)).ok()?.local_addr().ok()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + u16::try_from(process::id() % 8_000).unwrap_or_default();
+    let candidates = (0..2_000).map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed));
+    candidates
+        .map(|port| SocketAddr::new(ip, port))
+        .find(|address| UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok())
 }
 
 fn identity(folder: &Path) -> String {
