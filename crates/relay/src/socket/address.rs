@@ -46,15 +46,14 @@ impl Name {
     /// Whether it is this address.
     #[inline(always)]
     pub(crate) fn is(&self, address: &SocketAddr) -> bool {
-        let [head, next, rest @ ..] = &self.0;
-        let [p0, p1] = address.port().to_be_bytes();
+        let [first, next, rest @ ..] = &self.0;
         match address {
             SocketAddr::V4(address) => {
-                *head == u32::from_ne_bytes([V4[0], V4[1], p0, p1])
+                *first == head(V4, address.port())
                     && *next == u32::from_ne_bytes(address.ip().octets())
             }
             SocketAddr::V6(address) => {
-                *head == u32::from_ne_bytes([V6[0], V6[1], p0, p1])
+                *first == head(V6, address.port())
                     && *next == address.flowinfo()
                     && *rest == write_v6(address)
             }
@@ -64,19 +63,25 @@ impl Name {
     /// Becomes this address.
     #[inline]
     pub(crate) fn set(&mut self, address: &SocketAddr) {
-        let [head, next, rest @ ..] = &mut self.0;
-        let [p0, p1] = address.port().to_be_bytes();
+        let [first, next, rest @ ..] = &mut self.0;
         match address {
             SocketAddr::V4(address) => {
-                *head = u32::from_ne_bytes([V4[0], V4[1], p0, p1]);
+                *first = head(V4, address.port());
                 *next = u32::from_ne_bytes(address.ip().octets());
             }
             SocketAddr::V6(address) => {
-                *head = u32::from_ne_bytes([V6[0], V6[1], p0, p1]);
+                *first = head(V6, address.port());
                 (*next, *rest) = (address.flowinfo(), write_v6(address));
             }
         }
     }
+}
+
+/// Family and port.
+#[inline(always)]
+const fn head([f0, f1]: [u8; 2], port: u16) -> u32 {
+    let [p0, p1] = port.to_be_bytes();
+    u32::from_ne_bytes([f0, f1, p0, p1])
 }
 
 /// The words behind the flow.

@@ -317,7 +317,7 @@ impl<U> Server<U> {
     /// The relayed address of this family of the client on this five-tuple, if he has one.
     #[must_use]
     pub fn relay(&self, client: &FiveTuple, family: Family) -> Option<RelayId> {
-        let key = self.by_client.get(client)?;
+        let AllocationId(key) = self.allocation_of(client)?;
         let allocation = self.allocations.get(key).filter(|this| this.opening.is_none())?;
         allocation.port(family).map(|_| key.relay(family))
     }
