@@ -14,7 +14,8 @@ mod support;
 use std::env;
 use std::path::Path;
 
-use support::lab::{Lab, installed};
+use support::lab::Lab;
+use support::natlab::installed;
 
 /// Those of the laboratory's own figures of others.
 const NATS: &str = "none,fullcone,restricted,portrestr,symmetric,nft,nft-rnd,cgn,blocked";
@@ -75,7 +76,7 @@ fn we_connect_in_every_topology_with_every_peer_in_every_way() {
     let mut rows =
         vec![format!("| | {} |\n|{}", peers.join(" | "), "---|".repeat(peers.len() + 1))];
     for (name, topology) in TOPOLOGIES {
-        let lab = Lab::with("pt-", folder.clone(), &[topology, &["--delay", DELAY]].concat());
+        let lab = Lab::with(folder.clone(), &[topology, &["--delay", DELAY]].concat());
         let cells = peers.iter().map(|peer| {
             let cell = cell(&lab, &["", ""], peer);
             println!("{peer}: {name}: {cell:?}");
@@ -112,10 +113,8 @@ impl Cell {
 
 /// What each peer came to in a laboratory of this kind.
 fn cells(folder: &Path, ours: &str, theirs: &str, peers: &[String]) -> Vec<Cell> {
-    // Runs with one peer each go side by side.
-    let prefix = if peers == ["aioice"] { "pa-" } else { "pm-" };
     let options = ["--a", ours, "--b", theirs, "--delay", DELAY];
-    let lab = Lab::with(prefix, folder.to_owned(), &options);
+    let lab = Lab::with(folder.to_owned(), &options);
     peers.iter().map(|peer| cell(&lab, &[ours, theirs], peer)).collect()
 }
 

@@ -6,7 +6,8 @@ mod support;
 
 use serde_json::{Value, json};
 use support::Program;
-use support::lab::{Lab, installed};
+use support::lab::Lab;
+use support::natlab::installed;
 
 const SERVER: [&str; 2] = ["--stun", "stun:203.0.113.10:3478"];
 
@@ -14,7 +15,7 @@ const SERVER: [&str; 2] = ["--stun", "stun:203.0.113.10:3478"];
 async fn a_nat_that_is_rebooted_is_crossed_anew() {
     let Some(folder) = installed() else { return };
     // With ports at random, so that no mapping comes back as it was.
-    let lab = Lab::up("pr-", folder, "portrestr-rnd", "portrestr-rnd");
+    let lab = Lab::up(folder, "portrestr-rnd", "portrestr-rnd");
     for trickle in [true, false] {
         let mut call = Call::start(&lab, trickle).await;
         for nat in ["natA", "natB"] {
@@ -28,7 +29,7 @@ async fn a_nat_that_is_rebooted_is_crossed_anew() {
 #[tokio::test]
 async fn a_host_that_gets_another_address_is_found_there() {
     let Some(folder) = installed() else { return };
-    let lab = Lab::up("ps-", folder, "portrestr", "fullcone");
+    let lab = Lab::up(folder, "portrestr", "fullcone");
     let mut hosts = [("lanA", 10, "1"), ("lanB", 10, "2")];
     for trickle in [true, false] {
         let mut call = Call::start(&lab, trickle).await;

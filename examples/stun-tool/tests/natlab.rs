@@ -4,27 +4,29 @@
 //! that holds `natlab/`, its `setup.sh` has been run, and the user may make namespaces.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
-use std::path::PathBuf;
+#[path = "../../connect/tests/support/natlab.rs"]
+#[allow(dead_code, unreachable_pub, reason = "not all of it is used here")]
+mod natlab;
+
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+
+use natlab::{Natlab, installed};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_stun-tool");
 
-/// A laboratory with one NAT, taken down with the test.
-struct Lab(PathBuf);
+/// A laboratory with one NAT.
+struct Lab(Natlab);
 
 impl Lab {
-    fn up(script: PathBuf, nat: &[&str]) -> Self {
-        let lab = Self(script);
-        let up = lab.command(&["up", "--b", "none", "--a"]).args(nat).output().unwrap();
-        assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
-        lab
+    fn up(folder: &Path, nat: &[&str]) -> Self {
+        Self(Natlab::up(folder.to_owned(), &[&["--b", "none", "--a"], nat].concat()))
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("timeout");
-        command.arg("60").arg(&self.0).args(arguments);
-        command.env("NATLAB_PREFIX", "stt-").env("NATLAB_STATE", "/tmp/natlab-stun-tool");
-        command.stdin(Stdio::null());
+    /// A command on one of its networks.
+    fn exec(&self, network: &str, arguments: &[&str]) -> Command {
+        let mut command = self.0.tool("natlab");
+        command.args(["exec", network, "--", TOOL]).args(arguments).stdin(Stdio::null());
         command
     }
 
@@ -36,38 +38,20 @@ impl Lab {
     }
 
     fn nat(&self, server: &str) -> Output {
-        self.command(&["exec", "lanA", "--", TOOL, "nat", server, "--json"]).output().unwrap()
+        self.exec("lanA", &["nat", server, "--json"]).output().unwrap()
     }
 
     /// `stun-tool serve` beside coturn, on ports of its own.
     fn serve(&self) -> Child {
         let arguments = ["--listen", "203.0.113.10:4478", "--alternate", "198.51.100.10:4479"];
-        let mut server = self.command(&["exec", "pub", "--", TOOL, "serve"]);
+        let mut server = self.exec("pub", &["serve"]);
         server.args(arguments).stdout(Stdio::null()).spawn().unwrap()
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        self.command(&["down"]).output().unwrap();
     }
 }
 
 #[test]
 fn every_nat_of_the_laboratory_is_described_as_it_is() {
-    let Some(shared) = std::env::var_os("PINHOLE_SHARED") else {
-        println!("skipped: PINHOLE_SHARED does not name a folder with a natlab");
-        return;
-    };
-    let base = std::env::var_os("NATLAB_BASE").unwrap_or_else(|| "/tmp/natlab".into());
-    let unshare = Command::new("unshare").args(["--net", "true"]).status();
-    if !PathBuf::from(base).join("venv").is_dir() || !unshare.is_ok_and(|status| status.success()) {
-        println!(
-            "skipped: natlab/setup.sh has not been run, or there is no right to make a namespace"
-        );
-        return;
-    }
-    let script = PathBuf::from(shared).join("natlab/natlab");
+    let Some(folder) = installed() else { return };
     let (ei, ad, apd) = ("endpoint-independent", "address-dependent", "address-and-port-dependent");
     for (nat, mapping, filtering, hairpin) in [
         (&["none"][..], ei, ei, None),
@@ -86,7 +70,7 @@ fn every_nat_of_the_laboratory_is_described_as_it_is() {
         (&["nft-rnd"], apd, apd, Some(false)),
         (&["cgn"], ei, apd, Some(false)),
     ] {
-        let lab = Lab::up(script.clone(), nat);
+        let lab = Lab::up(&folder, nat);
         let mut server = lab.serve();
         for uri in ["stun:203.0.113.10:3478", "stun:203.0.113.10:4478"] {
             let report = lab.report(uri);
@@ -98,7 +82,7 @@ fn every_nat_of_the_laboratory_is_described_as_it_is() {
         server.wait().unwrap();
     }
     for nat in ["blocked", "blocked443"] {
-        let lab = Lab::up(script.clone(), &[nat]);
+        let lab = Lab::up(&folder, &[nat]);
         let output = lab.nat("stun:203.0.113.10:3478");
         assert_eq!(output.status.code(), Some(1), "{nat}");
         let said = String::from_utf8_lossy(&output.stderr);

@@ -1,87 +1,53 @@
 //! The laboratory: networks behind NATs of a real kernel, on one machine.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::{env, fs, process};
 
 use serde_json::Value;
 
 use super::Program;
-
-/// The laboratory's folder; prints why there is none.
-pub fn installed() -> Option<PathBuf> {
-    let Some(shared) = env::var_os("PINHOLE_SHARED") else {
-        println!("skipped: PINHOLE_SHARED does not name a folder with a natlab");
-        return None;
-    };
-    let base = env::var_os("NATLAB_BASE").unwrap_or_else(|| "/tmp/natlab".into());
-    if !PathBuf::from(base).join("venv").is_dir() {
-        println!("skipped: natlab/setup.sh has not been run");
-        return None;
-    }
-    if !Command::new("unshare")
-        .args(["--net", "true"])
-        .status()
-        .is_ok_and(|status| status.success())
-    {
-        println!("skipped: no right to make a network namespace");
-        return None;
-    }
-    Some(PathBuf::from(shared).join("natlab"))
-}
+use super::natlab::Natlab;
 
 /// Two networks behind NATs; they go when this is dropped.
 pub struct Lab {
-    /// The namespaces' names begin with it, so that other laboratories may run beside this one.
-    prefix: &'static str,
-    folder: PathBuf,
-    state: PathBuf,
+    natlab: Natlab,
     /// Our own TURN server, where it stands in the place of the laboratory's.
     turn_server: Option<Child>,
 }
 
 impl Lab {
-    pub fn up(prefix: &'static str, folder: PathBuf, nat_a: &str, nat_b: &str) -> Self {
-        Self::with(prefix, folder, &["--a", nat_a, "--b", nat_b])
+    pub fn up(folder: PathBuf, nat_a: &str, nat_b: &str) -> Self {
+        Self::with(folder, &["--a", nat_a, "--b", nat_b])
     }
 
     /// With what `natlab up --help` tells.
-    pub fn with(prefix: &'static str, folder: PathBuf, options: &[&str]) -> Self {
-        let state = env::temp_dir().join(format!("connect-natlab-{prefix}{}", process::id()));
-        let lab = Self { prefix, folder, state, turn_server: None };
-        // What an interrupted run has left behind.
-        let _ = lab.tool("natlab").arg("down").output();
-        let output = lab.tool("natlab").arg("up").args(options).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        lab
+    pub fn with(folder: PathBuf, options: &[&str]) -> Self {
+        Self { natlab: Natlab::up(folder, options), turn_server: None }
     }
 
     /// With our own TURN server at the addresses and ports of the laboratory's coturn; prints why there is none.
-    pub fn with_our_server(
-        prefix: &'static str,
-        folder: PathBuf,
-        [nat_a, nat_b]: [&str; 2],
-    ) -> Option<Self> {
+    pub fn with_our_server(folder: PathBuf, [nat_a, nat_b]: [&str; 2]) -> Option<Self> {
         // Beside the program under test: all of the workspace's are built in one folder.
         let program = Path::new(env!("CARGO_BIN_EXE_connect")).with_file_name("turn-server");
         if !program.is_file() {
             println!("skipped: the turn-server is not built (cargo build -p turn-server)");
             return None;
         }
-        let mut lab = Self::with(prefix, folder, &["--a", nat_a, "--b", nat_b, "--no-coturn"]);
+        let mut lab = Self::with(folder, &["--a", nat_a, "--b", nat_b, "--no-coturn"]);
         lab.turn_server = Some(lab.serve(&program));
         Some(lab)
     }
 
     /// Starts the server, and waits until it listens.
     fn serve(&self, program: &Path) -> Child {
-        let [certificate, key] = ["cert.pem", "key.pem"].map(|name| self.state.join(name));
+        let [certificate, key] = ["cert.pem", "key.pem"].map(|name| self.natlab.state().join(name));
         let made = rcgen::generate_simple_self_signed([SERVER.to_owned()]).unwrap();
         fs::write(&certificate, made.cert.pem()).unwrap();
         fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.namespace("pub")]).arg(program);
+        command.args(["netns", "exec", &self.natlab.namespace("pub")]).arg(program);
         for port in [3478, 5349, 443] {
             command.arg("--listen").arg(format!("{SERVER}:{port}"));
         }
@@ -103,7 +69,7 @@ impl Lab {
 
     /// Connects two drivers; what each did.
     pub fn connect(&self, a: &str, b: &str, more: &[&str]) -> Value {
-        let mut command = self.tool("icepair.py");
+        let mut command = self.natlab.tool("icepair.py");
         command.args(["--a", a, "--b", b, "--timeout", "45"]).args(more);
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
@@ -137,17 +103,17 @@ impl Lab {
 
     /// Starts `connect` on one of the networks.
     pub fn start(&self, network: &str, arguments: &[&str]) -> Program {
-        Program::start_by(&["ip", "netns", "exec", &self.namespace(network)], arguments)
+        Program::start_by(&["ip", "netns", "exec", &self.natlab.namespace(network)], arguments)
     }
 
     /// The NAT forgets all that it knew.
     pub fn reboot(&self, nat: &str) {
-        run(self.tool("natlab").args(["reboot", nat]));
+        run(self.natlab.tool("natlab").args(["reboot", nat]));
     }
 
     /// The host of a network has another address from now on, and no more the one that it had.
     pub fn renumber(&self, network: &str, old: &str, new: &str, gateway: &str) {
-        let namespace = self.namespace(network);
+        let namespace = self.natlab.namespace(network);
         for change in [
             ["address", "del", old, "dev", "eth0"],
             ["address", "add", new, "dev", "eth0"],
@@ -155,16 +121,6 @@ impl Lab {
         ] {
             run(Command::new("ip").args(["-n", &namespace]).args(change));
         }
-    }
-
-    fn namespace(&self, network: &str) -> String {
-        format!("{}{network}", self.prefix)
-    }
-
-    pub fn tool(&self, name: &str) -> Command {
-        let mut command = Command::new(self.folder.join(name));
-        command.env("NATLAB_PREFIX", self.prefix).env("NATLAB_STATE", &self.state);
-        command
     }
 }
 
@@ -182,7 +138,5 @@ impl Drop for Lab {
             let _ = server.kill();
             let _ = server.wait();
         }
-        let _ = self.tool("natlab").arg("down").output();
-        let _ = fs::remove_dir_all(&self.state);
     }
 }

@@ -5,6 +5,7 @@
 pub mod call;
 pub mod lab;
 pub mod link;
+pub mod natlab;
 
 use std::future::Future;
 use std::net::SocketAddr;
