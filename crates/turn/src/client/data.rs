@@ -1,6 +1,6 @@
 //! Data to and from peers (RFC 8656 §11, §12.4, §12.6).
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use pinhole_sansio::Instant;
 use pinhole_stun::{Message, Method, TransactionId};
@@ -75,12 +75,21 @@ impl Client {
         if self.is_tcp() {
             return Err(SendError::NotUdp);
         }
-        let touched = self.permissions.touch(peer.ip(), now);
+        let touched = self.touch(peer.ip(), now);
         if touched == Err(SendError::NotPermitted) {
             self.permit(peer.ip(), now);
-            return self.permissions.touch(peer.ip(), now);
+            return self.touch(peer.ip(), now);
         }
         touched
+    }
+
+    /// Notes that something goes to a peer that has permission, or comes from it: so the permission is renewed.
+    pub(super) fn touch(&mut self, peer: IpAddr, now: Instant) -> Result<(), SendError> {
+        if self.permissions.touch(peer, now)? {
+            self.request(Purpose::Permit(peer), now);
+            self.schedule();
+        }
+        Ok(())
     }
 
     pub(super) fn handle_channel_data(&mut self, payload: &[u8], now: Instant) -> Received {
@@ -103,7 +112,7 @@ impl Client {
         let Ok(Some(XorPeerAddress(peer))) = message.get() else { return Received::Handled };
         let peer = canonical(peer);
         if let Ok(Some(icmp)) = message.get::<Icmp>() {
-            if self.permissions.touch(peer.ip(), now).is_ok() {
+            if self.touch(peer.ip(), now).is_ok() {
                 self.events.push_back(Event::PeerUnreachable { peer, icmp });
             }
             return Received::Handled;
@@ -116,7 +125,7 @@ impl Client {
 
     /// Data from a peer that has permission, as the client believes (RFC 8656 §11.4).
     fn deliver(&mut self, peer: SocketAddr, whole: &[u8], data: &[u8], now: Instant) -> Received {
-        if !self.is_live(now) || self.permissions.touch(peer.ip(), now).is_err() {
+        if !self.is_live(now) || self.touch(peer.ip(), now).is_err() {
             return Received::Handled;
         }
         Received::Data { peer, payload: range_of(whole, data) }

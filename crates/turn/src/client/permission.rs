@@ -21,27 +21,28 @@ pub(super) struct Permissions(BTreeMap<IpAddr, Permission>);
 #[derive(Clone, Copy, Debug)]
 enum Permission {
     Asking,
-    Granted {
-        expires: Instant,
-        /// When to ask again, if it has been used by then.
-        renew: Option<Instant>,
-        used: bool,
-    },
+    Granted { expires: Instant, renewal: Renewal, used: bool },
     Refused(Reason),
+}
+
+/// When to ask for a permission anew: one that nobody uses is not kept up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Renewal {
+    /// At this instant, if it has been used by then.
+    At(Instant),
+    /// With the next use: it was due before there was any.
+    OnUse,
+    Asked,
 }
 
 impl Permissions {
     /// Whether a permission has to be asked for; it is noted then that it was.
     pub(super) fn ask(&mut self, peer: IpAddr, now: Instant) -> bool {
-        match self.0.get_mut(&peer) {
-            Some(Permission::Asking) => false,
-            Some(Permission::Granted { expires, used, .. }) if now < *expires => {
-                *used = true;
-                false
-            }
-            Some(Permission::Granted { .. } | Permission::Refused(_)) | None => {
-                self.0.insert(peer, Permission::Asking);
-                true
+        match self.touch(peer, now) {
+            Ok(is_due) => is_due,
+            Err(_) => {
+                let before = self.0.insert(peer, Permission::Asking);
+                !matches!(before, Some(Permission::Asking))
             }
         }
     }
@@ -49,8 +50,8 @@ impl Permissions {
     /// Notes the server's consent; whether there was none before.
     pub(super) fn granted(&mut self, peer: IpAddr, jitter: Duration, now: Instant) -> bool {
         let expires = now + LIFETIME;
-        let renew = Some(now + LIFETIME.saturating_sub(MARGIN + jitter));
-        let granted = Permission::Granted { expires, renew, used: false };
+        let renewal = Renewal::At(now + LIFETIME.saturating_sub(MARGIN + jitter));
+        let granted = Permission::Granted { expires, renewal, used: false };
         !matches!(self.0.insert(peer, granted), Some(Permission::Granted { .. }))
     }
 
@@ -59,12 +60,16 @@ impl Permissions {
         self.0.insert(peer, Permission::Refused(reason));
     }
 
-    /// Notes that data goes to the peer, or comes from it.
-    pub(super) fn touch(&mut self, peer: IpAddr, now: Instant) -> Result<(), SendError> {
+    /// Notes that data goes to the peer, or comes from it; whether the permission has to be asked for anew.
+    pub(super) fn touch(&mut self, peer: IpAddr, now: Instant) -> Result<bool, SendError> {
         match self.0.get_mut(&peer) {
-            Some(Permission::Granted { expires, used, .. }) if now < *expires => {
+            Some(Permission::Granted { expires, renewal, used }) if now < *expires => {
                 *used = true;
-                Ok(())
+                let is_due = *renewal == Renewal::OnUse;
+                if is_due {
+                    *renewal = Renewal::Asked;
+                }
+                Ok(is_due)
             }
             Some(Permission::Refused(reason)) => Err(SendError::Refused(*reason)),
             Some(Permission::Asking | Permission::Granted { .. }) | None => {
@@ -78,12 +83,10 @@ impl Permissions {
     pub(super) fn due(&mut self, now: Instant) -> Vec<IpAddr> {
         let mut due = Vec::new();
         self.0.retain(|peer, permission| {
-            let Permission::Granted { expires, renew, used } = permission else { return true };
-            if renew.is_some_and(|at| at <= now) {
-                *renew = None;
-                if *used {
-                    due.push(*peer);
-                }
+            let Permission::Granted { expires, renewal, used } = permission else { return true };
+            if matches!(renewal, Renewal::At(at) if *at <= now) {
+                *renewal = if *used { Renewal::Asked } else { Renewal::OnUse };
+                due.extend(used.then_some(*peer));
             }
             now < *expires
         });
@@ -92,7 +95,8 @@ impl Permissions {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         let deadlines = self.0.values().filter_map(|permission| match permission {
-            Permission::Granted { expires, renew, .. } => Some(renew.unwrap_or(*expires)),
+            Permission::Granted { renewal: Renewal::At(at), .. } => Some(*at),
+            Permission::Granted { expires, .. } => Some(*expires),
             Permission::Asking | Permission::Refused(_) => None,
         });
         deadlines.min()

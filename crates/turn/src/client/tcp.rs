@@ -170,7 +170,7 @@ impl Client {
         };
         let peer = canonical(peer);
         let is_ours = self.is_tcp() && self.is_live(now);
-        if !is_ours || self.permissions.touch(peer.ip(), now).is_err() {
+        if !is_ours || self.touch(peer.ip(), now).is_err() {
             return Received::Handled;
         }
         let connections = &mut self.connections;
