@@ -50,6 +50,9 @@ pub(crate) struct World {
     /// What is to be done about connections with peers.
     pub(crate) connections: Vec<Command>,
     pub(crate) opened: usize,
+    /// Whether sockets take their time to open: until [`World::open_waiting`].
+    pub(crate) is_slow: bool,
+    pub(crate) waiting: Vec<(RelayId, SocketAddr)>,
 }
 
 impl World {
@@ -69,6 +72,8 @@ impl World {
             events: vec![],
             connections: vec![],
             opened: 0,
+            is_slow: false,
+            waiting: vec![],
         }
     }
 
@@ -92,13 +97,19 @@ impl World {
     pub(crate) fn drain(&mut self) {
         while let Some(command) = self.server.poll_command() {
             match command {
+                Command::OpenRelay { relay, address, .. } if self.is_slow => {
+                    self.waiting.push((relay, address));
+                }
                 Command::OpenRelay { relay, address, .. } => {
                     self.opened += 1;
                     let result = self.bind(relay, address);
                     self.server.relay_opened(relay, result, self.now);
                 }
                 Command::CloseRelay { relay } => {
-                    assert!(self.open.remove(&relay).is_some(), "{relay:?} was not open");
+                    let waiting = self.waiting.len();
+                    self.waiting.retain(|(other, _)| *other != relay);
+                    let was_open = self.open.remove(&relay).is_some();
+                    assert!(was_open || self.waiting.len() < waiting, "{relay:?} was not open");
                 }
                 Command::Connect { .. }
                 | Command::Splice { .. }
@@ -111,6 +122,16 @@ impl World {
         while let Some(event) = self.server.poll_event() {
             self.events.push(event);
         }
+    }
+
+    /// The sockets that took their time are open now.
+    pub(crate) fn open_waiting(&mut self) {
+        self.is_slow = false;
+        for (relay, address) in std::mem::take(&mut self.waiting) {
+            let result = self.bind(relay, address);
+            self.server.relay_opened(relay, result, self.now);
+        }
+        self.drain();
     }
 
     fn bind(&mut self, relay: RelayId, address: SocketAddr) -> Result<(), OpenError> {
