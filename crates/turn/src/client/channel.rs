@@ -193,6 +193,54 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_that_is_used_in_either_direction_is_renewed_once_and_in_time() {
+        let uses: [fn(&mut Channels); 2] = [
+            |channels| assert_eq!(channels.peer_of(ChannelNumber::FIRST), Some(peer(1))),
+            |channels| {
+                assert_eq!(channels.way(peer(1), at(1)), Way::Channel(ChannelNumber::FIRST));
+            },
+        ];
+        for make_use in uses {
+            let mut channels = Channels::new(Some(1));
+            channels.way(peer(1), at(0));
+            channels.bound(peer(1), Duration::from_secs(10), at(0));
+            make_use(&mut channels);
+            assert_eq!(channels.deadline(), Some(at(530)), "ten seconds earlier by chance");
+            assert!(channels.due(at(529)).is_empty());
+            assert_eq!(channels.due(at(530)), [(ChannelNumber::FIRST, peer(1))]);
+            assert!(channels.due(at(531)).is_empty());
+            assert_eq!(channels.deadline(), None, "the answer, or the lack of one, comes first");
+            channels.bound(peer(1), Duration::ZERO, at(532));
+            assert_eq!(channels.deadline(), Some(at(532 + 540)));
+        }
+    }
+
+    /// CHECKLIST 27, where the binding has just run out.
+    #[test]
+    fn a_number_that_was_bound_is_free_for_another_peer_after_fifteen_minutes() {
+        let mut channels = Channels::new(Some(1));
+        channels.way(peer(1), at(0));
+        channels.bound(peer(1), Duration::ZERO, at(0));
+        assert!(channels.due(at(904)).is_empty());
+        assert_eq!(channels.deadline(), Some(at(905)));
+        assert_eq!(channels.peer_of(ChannelNumber::FIRST), Some(peer(1)));
+        assert!(channels.due(at(905)).is_empty());
+        assert_eq!((channels.peer_of(ChannelNumber::FIRST), channels.deadline()), (None, None));
+    }
+
+    #[test]
+    fn a_peer_is_asked_for_once_at_a_time_and_after_a_refusal_as_late_as_before() {
+        let mut channels = Channels::new(Some(3));
+        let first = Way::IndicationAndBind(ChannelNumber::FIRST);
+        for _ in 0..3 {
+            let ways = [0; 5].map(|_| channels.way(peer(1), at(0)));
+            let plain = Way::Indication;
+            assert_eq!(ways, [plain, plain, first, plain, plain]);
+            channels.unknown(peer(1), at(0));
+        }
+    }
+
+    #[test]
     fn an_unused_channel_is_not_renewed() {
         let mut channels = Channels::new(Some(1));
         channels.way(peer(1), at(0));

@@ -248,7 +248,25 @@ mod tests {
         let same = ["2001:db8:1::1", "2001:db8:1:ffff::2", "2001:db8:1:ffff:ffff::3"];
         let prefixes = same.map(|text| prefix(text.parse().unwrap()));
         assert!(prefixes.iter().all(|one| *one == prefixes[0]));
-        assert_ne!(prefix("2001:db8:2::1".parse().unwrap()), prefixes[0]);
+        for other in ["2001:db8::1", "2001:db8:3::1", "2001:db8:2::1"] {
+            assert_ne!(prefix(other.parse().unwrap()), prefixes[0], "the 48th bit counts");
+        }
+    }
+
+    /// The list of those who are leaving still has the name of one who has come back.
+    #[test]
+    fn who_comes_back_is_counted_as_long_as_he_stays() {
+        let bandwidth = Bandwidth { bytes_per_second: 1_000, burst: 1_000 };
+        let limits =
+            Limits { bandwidth_per_user: Some(bandwidth), allocations_per_user: 1, ..limits() };
+        let mut quota = LocalQuota::new(limits, 1);
+        let (alice, bob) = (holder("alice", "192.0.2.1"), holder("bob", "192.0.2.1"));
+        assert!(quota.charge(alice, 1, Instant::ZERO).is_ok());
+        quota.discharge(alice, 1);
+        assert!(quota.charge(alice, 1, Instant::ZERO).is_ok());
+        assert!(quota.charge(bob, 1, Instant::from_millis(9_000)).is_ok());
+        let again = quota.charge(alice, 1, Instant::from_millis(9_000)).map(drop);
+        assert_eq!(again, Err(Exceeded::User));
     }
 
     #[test]

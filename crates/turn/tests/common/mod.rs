@@ -1,6 +1,7 @@
 //! A server with users, sockets that are a set of ports, and clients that write their own requests.
 #![allow(dead_code)]
 
+pub(crate) mod fake;
 pub(crate) mod pair;
 
 use std::collections::{BTreeMap, BTreeSet};
