@@ -11,6 +11,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use pinhole_stun::attribute::XorMappedAddress;
 use pinhole_stun::{Class, Credentials, Message, MessageWriter, Method, TransactionId};
+use pinhole_turn::attribute::ConnectionId;
 use pinhole_turn::client::{Event, Reason};
 use support::tcp::{TcpClient, bind_connection};
 use support::{LOOPBACK, PATIENCE, address, alice, received, settings, socket, start};
@@ -103,6 +104,27 @@ fn strangers_of_one_source_are_few() {
     }
     streams[0].write_all(&binding(7)).unwrap();
     assert_answered(&mut streams[0], 7);
+}
+
+/// A ConnectionBind request tells which worker it is for, and has its connection handed over.
+#[test]
+fn strangers_who_name_a_worker_are_as_few() {
+    let server = start(settings(2));
+    let mut request = [0; 28];
+    let (id, method) = (TransactionId::new([7; 12]), Method::CONNECTION_BIND);
+    let mut writer = MessageWriter::new(&mut request, Class::Request, method, id).unwrap();
+    writer.attribute(&ConnectionId(1)).unwrap();
+    let request = writer.finish();
+    let mut held = vec![];
+    for _ in 0..160 {
+        let mut stream = connect(address(&server));
+        // Nobody may be there to take it.
+        stream.write_all(request).unwrap_or_default();
+        if stream.read(&mut [0]).is_ok_and(|length| length > 0) {
+            held.push(stream);
+        }
+    }
+    assert_eq!(held.len(), 128);
 }
 
 #[test]

@@ -97,21 +97,33 @@ impl Worker {
         tls_only: bool,
         now: Instant,
     ) {
-        if !self.streams.admits(remote.ip()) {
-            self.counters.refused_connection();
-            self.reporter.refused(remote, now);
-            return;
-        }
         // Frames are written whole: there is nothing to wait for.
         io.set_nodelay(true).unwrap_or_default();
         let mut five_tuple = FiveTuple { transport: Transport::Tcp, local, remote };
         if local.ip().is_unspecified() {
             five_tuple.local = io.local_addr().unwrap_or(local);
         }
-        let role = Role::New { five_tuple, tls_only };
-        let wire = Wire::new(io);
-        if self.streams.insert_stranger(wire, role, remote.ip(), &self.poll, now).is_err() {
+        self.admit(Wire::new(io), Role::New { five_tuple, tls_only }, remote, now);
+    }
+
+    /// Takes the connection of a client that is not known yet, unless there are too many; its key.
+    pub(super) fn admit(
+        &mut self,
+        wire: Wire,
+        role: Role,
+        remote: SocketAddr,
+        now: Instant,
+    ) -> Option<usize> {
+        let source = remote.ip();
+        if !self.streams.admits(source) {
+            self.counters.refused_connection();
+            self.reporter.refused(remote, now);
+            return None;
+        }
+        let inserted = self.streams.insert_stranger(wire, role, source, &self.poll, now);
+        if inserted.is_err() {
             self.counters.refused_connection();
         }
+        inserted.ok()
     }
 }

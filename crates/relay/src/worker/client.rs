@@ -163,15 +163,13 @@ impl Worker {
     /// Takes a connection over from another worker.
     pub(super) fn take_over(&mut self, guest: Guest, now: Instant) {
         let Guest { wire, five_tuple, input } = guest;
-        let client = Client { five_tuple, input, is_known: false };
-        let source = five_tuple.remote.ip();
-        let role = Role::Client(client);
-        if let Ok(key) = self.streams.insert_stranger(wire, role, source, &self.poll, now) {
-            // It is here that the message belongs: it is not handed over again.
-            self.handle_messages(key, now);
-            if !self.serve_stream(key, now) {
-                self.unfinished.push(Source::Stream(key));
-            }
+        let role = Role::Client(Client { five_tuple, input, is_known: false });
+        // Anybody can name a worker: it takes no more of a source than it would accept itself.
+        let Some(key) = self.admit(wire, role, five_tuple.remote, now) else { return };
+        // It is here that the message belongs: it is not handed over again.
+        self.handle_messages(key, now);
+        if !self.serve_stream(key, now) {
+            self.unfinished.push(Source::Stream(key));
         }
     }
 
