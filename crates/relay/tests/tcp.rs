@@ -142,6 +142,12 @@ fn datagrams_pass_over_tcp() {
         peer.send_to(&payload, relayed).unwrap();
         assert_eq!(client.receive(), (peer_address, payload));
     }
+    let text = server.metrics().render();
+    for direction in ["to_peers", "to_clients"] {
+        // Without headers and padding.
+        let line = format!("pinhole_bytes_total{{direction=\"{direction}\"}} {}\n", 59 * 60 / 2);
+        assert!(text.contains(&line), "{line} in\n{text}");
+    }
 }
 
 /// Eight data connections: each is another worker's to accept than the one that has the allocation,

@@ -132,7 +132,7 @@ impl Worker {
                 Received::ToPeer(route) => {
                     let payload = payload.get(route.payload.clone()).unwrap_or_default();
                     let sent = self.udp.send(&mut self.outbox, &route, payload);
-                    self.counters.sent_to_peer(length, sent);
+                    self.counters.sent_to_peer(payload.len(), sent);
                 }
                 Received::Handled => {
                     self.counters.control(length);
@@ -187,6 +187,7 @@ impl Worker {
         if stream.wire.waiting() + payload.len() > BACKLOG {
             return self.counters.slow_client();
         }
+        self.counters.to_client(payload.len());
         self.streams.dirty.push(key);
         const ZEROS: [u8; 3] = [0; 3];
         let zeros = ZEROS.get(..usize::from(padding)).unwrap_or(&ZEROS);

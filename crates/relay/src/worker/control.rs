@@ -35,7 +35,7 @@ impl Worker {
     }
 
     /// Tells metrics how much there is of what comes and goes.
-    fn count(&self) {
+    pub(super) fn count(&self) {
         let (relays, streams) = (self.udp.len(), self.streams.all.len());
         self.counters.now(self.server.allocations(), relays, streams);
     }

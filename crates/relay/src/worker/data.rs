@@ -215,13 +215,13 @@ impl Worker {
             Ok(route) => route,
             Err(reason) => return counters.dropped(reason),
         };
-        counters.to_client(payload.len());
         let ToClient { five_tuple: client, header, padding } = &route;
         if client.transport.is_reliable() {
             let (client, header, padding) = (**client, *header, *padding);
             return self.queue_to_client(client, &header, payload, padding);
         }
         let Some(marks) = translated(sending.marks, path, &client.remote, counters) else { return };
+        counters.to_client(payload.len());
         let Some((origin, source)) = udp.origin(&client.local) else { return };
         let way = Way::to_client(&client.remote, source, marks);
         let has_headroom = sending.has_headroom;

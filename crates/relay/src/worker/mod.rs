@@ -252,7 +252,7 @@ impl Worker {
     #[inline(never)]
     fn serve_other(&mut self, source: Source, now: Instant) -> bool {
         self.is_deadline_moved = true;
-        match source {
+        let is_finished = match source {
             Source::Acceptor(number) => self.accept(number, now),
             Source::PeerAcceptor(key) => self.accept_peers(key, now),
             Source::Stream(key) => self.serve_stream(key, now),
@@ -262,7 +262,9 @@ impl Worker {
                 true
             }
             Source::Control | Source::Listener(_) | Source::Relay(_) => true,
-        }
+        };
+        self.count();
+        is_finished
     }
 
     /// Does what other threads have asked for.
