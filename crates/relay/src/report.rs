@@ -52,6 +52,7 @@ enum Cause {
     PeerRefused,
     ConnectionRefused,
     Exhausted,
+    NotOpened,
 }
 
 /// One line for each source and cause in this time.
@@ -92,6 +93,13 @@ impl Reporter {
     pub(crate) fn exhausted(&mut self, error: &io::Error, now: Instant) {
         if let Some(silent) = self.may_tell(Cause::Exhausted, None, now) {
             warn!(%error, silent, "the system has no socket to give");
+        }
+    }
+
+    /// No relayed address can be opened on this address of the machine.
+    pub(crate) fn not_opened(&mut self, relay_ip: IpAddr, error: &io::Error, now: Instant) {
+        if let Some(silent) = self.may_tell(Cause::NotOpened, Some(relay_ip), now) {
+            warn!(%relay_ip, %error, silent, "no relayed address can be opened");
         }
     }
 

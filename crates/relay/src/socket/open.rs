@@ -178,6 +178,11 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     matches!(errno(error), Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)
 }
 
+/// Whether a port could not be bound, and another one might: others hold it, or it takes a privilege.
+pub(crate) fn is_about_port(error: &io::Error) -> bool {
+    matches!(errno(error), Errno::EADDRINUSE | Errno::EACCES)
+}
+
 fn errno(error: &io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(0))
 }

@@ -11,7 +11,7 @@ use tracing::debug;
 use super::Worker;
 use super::client::is_welcome;
 use crate::report;
-use crate::socket::{Marks, Origin, Sockets, Udp, Way, is_exhausted, listen_tcp};
+use crate::socket::{Marks, Origin, Sockets, Udp, Way, is_about_port, is_exhausted, listen_tcp};
 
 impl Worker {
     /// Does what the machine asks for after an input.
@@ -75,15 +75,20 @@ impl Worker {
         opened.map_err(|error| self.not_opened(address, &error, now))
     }
 
-    /// A port that others hold is nothing special; a system without descriptors is.
+    /// A port that others hold is nothing special, and another one may be free. What else stands against a relayed
+    /// address stands against all of them: a system without descriptors, or an address that this machine has no more.
     fn not_opened(&mut self, address: SocketAddr, error: &io::Error, now: Instant) -> OpenError {
-        if is_exhausted(error) {
-            self.counters.exhausted();
-            self.reporter.exhausted(error, now);
-            return OpenError::Exhausted;
+        if is_about_port(error) {
+            debug!(%address, %error, "a relayed address could not be opened");
+            return OpenError::InUse;
         }
-        debug!(%address, %error, "a relayed address could not be opened");
-        OpenError::InUse
+        self.counters.exhausted();
+        if is_exhausted(error) {
+            self.reporter.exhausted(error, now);
+        } else {
+            self.reporter.not_opened(address.ip(), error, now);
+        }
+        OpenError::Exhausted
     }
 
     /// Sends a message of the machine's.
