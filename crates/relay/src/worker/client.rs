@@ -223,6 +223,15 @@ impl Worker {
         is_good
     }
 
+    /// Closes a connection that has failed: this one, and not an earlier one with its key, for which an event of the
+    /// same turn may have been.
+    pub(super) fn stream_failed(&mut self, key: usize, now: Instant) {
+        let Some(stream) = self.streams.all.get(key) else { return };
+        if !matches!(stream.wire.io.take_error(), Ok(None)) {
+            self.close_stream(key, now);
+        }
+    }
+
     /// Closes a connection, and what depends on it.
     pub(super) fn close_stream(&mut self, key: usize, now: Instant) {
         let Some(stream) = self.streams.remove(key) else { return };

@@ -219,7 +219,7 @@ impl Worker {
     fn handle_error(&mut self, source: Source, now: Instant) {
         match source {
             Source::Relay(key) => self.read_errors(key, now),
-            Source::Stream(key) => self.close_stream(key, now),
+            Source::Stream(key) => self.stream_failed(key, now),
             Source::Listener(_)
             | Source::Acceptor(_)
             | Source::PeerAcceptor(_)
