@@ -50,7 +50,7 @@
 //!
 //! # Bounds
 //! - Nothing is kept for a UDP source that has not answered a challenge, and answers to it are few.
-//! - Connections without a client that has authenticated: 128 of one source (an IPv6 /64), for 10 s
+//! - Connections without a client that has authenticated: 128 of one source (an IPv6 /64) at a worker, for 10 s
 //!   after their last message. All connections: 65,536 of a worker.
 //! - Handshakes of TLS with clients that have not authenticated: 16 of one source are under way at a time,
 //!   and others wait, with nothing kept for them.

@@ -98,6 +98,7 @@ impl Server {
                 ports: Box::new(ports.clone()),
                 counters: Arc::clone(counters),
                 relay_buffers: Buffers(config.relay_buffer),
+                patience: config.patience,
                 tls: shared.tls.clone(),
             });
             listeners.open(&mut worker, Buffers(config.listen_buffer))?;

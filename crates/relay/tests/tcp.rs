@@ -8,7 +8,9 @@ mod support;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
+use pinhole_relay::Server;
 use pinhole_stun::attribute::XorMappedAddress;
 use pinhole_stun::{Class, Credentials, Message, MessageWriter, Method, TransactionId};
 use pinhole_turn::attribute::ConnectionId;
@@ -22,6 +24,19 @@ fn binding(id: u8) -> Vec<u8> {
     let writer = MessageWriter::new(&mut buffer, Class::Request, Method::BINDING, id).unwrap();
     writer.finish().to_vec()
 }
+
+/// A server with as many workers that is as patient as this with strangers.
+fn start_with(workers: u8, patience: Duration) -> Server {
+    let mut config = settings(workers).resolve().unwrap();
+    assert_eq!(config.patience, Duration::from_secs(10));
+    config.patience = patience;
+    Server::start(&config).unwrap()
+}
+
+/// Longer than a test takes, and than its clients wait.
+const FOR_EVER: Duration = Duration::from_secs(3_600);
+/// Shorter than a test, and than what its clients want to say: the server may be gone before.
+const BRIEF: Duration = Duration::from_millis(50);
 
 fn connect(server: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(server).unwrap();
@@ -68,36 +83,39 @@ fn line_13_requests_may_come_byte_by_byte_or_all_at_once() {
 /// neither for ever nor in unlimited memory. What comes afterwards is not read as a message.
 #[test]
 fn line_13_lengths_that_never_come() {
-    let server = start(settings(1));
+    let server = start_with(1, FOR_EVER);
     let mut odd = connect(address(&server));
     odd.write_all(&[0, 1, 0xff, 0xff, 0x21, 0x12, 0xa4, 0x42]).unwrap();
     assert_closed(&mut odd);
 
+    let server = start_with(1, BRIEF);
     let mut long = connect(address(&server));
-    long.write_all(&[0, 1, 0xff, 0xfc, 0x21, 0x12, 0xa4, 0x42]).unwrap();
-    long.write_all(&binding(7)).unwrap();
+    let all = [&[0, 1, 0xff, 0xfc, 0x21, 0x12, 0xa4, 0x42], &binding(7)[..]].concat();
+    long.write_all(&all).unwrap_or_default();
+    // Text that looks like ChannelData, a handshake that is not there, and nothing at all.
+    let mut text = connect(address(&server));
+    text.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap_or_default();
+    let mut handshake = connect(address(&server));
+    handshake.write_all(&[0x16, 3, 1, 0xff, 0xff]).unwrap_or_default();
     let silent = connect(address(&server));
-    for mut stream in [long, silent] {
+    for mut stream in [long, text, handshake, silent] {
         assert_closed(&mut stream);
     }
 }
 
 #[test]
 fn line_39_records_that_are_no_handshake_are_closed_at_once() {
-    let server = start(settings(1));
-    for first in [0x14, 0x15, 0x17, 0x80, 0xff, b'G'] {
+    let server = start_with(1, FOR_EVER);
+    for first in [0x14, 0x15, 0x17, 0x80, 0xff] {
         let mut stream = connect(address(&server));
         stream.write_all(&[first, 3, 3, 0, 1]).unwrap();
         assert_closed(&mut stream);
     }
-    let mut handshake = connect(address(&server));
-    handshake.write_all(&[0x16, 3, 1, 0xff, 0xff]).unwrap();
-    assert_closed(&mut handshake);
 }
 
 #[test]
 fn strangers_of_one_source_are_few() {
-    let server = start(settings(1));
+    let server = start_with(1, FOR_EVER);
     let mut streams: Vec<TcpStream> = (0..160).map(|_| connect(address(&server))).collect();
     for stream in streams.iter_mut().skip(128) {
         assert_closed(stream);
@@ -109,7 +127,7 @@ fn strangers_of_one_source_are_few() {
 /// A ConnectionBind request tells which worker it is for, and has its connection handed over.
 #[test]
 fn strangers_who_name_a_worker_are_as_few() {
-    let server = start(settings(2));
+    let server = start_with(2, FOR_EVER);
     let mut request = [0; 28];
     let (id, method) = (TransactionId::new([7; 12]), Method::CONNECTION_BIND);
     let mut writer = MessageWriter::new(&mut request, Class::Request, method, id).unwrap();
@@ -158,6 +176,8 @@ fn connections_to_peers_carry_what_they_are_given() {
     let mut client = TcpClient::new(address(&server), alice(), true);
     client.allocated();
     client.permit(LOOPBACK);
+    // Much more than any buffer holds.
+    let bytes: Vec<u8> = (0..8 << 20).map(|number: u32| (number % 251) as u8).collect();
     for _ in 0..8 {
         let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
         let peer = listener.local_addr().unwrap();
@@ -168,26 +188,22 @@ fn connections_to_peers_carry_what_they_are_given() {
         let (mut near, early) = client.data_connection(connection);
         assert_eq!(early, b"");
         far.set_read_timeout(Some(PATIENCE)).unwrap();
-        exchange(&mut near, &mut far);
-        exchange(&mut far, &mut near);
+        exchange(&mut near, &mut far, &bytes);
+        exchange(&mut far, &mut near, &bytes);
     }
 }
 
-/// Much more than any buffer holds, to a reader that begins late; then one side ends, and the other one
-/// goes on.
-fn exchange(from: &mut TcpStream, to: &mut TcpStream) {
-    const LENGTH: usize = 8 << 20;
-    let mut writer = from.try_clone().unwrap();
-    let writing = std::thread::spawn(move || {
-        let bytes: Vec<u8> = (0..LENGTH).map(|number| (number % 251) as u8).collect();
-        writer.write_all(&bytes).unwrap();
-        writer.shutdown(Shutdown::Write).unwrap();
+/// A reader that begins late gets all of it; then one side ends, and the other one goes on.
+fn exchange(from: &mut TcpStream, to: &mut TcpStream, bytes: &[u8]) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            from.write_all(bytes).unwrap();
+            from.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut read = vec![];
+        to.read_to_end(&mut read).unwrap();
+        assert!(read == bytes, "{} bytes of {}", read.len(), bytes.len());
     });
-    let mut bytes = vec![];
-    to.read_to_end(&mut bytes).unwrap();
-    writing.join().unwrap();
-    assert_eq!(bytes.len(), LENGTH);
-    assert!(bytes.iter().enumerate().all(|(number, byte)| *byte == (number % 251) as u8));
 }
 
 #[test]

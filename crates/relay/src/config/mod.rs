@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
 use pinhole_stun::Credentials;
@@ -67,6 +68,9 @@ pub struct Config {
     pub relay_buffer: usize,
     /// Bytes that the kernel may keep for each listener, and each way.
     pub listen_buffer: usize,
+    /// After this time, a client is cut off that neither asks for something nor has an allocation, and so is one that
+    /// has not got far enough to ask.
+    pub patience: Duration,
     /// Where clients are sent that there is no room for (RFC 8656 §7.2).
     pub alternate: Option<Alternate>,
     /// Whether there are no new allocations: who wants one is sent to the alternate server, or refused.

@@ -1,6 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::thread;
+use std::time::Duration;
 
 use pinhole_stun::binding::Rate;
 use pinhole_turn::policy::{Action, Rule};
@@ -55,6 +56,7 @@ impl Settings {
             mobility: self.mobility.unwrap_or(true),
             relay_buffer: self.relay_buffer.unwrap_or(RELAY_BUFFER),
             listen_buffer: LISTEN_BUFFER,
+            patience: PATIENCE,
             alternate,
             drain: self.drain.unwrap_or(false),
             log: self.log.unwrap_or_default(),
@@ -157,3 +159,5 @@ const SHORTEST_BURST: u64 = 65_535;
 const RELAY_BUFFER: usize = 1 << 20;
 /// All clients of a worker send to one socket.
 const LISTEN_BUFFER: usize = 8 << 20;
+/// A client that has connected has a request in hand.
+const PATIENCE: Duration = Duration::from_secs(10);

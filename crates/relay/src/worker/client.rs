@@ -11,7 +11,7 @@ use rustls::ServerConnection;
 
 use super::Worker;
 use super::neighbour::{Guest, Message};
-use super::streams::{Client, PATIENCE, Role};
+use super::streams::{Client, Role};
 use super::token::Source;
 use crate::stream::Opening;
 
@@ -136,7 +136,7 @@ impl Worker {
                 }
                 Received::Handled => {
                     self.counters.control(length);
-                    self.streams.prolong(key, now + PATIENCE);
+                    self.streams.prolong(key, now);
                     self.obey(now);
                 }
                 Received::Dropped(reason) => self.counters.dropped(reason),
@@ -256,7 +256,7 @@ impl Worker {
     /// The client on this connection has no allocation any more: it is to ask for another, or to go.
     pub(super) fn abandon(&mut self, five_tuple: FiveTuple, now: Instant) {
         if let Some(key) = self.streams.of_client(five_tuple) {
-            self.streams.expire_at(key, Some(now + PATIENCE));
+            self.streams.limit(key, now);
         }
     }
 

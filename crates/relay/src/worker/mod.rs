@@ -58,6 +58,8 @@ pub(crate) struct Parts {
     pub(crate) ports: Box<dyn PortPool>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) relay_buffers: Buffers,
+    /// What clients have of it, before they have an allocation.
+    pub(crate) patience: Duration,
     pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
@@ -117,7 +119,7 @@ impl Worker {
             clock: parts.clock,
             server: server.with_quota(parts.quota).with_ports(parts.ports),
             udp: UdpSockets::default(),
-            streams: Streams::default(),
+            streams: Streams::new(parts.patience),
             inbox: Inbox::new(),
             outbox: Outbox::new(),
             scratch: vec![0; SCRATCH].into_boxed_slice(),

@@ -18,9 +18,6 @@ use super::poll::{Interest, Poll};
 use super::token::Source;
 use crate::stream::Wire;
 
-/// A client that neither asks for something nor has an allocation is cut off after this time, and so
-/// is one that has not got far enough to ask.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections from one source, an IPv4 address or an IPv6 /64, that have not authenticated.
 const STRANGERS_PER_SOURCE: u32 = 128;
 /// Connections in all.
@@ -43,6 +40,8 @@ pub(super) struct Streams {
     deadlines: BTreeSet<(Instant, usize)>,
     /// Connections with something to send that has not been tried yet.
     pub(super) dirty: Vec<usize>,
+    /// How long a client may keep a connection without use.
+    patience: Duration,
 }
 
 /// A TCP socket that clients connect to.
@@ -104,6 +103,11 @@ pub(super) struct Splice {
 }
 
 impl Streams {
+    /// None yet; clients that do not use theirs will be cut off after this time.
+    pub(super) fn new(patience: Duration) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
     pub(super) fn listen(
         &mut self,
         listener: TcpListener,
@@ -158,7 +162,7 @@ impl Streams {
     ) -> io::Result<usize> {
         let key = self.insert(wire, role, source, poll)?;
         *self.strangers.entry(prefix(source)).or_default() += 1;
-        self.expire_at(key, Some(now + PATIENCE));
+        self.limit(key, now);
         Ok(key)
     }
 
@@ -247,14 +251,19 @@ impl Streams {
     }
 
     /// A client whose time is limited has asked for something.
-    pub(super) fn prolong(&mut self, key: usize, deadline: Instant) {
+    pub(super) fn prolong(&mut self, key: usize, now: Instant) {
         if self.all.get(key).is_some_and(|stream| stream.deadline.is_some()) {
-            self.expire_at(key, Some(deadline));
+            self.limit(key, now);
         }
     }
 
+    /// The client has its time, from now on, to ask for something.
+    pub(super) fn limit(&mut self, key: usize, now: Instant) {
+        self.expire_at(key, Some(now + self.patience));
+    }
+
     /// Limits the time of a connection, or ends the limit.
-    pub(super) fn expire_at(&mut self, key: usize, deadline: Option<Instant>) {
+    fn expire_at(&mut self, key: usize, deadline: Option<Instant>) {
         let Some(stream) = self.all.get_mut(key) else { return };
         if let Some(before) = std::mem::replace(&mut stream.deadline, deadline) {
             self.deadlines.remove(&(before, key));
