@@ -1,5 +1,6 @@
 //! From options to a server that runs until a signal ends it.
 
+use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::path::PathBuf;
 use std::pin::pin;
@@ -93,7 +94,7 @@ pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> 
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                result = &mut health => result.map_err(Error::System)?,
+                never = &mut health => match never {},
                 _ = hangup.recv() => {
                     let new = reload(&server, options, made, &config);
                     alternate = new.map_or(alternate, |new| new.alternate);
@@ -112,7 +113,7 @@ pub(crate) fn serve(mut config: Config, options: &Options) -> Result<(), Error> 
 async fn health(
     config: &Config,
     server: &Server,
-) -> Result<impl Future<Output = io::Result<()>> + use<>, Error> {
+) -> Result<impl Future<Output = Infallible> + use<>, Error> {
     let mut health = None;
     if let Some(address) = config.metrics {
         let cannot = |error| Error::Start(StartError::Listen(address, error));
