@@ -112,11 +112,11 @@ mod worker;
 
 pub use clock::unix_time;
 pub use config::{
-    Config, ConfigError, ExternalIp, FileError, LogFormat, PortRange, Settings, TokenKeyEntry,
-    UserEntry, ValueError,
+    Config, ConfigError, ExternalIp, FileError, LogFormat, PortRange, SecretEntry, Settings,
+    TokenKeyEntry, UserEntry, ValueError,
 };
 pub use health::Health;
 pub use limits::raise_descriptor_limit;
 pub use metrics::Metrics;
-pub use server::{Server, StartError, random_secret};
+pub use server::{Server, StartError};
 pub use stream::TlsError;

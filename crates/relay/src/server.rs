@@ -370,14 +370,6 @@ fn external_ip(config: &Config, bind: IpAddr) -> Result<IpAddr, StartError> {
     failed.map_or(Ok(bind), |error| Err(StartError::External(bind, error)))
 }
 
-/// A secret of 32 random bytes, in hexadecimal.
-///
-/// # Errors
-/// When the system has no randomness to give.
-pub fn random_secret() -> io::Result<String> {
-    Ok(seed()?.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
 fn seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;

@@ -1,9 +1,17 @@
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::marker::PhantomData;
 use std::net::{AddrParseError, IpAddr, SocketAddr};
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
-use pinhole_relay::{ExternalIp, LogFormat, PortRange, Settings, TokenKeyEntry, UserEntry};
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command as Clap, Parser, Subcommand};
+use pinhole_relay::{
+    ExternalIp, LogFormat, PortRange, SecretEntry, Settings, TokenKeyEntry, UserEntry,
+};
 use pinhole_turn::policy::Range;
 
 /// A STUN and TURN server over UDP, TCP and TLS. Without a configuration it listens on loopback and
@@ -65,13 +73,13 @@ pub(crate) struct Options {
     #[arg(long, global = true)]
     realm: Option<String>,
     /// User with a password; repeatable
-    #[arg(long, global = true, value_name = "NAME:PASSWORD")]
+    #[arg(long, global = true, value_name = "NAME:PASSWORD", value_parser = Hidden::<UserEntry>::new())]
     user: Vec<UserEntry>,
     /// Secret of time-limited credentials; repeatable, the newest first
-    #[arg(long, global = true)]
-    secret: Vec<String>,
+    #[arg(long, global = true, value_parser = Hidden::<SecretEntry>::new())]
+    secret: Vec<SecretEntry>,
     /// Key of access tokens (RFC 7635), 16 or 32 bytes as base64; repeatable
-    #[arg(long, global = true, value_name = "NAME:KEY")]
+    #[arg(long, global = true, value_name = "NAME:KEY", value_parser = Hidden::<TokenKeyEntry>::new())]
     token_key: Vec<TokenKeyEntry>,
     /// The name that access tokens are issued for [default: the realm]
     #[arg(long, global = true, value_name = "NAME")]
@@ -136,6 +144,39 @@ pub(crate) struct Options {
     /// How log lines are written: text or json [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     log: Option<LogFormat>,
+}
+
+/// Reads a value that no error repeats: it may be a secret, and errors are kept in logs.
+#[derive(Clone)]
+struct Hidden<T>(PhantomData<T>);
+
+impl<T> Hidden<T> {
+    const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T> TypedValueParser for Hidden<T>
+where
+    T: FromStr<Err: Display> + Clone + Send + Sync + 'static,
+{
+    type Value = T;
+
+    fn parse_ref(
+        &self,
+        command: &Clap,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
+        let reason = match value.to_str().map(str::parse) {
+            Some(Ok(value)) => return Ok(value),
+            Some(Err(error)) => T::Err::to_string(&error),
+            None => "text is in UTF-8".into(),
+        };
+        let name = argument.map(Arg::to_string).unwrap_or_default();
+        let text = format!("invalid value for '{name}': {reason}");
+        Err(clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command))
+    }
 }
 
 /// An address, or one with a port.

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use pinhole_relay::{Config, Server, unix_time};
+use pinhole_relay::{Config, SecretEntry, Server, unix_time};
 use pinhole_turn::credential::SharedSecret;
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub(crate) fn secret(config: &mut Config) -> io::Result<bool> {
     let is_needed =
         config.users.is_empty() && config.secrets.is_empty() && config.token_keys.is_empty();
     if is_needed {
-        config.secrets.push(pinhole_relay::random_secret()?);
+        config.secrets.push(SecretEntry::random()?);
     }
     Ok(is_needed)
 }

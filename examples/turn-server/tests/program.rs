@@ -50,6 +50,12 @@ fn check_reads_the_certificate() {
     let (output, _, code) = check(&files.key);
     assert!(output.starts_with("serves UDP, TCP and TLS at 127.0.0.1:3478\n"), "{output}");
     assert_eq!(code, Some(0));
+    let (_, errors, code) = check(&files.certificate);
+    assert!(errors.ends_with("certificate.pem: there is no private key in it (PEM)\n"), "{errors}");
+    assert_eq!(code, Some(1));
+    let (_, errors, code) = run(&["--certificate", &files.key, "--key", &files.key, "--check"]);
+    assert!(errors.ends_with("key.pem: there is no certificate in it (PEM)\n"), "{errors}");
+    assert_eq!(code, Some(1));
     let (output, errors, code) = check("/nowhere.pem");
     assert!(errors.contains("/nowhere.pem: "), "{errors}");
     assert_eq!((output.as_str(), code), ("", Some(1)));
@@ -84,6 +90,23 @@ fn check_prints_what_follows_and_no_password() {
         assert!(output.contains(expected), "{expected:?} in\n{output}");
     }
     assert!(!output.contains("north") && !output.contains("south"), "{output}");
+}
+
+#[test]
+fn the_error_of_a_flag_does_not_repeat_a_secret() {
+    for (flag, value, reason) in [
+        ("--user <NAME:PASSWORD>", "alice1234", "a user is written as name:password"),
+        ("--user <NAME:PASSWORD>", "alice:1234\u{7}", "the name or the password has characters"),
+        ("--token-key <NAME:KEY>", "kid:1234", "a key of tokens is written as name:key"),
+        ("--secret <SECRET>", "", "a secret is not empty"),
+    ] {
+        let (name, _) = flag.split_once(' ').expect("a flag and its value");
+        let (_, errors, code) = run(&[name, value, "--check"]);
+        let expected = format!("error: invalid value for '{flag}': {reason}");
+        assert!(errors.starts_with(&expected), "{errors}");
+        assert!(!errors.contains("1234"), "{errors}");
+        assert_eq!(code, Some(2));
+    }
 }
 
 #[test]

@@ -101,9 +101,6 @@ impl Settings {
             }
         }
         let is_ascii = self.alternate_domain.as_deref().is_none_or(str::is_ascii);
-        if self.secret.iter().any(String::is_empty) {
-            return Err(ConfigError::Empty("secret"));
-        }
         // "a valid DNS name [...] of 255 or fewer ASCII characters" (RFC 8489 §14.16).
         if is_ascii { Ok(()) } else { Err(ConfigError::Characters("alternate-domain")) }
     }

@@ -120,7 +120,6 @@ mod tests {
         for (text, line, column, message) in [
             ("realm = \"\"", 1, 9, "realm is empty"),
             ("\n\nmax-allocations = 0", 3, 19, "max-allocations is zero"),
-            ("secret = [\"a\", \"\"]", 1, 10, "secret is empty"),
             ("user = [\"a:b\", \"a:c\"]", 1, 8, "user a is there twice"),
             ("external-ip = [\"9.9.9.9\", \"stun:a.b\", \"9.9.9.8\"]", 1, 15, "two addresses"),
             ("external-ip = [\"::\"]", 1, 15, "external-ip :: is no address of a machine"),

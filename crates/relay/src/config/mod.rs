@@ -9,7 +9,9 @@ mod value;
 
 pub use error::ConfigError;
 pub use settings::{FileError, Settings};
-pub use value::{ExternalIp, LogFormat, PortRange, TokenKeyEntry, UserEntry, ValueError};
+pub use value::{
+    ExternalIp, LogFormat, PortRange, SecretEntry, TokenKeyEntry, UserEntry, ValueError,
+};
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -43,7 +45,7 @@ pub struct Config {
     /// Users with a name and a password.
     pub users: Vec<Credentials>,
     /// The secrets of time-limited credentials, the newest first.
-    pub secrets: Vec<String>,
+    pub secrets: Vec<SecretEntry>,
     /// The keys of access tokens (RFC 7635).
     pub token_keys: Vec<TokenKeyEntry>,
     /// The name that they are issued for.

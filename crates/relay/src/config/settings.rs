@@ -8,7 +8,7 @@ use pinhole_turn::policy::Range;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-use super::{ExternalIp, LogFormat, PortRange, TokenKeyEntry, UserEntry};
+use super::{ExternalIp, LogFormat, PortRange, SecretEntry, TokenKeyEntry, UserEntry};
 
 /// What an operator has written: the keys of a configuration file, each of which is a flag too.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -32,7 +32,8 @@ pub struct Settings {
     #[serde(deserialize_with = "each_from_text")]
     pub user: Vec<UserEntry>,
     /// Secrets of time-limited credentials, the newest first.
-    pub secret: Vec<String>,
+    #[serde(deserialize_with = "each_from_text")]
+    pub secret: Vec<SecretEntry>,
     /// Keys of access tokens (RFC 7635).
     #[serde(deserialize_with = "each_from_text")]
     pub token_key: Vec<TokenKeyEntry>,
@@ -172,11 +173,13 @@ fn from_text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
     text.parse().map(Some).map_err(D::Error::custom)
 }
 
-/// The same for a list, whose place the error has; it tells which of the values it is about.
+/// The same for a list, whose place the error has; it tells which of the values it is about, and not what that is: it
+/// may be a secret.
 fn each_from_text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
+    let no_list = |_| D::Error::custom("a list of texts is written as [\"one\", \"another\"]");
+    let texts = Vec::<String>::deserialize(deserializer).map_err(no_list)?;
     let parse = |(number, text): (usize, &String)| {
         text.parse().map_err(|error| D::Error::custom(format_args!("value {number}: {error}")))
     };
@@ -223,11 +226,30 @@ mod tests {
     }
 
     #[test]
+    fn an_error_does_not_repeat_a_secret() {
+        for (key, value) in [
+            ("secret", "\"a:1234\""),
+            ("secret", "1234"),
+            ("secret", "[\"a\", 1234]"),
+            ("secret", "{ a = \"1234\" }"),
+            ("user", "\"a:1234\""),
+            ("user", "[\"a:b\", \"a:1234\\u0007\"]"),
+            ("token-key", "\"a:1234\""),
+            ("token-key", "[\"a:1234\"]"),
+        ] {
+            let text = format!("{key} = {value}");
+            let FileError { line, column, message } = Settings::from_toml(&text).unwrap_err();
+            assert_eq!((line, column), (1, key.len() + 4), "{text}: {message}");
+            assert!(!message.contains("1234"), "{text}: {message}");
+        }
+    }
+
+    #[test]
     fn flags_come_before_the_file() {
         let file = Settings::from_toml("realm = \"file\"\nsecret = [\"a\", \"b\"]\n").unwrap();
-        let flags = Settings { secret: vec!["c".into()], ..Settings::default() };
+        let flags = Settings { secret: vec!["c".parse().unwrap()], ..Settings::default() };
         let both = flags.or(file);
         assert_eq!(both.realm.as_deref(), Some("file"));
-        assert_eq!(both.secret, ["c"]);
+        assert_eq!(both.secret, ["c".parse().unwrap()]);
     }
 }

@@ -1,6 +1,7 @@
 //! The forms in which single values are written, in files and in flags.
 
 use std::fmt;
+use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -24,6 +25,10 @@ pub struct UserEntry {
     name: String,
     password: String,
 }
+
+/// A secret of time-limited credentials, which is shared with whoever issues them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretEntry(String);
 
 /// A key that an authorization server encrypts access tokens with (RFC 7635): `name:key`, the key of 16 or 32
 /// bytes as base64.
@@ -69,6 +74,9 @@ pub enum ValueError {
     /// Not allowed in names and passwords.
     #[error("the name or the password has characters that RFC 8265 forbids")]
     Characters,
+    /// No secret.
+    #[error("a secret is not empty")]
+    Secret,
     /// No key of tokens.
     #[error("a key of tokens is written as name:key, the key being 16 or 32 bytes as base64")]
     TokenKey,
@@ -104,6 +112,24 @@ impl UserEntry {
     /// [`ValueError::Characters`].
     pub fn credentials(&self) -> Result<Credentials, ValueError> {
         Credentials::new(&self.name, &self.password).map_err(|_| ValueError::Characters)
+    }
+}
+
+impl SecretEntry {
+    /// A secret of 32 random bytes, in hexadecimal.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn random() -> io::Result<Self> {
+        let mut bytes = [0_u8; 32];
+        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    }
+
+    /// What it is, as both sides know it.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }
 
@@ -174,6 +200,14 @@ impl FromStr for UserEntry {
     }
 }
 
+impl FromStr for SecretEntry {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text.is_empty() { Err(ValueError::Secret) } else { Ok(Self(text.into())) }
+    }
+}
+
 impl FromStr for ExternalIp {
     type Err = ValueError;
 
@@ -215,6 +249,13 @@ impl fmt::Debug for UserEntry {
     }
 }
 
+impl fmt::Debug for SecretEntry {
+    /// Nothing of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretEntry")
+    }
+}
+
 impl fmt::Display for ExternalIp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -234,6 +275,7 @@ mod tests {
         for text in ["", "1", "0-5", "1-65536", "a-b", "-"] {
             assert_eq!(text.parse::<PortRange>(), Err(ValueError::Ports), "{text}");
         }
+        assert_eq!("".parse::<SecretEntry>(), Err(ValueError::Secret));
         for text in ["alice", ":password", "alice:"] {
             assert_eq!(text.parse::<UserEntry>(), Err(ValueError::User), "{text}");
         }
@@ -255,5 +297,7 @@ mod tests {
     fn debug_output_has_no_password() {
         let user: UserEntry = "alice:north:south".parse().unwrap();
         assert_eq!(format!("{user:?}"), "UserEntry(\"alice\")");
+        let secret: SecretEntry = "north".parse().unwrap();
+        assert_eq!(format!("{secret:?}"), "SecretEntry");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// A file that makes no certificate, or no key for it.
@@ -20,7 +20,17 @@ pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, 
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unusable(certificate, &error))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| unusable(key, &error))?;
+    if chain.is_empty() {
+        return Err(unusable(certificate, &"there is no certificate in it (PEM)"));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        let is_empty = matches!(error, pem::Error::NoItemsFound);
+        if is_empty {
+            unusable(key, &"there is no private key in it (PEM)")
+        } else {
+            unusable(key, &error)
+        }
+    })?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
