@@ -63,6 +63,14 @@ fn df_is_ignored_from_and_to_ipv6_unless_the_client_comes_by_tcp() {
         let to = [V4, V6].map(|peer| send(&mut world, &caller, peer).unwrap().dont_fragment);
         assert_eq!(to, is_set, "{local}");
     }
+    // Who has not asked for DF may have both families over IPv4, but no DF towards IPv6.
+    let mut caller = Caller::new("192.0.2.1:7", "alice", Transport::Udp);
+    let answer = caller.ask(&mut world, Method::ALLOCATE, &|writer| {
+        writer.attribute(&RequestedTransport::UDP)?.attribute(&both).map(drop)
+    });
+    assert_eq!((answer.code, caller.permit(&mut world, &[V4, V6])), (0, 0));
+    let to = [V4, V6].map(|peer| send(&mut world, &caller, peer).unwrap().dont_fragment);
+    assert_eq!(to, [true, false]);
     let mut caller = Caller::new("192.0.2.1:6", "alice", Transport::Udp);
     assert_eq!(allocate(&mut world, &mut caller, &RequestedAddressFamily(Family::Ipv4)), 0);
     assert_eq!(caller.permit(&mut world, &[V4]), 0);

@@ -10,7 +10,7 @@ use common::{Answer, Caller, PEER, World, addr, config, lifetime, relayed};
 use pinhole_sansio::{FiveTuple, Transport};
 use pinhole_stun::Method;
 use pinhole_stun::attribute::Family;
-use pinhole_turn::attribute::{Lifetime, MobilityTicket, RequestedTransport};
+use pinhole_turn::attribute::{Icmp, Lifetime, MobilityTicket, RequestedTransport};
 use pinhole_turn::server::{DropReason, ToClient};
 
 fn ticket(answer: &Answer) -> Vec<u8> {
@@ -185,6 +185,30 @@ fn mobility_can_be_forbidden() {
     assert_eq!(allocate(&mut world, &mut alice, b"").code, 405);
     assert_eq!(allocate(&mut world, &mut alice, b"x").code, 400);
     assert_eq!(resume(&mut world, &mut alice, b"x").code, 405);
+}
+
+/// RFC 8016 §3.2.2: "a message from the client to close the old connection" moves the allocation like data does.
+#[test]
+fn the_end_of_the_old_connection_takes_the_allocation_along() {
+    let (mut world, alice, relayed, ticket) = mobile(Transport::Tcp);
+    let mut moved = elsewhere("alice", Transport::Tcp);
+    assert_eq!(resume(&mut world, &mut moved, &ticket).code, 0);
+    assert_eq!(towards_client(&mut world, relayed), Ok(alice.path.reversed()));
+    world.server.client_closed(alice.path.reversed());
+    assert_eq!(towards_client(&mut world, relayed), Ok(moved.path.reversed()));
+    assert_eq!(world.server.allocation_of(&alice.path.reversed()), None);
+}
+
+/// While nobody can be told of it, an ICMP message is dropped.
+#[test]
+fn a_client_that_is_away_is_told_of_no_icmp() {
+    let (mut world, alice, relayed, _) = mobile(Transport::Tcp);
+    let (relay, before) = (world.relay_at(relayed), world.answers.len());
+    let icmp = Icmp { kind: 3, code: 3, data: 0 };
+    world.server.client_closed(alice.path.reversed());
+    world.server.handle_peer_icmp(relay, addr(PEER), icmp, world.now);
+    world.drain();
+    assert_eq!(world.answers.len(), before);
 }
 
 /// A connection that was cut, and one from the same port: found by a random program.

@@ -112,6 +112,8 @@ fn a_port_changes_hands_when_its_socket_is_closed() {
     let _ = worlds[0].server.handle_client_datagram(datagram, now);
     let free = |worlds: &[World]| worlds[1].server.free_ports(Family::Ipv4);
     assert_eq!((worlds[0].server.allocations(), free(&worlds)), (0, 0));
+    let own = [Family::Ipv4, Family::Ipv6].map(|family| worlds[0].server.free_ports(family));
+    assert_eq!(own, [1, 0], "its own machine knows that it will be free");
     assert_eq!(ask(&mut worlds[1], &mut other, &[&UDP]), Err(508));
     let command = worlds[0].server.poll_command();
     assert!(matches!(command, Some(Command::CloseRelay { .. })), "{command:?}");

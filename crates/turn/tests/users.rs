@@ -107,6 +107,12 @@ fn static_users_and_secrets_go_together() {
     let issued = SharedSecret::new(b"old").issue("", UNIX_TIME + Duration::from_secs(100));
     assert!(is_in(&connect(&mut server, 1, "bob", "secret").1));
     assert!(is_in(&connect(&mut server, 2, &issued.username, &issued.password).1));
+    let allocated = std::iter::from_fn(|| server.poll_event()).map(|event| {
+        let server::Event::Allocated { user, .. } = event else { panic!("{event:?}") };
+        String::from(user)
+    });
+    // Who has no other name goes by the whole of it, and shares his quota with nobody.
+    assert_eq!(allocated.collect::<Vec<_>>(), ["bob", &issued.username]);
     assert_eq!(connect(&mut server, 3, "bob", "wrong").1, OUT);
     assert_eq!(connect(&mut server, 4, "eve", "secret").1, OUT);
 }

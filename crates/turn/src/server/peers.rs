@@ -281,6 +281,36 @@ mod tests {
         }
     }
 
+    /// To the nanosecond: what ends at an instant is gone at that instant, and its room is another's.
+    #[test]
+    fn what_ends_makes_room_at_once() {
+        let limits = Limits { channels: 1, permissions: 1, ..Limits::default() };
+        let (first, second) = (ChannelNumber::FIRST, ChannelNumber::FIRST.next());
+        let peer: SocketAddr = ([198, 51, 100, 7], 1).into();
+        let other: SocketAddr = ([198, 51, 100, 8], 1).into();
+        let at = |seconds: u64| Instant::from_millis(seconds * 1_000);
+        let before = |seconds| Instant::from_nanos(at(seconds).as_nanos() - 1);
+        let mut peers = Peers::default();
+        let permit = |peers: &mut Peers, peer: SocketAddr, now| {
+            peers.permit(&[peer.ip()], &limits, now, |_| ())
+        };
+        assert_eq!(peers.bind(first, peer, &limits, at(0), |_| ()), Ok(()));
+        assert!(permit(&mut peers, peer, at(299)) && !permit(&mut peers, other, before(599)));
+        assert!(permit(&mut peers, other, at(599)), "the permission has ended, the channel not");
+        assert_eq!(peers.peer_of(first, at(599)), Err(DropReason::NoPermission));
+
+        let mut peers = Peers::default();
+        assert_eq!(peers.bind(first, peer, &limits, at(0), |_| ()), Ok(()));
+        assert!(permit(&mut peers, peer, at(299)) && permit(&mut peers, peer, at(598)));
+        assert_eq!(peers.peer_of(first, before(600)), Ok(&peer));
+        assert_eq!(peers.number_of(peer.into(), before(600)), Some(first));
+        let early = peers.bind(second, peer, &limits, before(600), |_| ());
+        assert_eq!(early, Err(BindError::Conflict));
+        assert_eq!(peers.peer_of(first, at(600)), Err(DropReason::NoChannel));
+        assert_eq!(peers.number_of(peer.into(), at(600)), None);
+        assert_eq!(peers.bind(second, peer, &limits, at(600), |_| ()), Ok(()));
+    }
+
     /// CHECKLIST 26 and T9: a million random steps, against a table of the bindings; and a channel carries data
     /// exactly as long as its peer is permitted, too.
     #[test]

@@ -16,7 +16,7 @@ use pinhole_turn::attribute::{
     Channel, Data, Lifetime, RequestedTransport, XorPeerAddress, XorRelayedAddress,
 };
 use pinhole_turn::server::{
-    Command, Config, Event, OpenError, Received, RelayId, Server, StaticUsers, ToPeer,
+    Command, Config, Event, OpenError, Protocol, Received, RelayId, Server, StaticUsers, ToPeer,
 };
 
 pub(crate) const PEER: &str = "198.51.100.7:9000";
@@ -51,6 +51,8 @@ pub(crate) struct World {
     /// What is to be done about connections with peers.
     pub(crate) connections: Vec<Command>,
     pub(crate) opened: usize,
+    /// What the last socket was wanted for.
+    pub(crate) protocol: Option<Protocol>,
     /// Whether sockets take their time to open: until [`World::open_waiting`].
     pub(crate) is_slow: bool,
     pub(crate) waiting: Vec<(RelayId, SocketAddr)>,
@@ -73,6 +75,7 @@ impl World {
             events: vec![],
             connections: vec![],
             opened: 0,
+            protocol: None,
             is_slow: false,
             waiting: vec![],
         }
@@ -101,8 +104,9 @@ impl World {
                 Command::OpenRelay { relay, address, .. } if self.is_slow => {
                     self.waiting.push((relay, address));
                 }
-                Command::OpenRelay { relay, address, .. } => {
+                Command::OpenRelay { relay, address, protocol } => {
                     self.opened += 1;
+                    self.protocol = Some(protocol);
                     let result = self.bind(relay, address);
                     self.server.relay_opened(relay, result, self.now);
                 }

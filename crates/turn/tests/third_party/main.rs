@@ -2,135 +2,18 @@
 #![cfg(feature = "third-party")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
+mod keys;
+mod world;
+
 use std::time::Duration;
 
-use aes_gcm::aead::{Aead, KeyInit, Payload};
-use aes_gcm::{Aes256Gcm, Nonce};
-use pinhole_sansio::{FiveTuple, Instant};
-use pinhole_stun::attribute::{AccessToken, Attribute, ErrorCode, ThirdPartyAuthorization};
+use pinhole_stun::attribute::ErrorCode;
 use pinhole_stun::auth::AuthFailure;
-use pinhole_stun::third_party::TokenKey;
-use pinhole_stun::{Class, Credentials, IntegrityKey, Message, Method};
-use pinhole_turn::client::{self, Client, Event, Reason, Token};
-use pinhole_turn::server::{self, AccessTokens, Command, EndReason, Server, StaticUsers, Users};
+use pinhole_stun::{Class, IntegrityKey, Message, Method};
+use pinhole_turn::client::{Event, Reason};
+use pinhole_turn::server::{self, EndReason, StaticUsers};
 
-const START: Instant = Instant::from_millis(1_000);
-const UNIX_TIME: Duration = Duration::from_secs(1_700_000_000);
-const KEY: [u8; 32] = [7; 32];
-const NAME: &str = "turn1@example.org";
-
-/// What an authorization server gives its users.
-struct Issue {
-    key: [u8; 32],
-    key_name: &'static str,
-    server_name: &'static str,
-    /// Seconds from the start.
-    issued: i64,
-    lifetime: u32,
-    nonce: [u8; 12],
-}
-
-impl Default for Issue {
-    fn default() -> Self {
-        let (key_name, server_name) = ("kid-1", NAME);
-        Self { key: KEY, key_name, server_name, issued: 0, lifetime: 3_600, nonce: [1; 12] }
-    }
-}
-
-impl Issue {
-    fn token(self) -> Token {
-        let mac_key = [self.nonce[0]; 20];
-        let issued = u64::try_from(1_700_000_000 + self.issued).unwrap();
-        let mut block = vec![0, 20];
-        block.extend(mac_key);
-        block.extend((issued << 16).to_be_bytes());
-        block.extend(self.lifetime.to_be_bytes());
-        let cipher = Aes256Gcm::new(&self.key.into());
-        let payload = Payload { msg: &block, aad: self.server_name.as_bytes() };
-        let sealed = cipher.encrypt(&Nonce::from(self.nonce), payload).unwrap();
-        let token = [&[0, 12][..], &self.nonce, &sealed].concat();
-        Token { key_name: self.key_name.into(), token, key: IntegrityKey::new(&mac_key) }
-    }
-}
-
-type Both = (StaticUsers, AccessTokens);
-
-struct World<U> {
-    server: Server<U>,
-    now: Instant,
-    /// The methods of requests with a token, and those of the others.
-    with_token: Vec<Method>,
-    without: Vec<Method>,
-    named: Vec<Vec<u8>>,
-}
-
-fn config() -> server::Config {
-    let mut config = server::Config::new("test");
-    config.rate = None;
-    config.relay_v4 = Some("203.0.113.1".parse::<std::net::IpAddr>().unwrap().into());
-    config.policy = config.policy.with_rule("allow 198.51.100.0/24".parse().unwrap());
-    config
-}
-
-fn tokens() -> AccessTokens {
-    AccessTokens::new(NAME).with("kid-1", TokenKey::aes_256(KEY))
-}
-
-fn alice() -> Credentials {
-    Credentials::new("alice", "secret").unwrap()
-}
-
-fn both() -> World<Both> {
-    world((StaticUsers::new("test").with(&alice()), tokens()), config())
-}
-
-fn world<U: Users>(users: U, config: server::Config) -> World<U> {
-    let server = Server::new(config, users, [5; 32], UNIX_TIME, START);
-    World { server, now: START, with_token: vec![], without: vec![], named: vec![] }
-}
-
-fn client(port: u16, token: Option<Token>) -> Client {
-    let path = FiveTuple::udp(([192, 0, 2, 1], port).into(), ([192, 0, 2, 10], 3_478).into());
-    let mut config = client::Config::new(path, alice());
-    config.token = token;
-    Client::new(config, [9; 32], START)
-}
-
-impl<U: Users> World<U> {
-    /// Exchanges messages until there are none.
-    fn run(&mut self, client: &mut Client) {
-        while let Some(request) = client.poll_transmit() {
-            let message = Message::parse(&request.payload).unwrap();
-            let has_token = message.raw(AccessToken::KIND).is_some();
-            let methods = if has_token { &mut self.with_token } else { &mut self.without };
-            methods.push(message.method());
-            let _ = self.server.handle_client_datagram(request.as_datagram(), self.now);
-            while let Some(command) = self.server.poll_command() {
-                if let Command::OpenRelay { relay, .. } = command {
-                    self.server.relay_opened(relay, Ok(()), self.now);
-                }
-            }
-            while let Some(answer) = self.server.poll_transmit() {
-                let message = Message::parse(&answer.payload).unwrap();
-                let name = message.get::<ThirdPartyAuthorization<'_>>().unwrap();
-                self.named.extend(name.map(|name| name.0.to_vec()));
-                let _ = client.handle_datagram(answer.as_datagram(), self.now);
-            }
-        }
-    }
-
-    /// What a new client's first event is.
-    fn connect(&mut self, port: u16, token: Option<Token>) -> (Client, Event) {
-        let mut client = client(port, token);
-        self.run(&mut client);
-        let event = client.poll_event().unwrap();
-        (client, event)
-    }
-}
-
-fn is_in(event: &Event) -> bool {
-    matches!(event, Event::Allocated { .. })
-}
+use world::{Issue, NAME, START, alice, both, client, config, is_in, tokens, world};
 
 const OUT: Event = Event::Lost { reason: Reason::Credentials(AuthFailure::Refused) };
 
@@ -183,6 +66,7 @@ fn forged_and_foreign_and_expired_tokens_are_refused() {
         stolen,
         Issue { key: [8; 32], ..Issue::default() }.token(),
         Issue { server_name: "turn2@example.org", ..Issue::default() }.token(),
+        Issue { issued: -3_605, ..Issue::default() }.token(),
         Issue { issued: -3_606, ..Issue::default() }.token(),
         Issue { issued: 3_606, ..Issue::default() }.token(),
     ];
