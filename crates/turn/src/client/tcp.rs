@@ -11,7 +11,7 @@ use pinhole_stun::Message;
 
 use super::auth::Auth;
 use super::request::Purpose;
-use super::{Client, Command, ConnectError, Event, Reason, Received, State};
+use super::{Client, Command, ConnectError, Event, Reason, Received};
 use crate::attribute::{ConnectionId, RequestedTransport, XorPeerAddress};
 use crate::indication::canonical;
 
@@ -121,8 +121,11 @@ impl Client {
     /// Takes the connection of a peer, which [`Event::ConnectionAttempt`] has told.
     ///
     /// # Errors
-    /// [`ConnectError::Gone`]: there is none, or no longer.
+    /// [`ConnectError::NoAllocation`]; [`ConnectError::Gone`]: there is none, or no longer.
     pub fn accept(&mut self, connection: ConnectionId, now: Instant) -> Result<(), ConnectError> {
+        if !self.is_live(now) {
+            return Err(ConnectError::NoAllocation);
+        }
         let entry = self.connections.by_id.get_mut(&connection).ok_or(ConnectError::Gone)?;
         if !matches!(entry.stage, Stage::Attempted(until) if now < until) {
             return Err(ConnectError::Gone);
@@ -233,9 +236,7 @@ impl Client {
     /// "The client MUST initiate a new TCP connection to the server, utilizing the same destination
     /// transport address to which the control connection was established" (RFC 6062 §4.3).
     fn open_connection(&mut self, connection: ConnectionId) {
-        if matches!(self.state, State::Live(_)) {
-            let server = self.config.server.remote;
-            self.commands.push_back(Command::OpenConnection { connection, server });
-        }
+        let server = self.config.server.remote;
+        self.commands.push_back(Command::OpenConnection { connection, server });
     }
 }

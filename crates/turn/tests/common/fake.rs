@@ -25,6 +25,7 @@ impl Realms for Alice {
 pub(crate) struct Fake {
     pub(crate) client: Client,
     pub(crate) now: Instant,
+    path: FiveTuple,
     server: LongTermServer,
 }
 
@@ -48,11 +49,11 @@ pub(crate) fn path(transport: Transport, port: u16) -> FiveTuple {
 impl Fake {
     pub(crate) fn new(transport: Transport, wishes: impl FnOnce(&mut Config)) -> Self {
         let credentials = Credentials::new("alice", "secret").unwrap();
-        let mut config = Config::new(path(transport, 5_000), credentials);
+        let (path, now) = (path(transport, 5_000), Instant::from_millis(1_000));
+        let mut config = Config::new(path, credentials);
         wishes(&mut config);
-        let now = Instant::from_millis(1_000);
         let server = LongTermServer::new("test", [5; 32], Duration::from_secs(3_600));
-        Self { client: Client::new(config, [9; 32], now), now, server }
+        Self { client: Client::new(config, [9; 32], now), now, path, server }
     }
 
     /// A client with an allocation for 600 s.
@@ -150,7 +151,7 @@ impl Fake {
         let _ = self.give(request.path, &bytes);
     }
 
-    /// Sends the client an indication.
+    /// Sends the client an indication on its first path.
     pub(crate) fn indicate(
         &mut self,
         method: Method,
@@ -162,8 +163,8 @@ impl Fake {
         for attribute in attributes {
             writer.attribute(*attribute).unwrap();
         }
-        let (server, bytes) = (path(Transport::Udp, 5_000), writer.finish().to_vec());
-        self.give(server, &bytes)
+        let bytes = writer.finish().to_vec();
+        self.give(self.path, &bytes)
     }
 
     /// Lets time pass, timers included.
