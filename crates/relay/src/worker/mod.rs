@@ -284,25 +284,33 @@ impl Worker {
     fn handle_mail(&mut self, now: Instant) {
         self.is_deadline_moved = true;
         self.mail.store(false, Ordering::Release);
-        while let Ok(message) = self.messages.try_recv() {
-            match message {
-                Message::Stop => self.is_over = true,
-                Message::Certificate(tls) => self.tls = Some(tls),
-                Message::Intake { is_open, alternate } => {
-                    self.server.set_alternate(alternate);
-                    if is_open {
-                        self.server.reopen();
-                    } else {
-                        self.server.drain();
-                    }
+        for _ in 0..LETTERS {
+            let Ok(message) = self.messages.try_recv() else { return };
+            self.handle_message(message, now);
+        }
+        // There may be more, and nobody tells of them once more.
+        self.mail.store(true, Ordering::Release);
+        self.unfinished.push(Source::Control);
+    }
+
+    fn handle_message(&mut self, message: Message, now: Instant) {
+        match message {
+            Message::Stop => self.is_over = true,
+            Message::Certificate(tls) => self.tls = Some(tls),
+            Message::Intake { is_open, alternate } => {
+                self.server.set_alternate(alternate);
+                if is_open {
+                    self.server.reopen();
+                } else {
+                    self.server.drain();
                 }
-                Message::Datagram { five_tuple, bytes, from } => {
-                    self.handle_forwarded(five_tuple, &bytes, from, now);
-                }
-                Message::Adopted { five_tuple, by } => self.abroad.adopted(five_tuple, by),
-                Message::Released { five_tuple } => self.abroad.released(five_tuple),
-                Message::Connection(guest) => self.take_over(*guest, now),
             }
+            Message::Datagram { five_tuple, bytes, from } => {
+                self.handle_forwarded(five_tuple, &bytes, from, now);
+            }
+            Message::Adopted { five_tuple, by } => self.abroad.adopted(five_tuple, by),
+            Message::Released { five_tuple } => self.abroad.released(five_tuple),
+            Message::Connection(guest) => self.take_over(*guest, now),
         }
     }
 
@@ -350,6 +358,8 @@ impl Worker {
 
 /// Nobody's address.
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+/// Messages of neighbours that are read at once: others may have more to tell than this worker has time for.
+const LETTERS: usize = 256;
 /// Events of one turn.
 const EVENTS: usize = 1_024;
 /// How often the system's wall clock is read, in case it was set.
