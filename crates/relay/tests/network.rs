@@ -70,9 +70,7 @@ fn a_relay_address_that_goes_and_comes_back() {
         assert_eq!(allocate(), Event::Lost { reason: Reason::Code(508) });
     }
     let text = server.metrics().render();
-    for line in ["pinhole_free_ports{family=\"ipv4\"} 4\n", "pinhole_exhausted_total 3\n"] {
-        assert!(text.contains(line), "{line} in\n{text}");
-    }
+    assert!(text.contains("pinhole_exhausted_total 3\n"), "{text}");
     assert!(address_of_lo("add"));
     for _ in 0..4 {
         assert!(matches!(allocate(), Event::Allocated { .. }));
