@@ -17,7 +17,7 @@ use pinhole_turn::attribute::{
     XorPeerAddress,
 };
 use pinhole_turn::credential::{SharedSecret, SharedSecrets};
-use pinhole_turn::server::{Alternate, Command, Config, Server};
+use pinhole_turn::server::{Alternate, Command, Config, Received, Server};
 
 const UDP: RequestedTransport = RequestedTransport::UDP;
 const UNIX_TIME: Duration = Duration::from_secs(1_700_000_000);
@@ -70,6 +70,29 @@ fn ask(
     caller.ask(world, method, &|writer| {
         attributes.iter().try_for_each(|attribute| writer.attribute(*attribute).map(drop))
     })
+}
+
+/// Table 1e (f), RFC 8489 §6.3: an attribute that runs past the end is met with silence, before anything is verified.
+#[test]
+fn a_message_that_is_cut_is_met_with_silence() {
+    let (mut world, mut alice) = (World::new(config()), Caller::alice());
+    alice.allocate(&mut world);
+    let whole = alice.last.clone();
+    let before = world.answers.len();
+    for length in 20..whole.len() {
+        let mut cut = whole[..length].to_vec();
+        for body in [length - 20, (length - 20) & !3, whole.len() - 20] {
+            cut[2..4].copy_from_slice(&u16::try_from(body).unwrap().to_be_bytes());
+            let is_whole_message = Message::parse(&cut).is_ok();
+            let received = world.input(alice.path, &cut);
+            assert!(is_whole_message || matches!(received, Received::Dropped(_)), "{length}");
+            if is_whole_message {
+                world.answers.pop();
+            }
+        }
+    }
+    assert_eq!(world.answers.len(), before);
+    assert_eq!(world.server.allocations(), 1);
 }
 
 /// RFC 8656 §12.2: 508 for a channel more than there may be, and the refusal installs nothing.
@@ -153,7 +176,13 @@ fn places_are_used_again_and_late_news_of_the_last_holder_is_dropped() {
         world.advance(30 * SECOND);
         assert_eq!(alice.refresh(&mut world, 0).code, 0);
     }
-    alice.allocate(&mut world);
+    for _ in 0..50 {
+        world.sockets = 1;
+        assert_eq!(ask(&mut world, &mut alice, Method::ALLOCATE, &[&UDP, &pair]).code, 508);
+    }
+    world.sockets = usize::MAX;
+    let at = alice.allocate(&mut world);
+    assert!(world.relay_at(at).index() < 2);
     assert_eq!(alice.permit(&mut world, &[PEER]), 0);
     let (old, before) = (old.unwrap(), world.answers.len());
     let icmp = Icmp { kind: 3, code: 3, data: 0 };
@@ -162,6 +191,20 @@ fn places_are_used_again_and_late_news_of_the_last_holder_is_dropped() {
     assert_eq!(world.server.peer_connected(old, addr(PEER), world.now), None);
     world.drain();
     assert_eq!(world.answers.len(), before);
+}
+
+/// "a port pool that never stalls": as many ports are tried as the operator says, and then it is 508.
+#[test]
+fn a_request_tries_so_many_ports_and_no_more() {
+    for attempts in [1, 3] {
+        let mut narrow = config();
+        narrow.ports = 50_000..=50_099;
+        narrow.limits.port_attempts = attempts;
+        let mut world = World::new(narrow);
+        world.held = (50_000..=50_099).collect();
+        let answer = ask(&mut world, &mut Caller::alice(), Method::ALLOCATE, &[&UDP]);
+        assert_eq!((answer.code, world.opened), (508, usize::try_from(attempts).unwrap()));
+    }
 }
 
 /// T17: a reservation that has been claimed leaves no timer behind.

@@ -269,8 +269,10 @@ fn an_allocation_that_has_come_along_is_refreshed_on_its_new_path() {
     let lifetime = Lifetime(Duration::from_secs(1_200));
     fake.succeed(&request, &[&lifetime, &MobilityTicket(b"second")]);
     assert_eq!(fake.events(), [Event::Migrated]);
+    let challenges = fake.challenges;
     let [asked] = &fake.requests()[..] else { panic!("what was asked for is asked for here") };
     assert_eq!((asked.method(), asked.path), (Method::CREATE_PERMISSION, new));
+    assert_eq!(fake.challenges, challenges, "the nonce is that of the new path");
     fake.succeed(asked, &[]);
     assert_eq!(fake.events(), [Event::Permitted { peer: other }]);
     assert_eq!(fake.client.send(addr(PEER), 4, fake.now).unwrap().five_tuple, new);

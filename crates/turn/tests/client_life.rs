@@ -10,7 +10,7 @@ use common::pair::Pair;
 use common::{PEER, addr};
 use pinhole_sansio::{Instant, Transport};
 use pinhole_stun::{Credentials, Failure, Message, Method, Retransmission};
-use pinhole_turn::attribute::{Data, DontFragment, MobilityTicket, RequestedTransport};
+use pinhole_turn::attribute::{Data, DontFragment, Lifetime, MobilityTicket, RequestedTransport};
 use pinhole_turn::client::{Client, Config, Event, Port, Reason, Received};
 
 const UDP: Transport = Transport::Udp;
@@ -176,6 +176,33 @@ fn a_channel_is_asked_for_once_and_brings_a_permission() {
     fake.now += 290 * SECOND;
     assert_eq!(fake.client.send(addr(PEER), 4, fake.now).unwrap().header.len(), 4);
     assert_eq!(fake.events(), [], "there was a permission all the time");
+}
+
+/// RFC 8656 §12: a channel that is used is bound anew before its 600 s are over, and for all that time data takes it.
+#[test]
+fn a_channel_is_bound_anew_in_time() {
+    let mut fake = Fake::new(UDP, |config| config.channel_after = Some(1));
+    let request = fake.request().unwrap();
+    let hour = Lifetime(3_600 * SECOND);
+    fake.succeed(&request, &[GRANT[0], &hour, GRANT[2]]);
+    fake.events();
+    fake.permit(addr(PEER));
+    fake.client.send(addr(PEER), 4, fake.now).unwrap();
+    let mut bound = vec![];
+    for _ in 0..2_000 {
+        for request in fake.requests() {
+            if request.method() == Method::CHANNEL_BIND {
+                bound.push(fake.now);
+            }
+            fake.succeed(&request, &[]);
+        }
+        assert_eq!(fake.client.send(addr(PEER), 4, fake.now).unwrap().header.len(), 4);
+        fake.advance(SECOND);
+    }
+    assert_eq!(bound.len(), 4);
+    let in_time = 525.0..=541.0;
+    assert!(bound.windows(2).all(|two| in_time.contains(&(two[1] - two[0]).as_secs_f64())));
+    assert_eq!(fake.events(), []);
 }
 
 /// RFC 8656 §12.5, and RFC 8489 §14: what a client sends is what the server reads, on datagrams and on streams.

@@ -70,6 +70,32 @@ fn a_permission_that_is_used_late_is_kept_up() {
     }
 }
 
+/// Many datagrams that go before the answer has come make one request.
+#[test]
+fn a_renewal_is_asked_for_once() {
+    let mut pair = permitted();
+    pair.advance(250 * SECOND);
+    let now = pair.world.now;
+    assert!((0..10).all(|_| pair.client.send(addr(PEER), 4, now).is_ok()));
+    pair.settle();
+    assert_eq!(asked(&pair), 2);
+}
+
+/// One that was used before its renewal was due is asked for without another use.
+#[test]
+fn a_permission_that_was_used_outlives_a_silence() {
+    let uses: [fn(&mut Pair) -> bool; 2] = [hears, speaks];
+    for is_passed in uses {
+        let mut pair = permitted();
+        pair.advance(100 * SECOND);
+        assert!(is_passed(&mut pair));
+        pair.advance(141 * SECOND);
+        assert_eq!(asked(&pair), 2);
+        pair.advance(200 * SECOND);
+        assert!(is_passed(&mut pair), "441 s after the first request");
+    }
+}
+
 /// Asking for a permission that is there is a use of it.
 #[test]
 fn a_permission_that_is_asked_for_late_is_kept_up() {

@@ -7,7 +7,7 @@ use common::{Caller, PEER, World, addr, config};
 use pinhole_sansio::{Datagram, FiveTuple, Transport};
 use pinhole_stun::attribute::{AttributeWrite, Family};
 use pinhole_stun::{Class, Message, Method};
-use pinhole_turn::attribute::{Icmp, MobilityTicket, RequestedTransport};
+use pinhole_turn::attribute::{EvenPort, Icmp, MobilityTicket, RequestedTransport};
 use pinhole_turn::server::{DropReason, Event, Received};
 
 const UDP: RequestedTransport = RequestedTransport::UDP;
@@ -105,6 +105,23 @@ fn who_goes_before_the_answer_leaves_nothing() {
         world.is_slow = false;
         alice.allocate(&mut world);
     }
+}
+
+/// A driver that tells twice that a socket is open gets one more to open for a pair, not two.
+#[test]
+fn a_socket_that_is_told_of_twice_counts_once() {
+    let (mut world, _) = opening(Transport::Udp, &[&EvenPort { reserve_next: true }]);
+    let (relay, address) = world.waiting.pop().unwrap();
+    world.open.insert(relay, address);
+    for _ in 0..3 {
+        world.server.relay_opened(relay, Ok(()), world.now);
+        world.drain();
+    }
+    let [(_, spare)] = world.waiting[..] else { panic!("{:?}", world.waiting) };
+    assert_eq!(spare.port(), address.port() + 1);
+    world.open_waiting();
+    assert_eq!((world.open.len(), world.server.allocations()), (2, 1));
+    assert_eq!(world.server.free_ports(Family::Ipv4), 16_382);
 }
 
 /// A socket that has come too late is another's business: the place in the table has a new holder.

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pinhole_sansio::{FiveTuple, Instant, Payload, Transmit, Transport};
-use pinhole_stun::attribute::{Algorithm, AlternateDomain, AlternateServer, ErrorCode};
+use pinhole_stun::attribute::{
+    Algorithm, AlternateDomain, AlternateServer, Attribute, ErrorCode, Username,
+};
 use pinhole_stun::auth::{LongTermServer, Realms, User};
 use pinhole_stun::{Credentials, IntegrityKey, Message, response};
 use pinhole_turn::client::{Client, Command, Config, Event, Reason};
@@ -58,6 +60,10 @@ fn redirect(request: &Transmit, target: SocketAddr) -> Transmit {
 fn follow(client: &mut Client, target: impl Fn(SocketAddr) -> SocketAddr) -> Vec<SocketAddr> {
     let mut asked = vec![];
     while let Some(request) = client.poll_transmit() {
+        if asked.last() != Some(&request.five_tuple.remote) {
+            let message = Message::parse(&request.payload).unwrap();
+            assert_eq!(message.raw(Username::KIND), None, "nobody is told who was asked before");
+        }
         asked.push(request.five_tuple.remote);
         let answer = redirect(&request, target(request.five_tuple.remote));
         let _ = client.handle_datagram(answer.as_datagram(), NOW);

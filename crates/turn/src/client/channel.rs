@@ -226,6 +226,8 @@ mod tests {
         assert_eq!(channels.peer_of(ChannelNumber::FIRST), Some(peer(1)));
         assert!(channels.due(at(905)).is_empty());
         assert_eq!((channels.peer_of(ChannelNumber::FIRST), channels.deadline()), (None, None));
+        let next = Way::IndicationAndBind(ChannelNumber::FIRST.next());
+        assert_eq!(channels.way(peer(2), at(905)), next, "the one that is free the longest");
     }
 
     #[test]

@@ -221,14 +221,12 @@ impl Client {
     /// Ends the allocation: the server is told, and [`Event::Closed`] follows.
     pub fn close(&mut self, now: Instant) {
         match self.state {
-            State::Allocating => {
-                self.pending.retain(|pending| pending.purpose == Purpose::Allocate)
-            }
             State::Live(_) => {
                 self.pending.clear();
                 self.request(Purpose::Delete, now);
             }
-            State::Redirected => {}
+            // The answer to Allocate is waited for.
+            State::Allocating | State::Redirected => {}
             State::Closing | State::Over => return,
         }
         let is_gone = self.state == State::Redirected;

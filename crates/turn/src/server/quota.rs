@@ -261,7 +261,8 @@ mod tests {
             Limits { bandwidth_per_user: Some(bandwidth), allocations_per_user: 1, ..limits() };
         let mut quota = LocalQuota::new(limits, 1);
         let (alice, bob) = (holder("alice", "192.0.2.1"), holder("bob", "192.0.2.1"));
-        assert!(quota.charge(alice, 1, Instant::ZERO).is_ok());
+        let holding = quota.charge(alice, 1, Instant::ZERO).unwrap();
+        assert!(holding.bandwidth.unwrap().take(1_000, Instant::ZERO));
         quota.discharge(alice, 1);
         assert!(quota.charge(alice, 1, Instant::ZERO).is_ok());
         assert!(quota.charge(bob, 1, Instant::from_millis(9_000)).is_ok());

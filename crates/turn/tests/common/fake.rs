@@ -27,6 +27,8 @@ pub(crate) struct Fake {
     pub(crate) now: Instant,
     path: FiveTuple,
     server: LongTermServer,
+    /// How many requests have been answered with a challenge.
+    pub(crate) challenges: usize,
 }
 
 /// A request that the server has let in.
@@ -53,7 +55,7 @@ impl Fake {
         let mut config = Config::new(path, credentials);
         wishes(&mut config);
         let server = LongTermServer::new("test", [5; 32], Duration::from_secs(3_600));
-        Self { client: Client::new(config, [9; 32], now), now, path, server }
+        Self { client: Client::new(config, [9; 32], now), now, path, server, challenges: 0 }
     }
 
     /// A client with an allocation for 600 s.
@@ -93,6 +95,7 @@ impl Fake {
             let mut buffer = [0; 512];
             let writer = self.server.reject(rejection, &message, source, self.now, &mut buffer);
             let bytes = writer.unwrap().finish().to_vec();
+            self.challenges += 1;
             let _ = self.give(path, &bytes);
         }
     }

@@ -117,6 +117,12 @@ fn stale_nonces_are_replaced_for_who_has_a_token() {
         for host in 1..=8 {
             client.permit(peer(10 * round + host), world.now);
         }
+        // All are on their way before the first answer comes.
+        let stale: Vec<_> = requests(&mut client).iter().map(|one| world.answer_to(one)).collect();
+        for answer in &stale {
+            let _ = client.handle_datagram(answer.as_datagram(), world.now);
+        }
+        assert_eq!((stale.len(), client.is_waiting()), (8, true));
         world.run(&mut client);
         assert_eq!(events(&mut client).len(), 8, "all of them, in round {round}");
         client.refresh(world.now);
