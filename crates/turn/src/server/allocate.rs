@@ -15,22 +15,14 @@ use super::mobility::wants_ticket;
 use super::peers::Peers;
 use super::port::Ask;
 use super::quota::Owner;
-use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Request};
+use super::refusal::Refusal;
+use super::request::Request;
 use super::{Account, Exceeded, Holder, Server, Traffic, Users};
 use crate::attribute::{
     AdditionalAddressFamily, DontFragment, EvenPort, Lifetime, RequestedAddressFamily,
     RequestedTransport, ReservationToken,
 };
 use crate::policy::embedded;
-
-/// 403: not from there.
-const FORBIDDEN: Refusal = Refusal(403);
-/// 440: no relayed addresses of this family.
-const NO_FAMILY: Refusal = Refusal(440);
-/// 442: no relaying over this protocol.
-const NO_TRANSPORT: Refusal = Refusal(442);
-/// 486: the user, his network, or everybody together has enough.
-const QUOTA: Refusal = Refusal(486);
 
 /// What an Allocate request asks for.
 struct Wishes {
@@ -54,36 +46,36 @@ impl Wishes {
     /// `tcp` tells whether the client's transport is one over which TCP is relayed; `None` where none is
     /// (RFC 6062 §5.1).
     fn read(message: &Message<'_>, tcp: Option<bool>) -> Result<Self, Refusal> {
-        let transport = message.get::<RequestedTransport>()?.ok_or(BAD_REQUEST)?;
+        let transport = message.get::<RequestedTransport>()?.ok_or(Refusal::BAD_REQUEST)?;
         let is_tcp = transport == RequestedTransport::TCP;
         if transport != RequestedTransport::UDP && !(is_tcp && tcp.is_some()) {
-            return Err(NO_TRANSPORT);
+            return Err(Refusal::UNSUPPORTED_TRANSPORT);
         }
         let token = message.get::<ReservationToken>()?;
         let even = message.get::<EvenPort>()?;
         let is_udp_only =
             even.is_some() || token.is_some() || message.get::<DontFragment>()?.is_some();
         if is_tcp && (is_udp_only || tcp != Some(true)) {
-            return Err(BAD_REQUEST);
+            return Err(Refusal::BAD_REQUEST);
         }
         let family = message.get::<RequestedAddressFamily>();
         let additional = additional_family(message);
         let names_family = !matches!(family, Ok(None));
         let is_dual = !matches!(additional, Ok(None));
         if token.is_some() && (even.is_some() || names_family || is_dual) {
-            return Err(BAD_REQUEST);
+            return Err(Refusal::BAD_REQUEST);
         }
         if names_family && is_dual {
-            return Err(BAD_REQUEST);
+            return Err(Refusal::BAD_REQUEST);
         }
         let family = match family {
-            Err(AttributeError::Family(_)) => return Err(NO_FAMILY),
+            Err(AttributeError::Family(_)) => return Err(Refusal::FAMILY_NOT_SUPPORTED),
             family => family?.map(|RequestedAddressFamily(family)| family),
         };
         let reserves = even.is_some_and(|even| even.reserve_next);
         let additional = additional?.map(|AdditionalAddressFamily(family)| family);
         if is_dual && (reserves || additional != Some(Family::Ipv6)) {
-            return Err(BAD_REQUEST);
+            return Err(Refusal::BAD_REQUEST);
         }
         let lifetime = message.get::<Lifetime>()?.map(|Lifetime(asked)| asked);
         Ok(Self { token, even, family, dual: is_dual, lifetime, is_tcp })
@@ -104,7 +96,7 @@ impl<U: Users> Server<U> {
             return self.allocate_again(key, request);
         }
         if is_tunneled(request.reply.client.remote.ip()) {
-            return Err(FORBIDDEN);
+            return Err(Refusal::FORBIDDEN);
         }
         let is_mobile = wants_ticket(&request.message, self.config.mobility)?;
         let tcp = self.config.tcp.then(|| request.reply.client.transport.is_reliable());
@@ -126,7 +118,7 @@ impl<U: Users> Server<U> {
         let (families, ask) = (self.families(wishes)?, wishes.ask());
         let client = request.reply.client;
         if self.draining {
-            return Err(self.full(client, NO_CAPACITY));
+            return Err(self.full(client, Refusal::INSUFFICIENT_CAPACITY));
         }
         let count = if ask == Ask::Pair { 2 } else { 1 };
         let owner = self.charge(&request.account, client, count, now)?;
@@ -136,7 +128,9 @@ impl<U: Users> Server<U> {
         let reply = request.reply.clone();
         let opening = Opening { reply, unopened: unopened.clone(), ask, spare: None, failures: 0 };
         allocation.opening = Some(Box::new(opening));
-        let Some(key) = self.allocations.reserve() else { return Err(NO_CAPACITY) };
+        let Some(key) = self.allocations.reserve() else {
+            return Err(Refusal::INSUFFICIENT_CAPACITY);
+        };
         self.allocations.place(key, allocation);
         self.by_client.insert(client, key);
         for family in unopened {
@@ -157,12 +151,12 @@ impl<U: Users> Server<U> {
         is_mobile: bool,
         now: Instant,
     ) -> Result<(), Refusal> {
-        let reservation = self.reservations.get(&token.0).ok_or(NO_CAPACITY)?;
+        let reservation = self.reservations.get(&token.0).ok_or(Refusal::INSUFFICIENT_CAPACITY)?;
         let account = &request.account;
         let is_own = *reservation.owner.name == *account.owner;
         let charged =
             if is_own { None } else { Some(self.charge(account, request.reply.client, 1, now)?) };
-        let reservation = self.claim(token).ok_or(NO_CAPACITY)?;
+        let reservation = self.claim(token).ok_or(Refusal::INSUFFICIENT_CAPACITY)?;
         let owner = match charged {
             Some(owner) => {
                 self.quota.discharge(reservation.owner.holder(), 1);
@@ -193,8 +187,8 @@ impl<U: Users> Server<U> {
         let holder = Holder { user: &account.owner, source };
         match self.quota.charge(holder, count, now) {
             Ok(holding) => Ok(Owner { name: account.owner.as_str().into(), source, holding }),
-            Err(Exceeded::Total) => Err(self.full(client, QUOTA)),
-            Err(Exceeded::User | Exceeded::Prefix) => Err(QUOTA),
+            Err(Exceeded::Total) => Err(self.full(client, Refusal::QUOTA_REACHED)),
+            Err(Exceeded::User | Exceeded::Prefix) => Err(Refusal::QUOTA_REACHED),
         }
     }
 
@@ -231,24 +225,27 @@ impl<U: Users> Server<U> {
         if !wishes.dual {
             let family = wishes.family.unwrap_or(Family::Ipv4);
             let asked = Families { asked: [Some(family), None], missing: None };
-            return if has(family) { Ok(asked) } else { Err(NO_FAMILY) };
+            return if has(family) { Ok(asked) } else { Err(Refusal::FAMILY_NOT_SUPPORTED) };
         }
         let found = FAMILIES.map(|family| has(family).then_some(family));
         let lacking = FAMILIES.into_iter().find(|family| !has(*family));
         if found == [None, None] {
-            return Err(NO_FAMILY);
+            return Err(Refusal::FAMILY_NOT_SUPPORTED);
         }
-        Ok(Families { asked: found, missing: lacking.map(|family| (family, NO_FAMILY.0)) })
+        Ok(Families {
+            asked: found,
+            missing: lacking.map(|family| (family, Refusal::FAMILY_NOT_SUPPORTED.0)),
+        })
     }
 
     /// A retransmission is told what the first one was told (RFC 8656 §7.2); anything else on a
     /// five-tuple with an allocation is a mismatch.
     fn allocate_again(&mut self, key: Key, request: &Request<'_>) -> Result<(), Refusal> {
-        let allocation = self.allocations.get(key).ok_or(MISMATCH)?;
-        let is_same = allocation.grant.request == request.reply.id
-            && *allocation.owner.name == *request.account.owner;
+        let allocation = self.allocations.get(key).ok_or(Refusal::ALLOCATION_MISMATCH)?;
+        let is_same =
+            allocation.grant.request == request.reply.id && allocation.is_of(&request.account);
         if !is_same {
-            return Err(MISMATCH);
+            return Err(Refusal::ALLOCATION_MISMATCH);
         }
         if allocation.opening.is_none() {
             self.answer_allocated(key, &request.reply);
@@ -327,9 +324,11 @@ mod tests {
         let (mut short, mut whole) = (header(8), header(8));
         short.extend([0, 0x19, 0, 2, 17, 0, 0, 0]);
         whole.extend([0, 0x19, 0, 4, 17, 0, 0, 0]);
-        for (bytes, expected) in
-            [(header(0), Err(BAD_REQUEST)), (short, Err(BAD_REQUEST)), (whole, Ok(()))]
-        {
+        for (bytes, expected) in [
+            (header(0), Err(Refusal::BAD_REQUEST)),
+            (short, Err(Refusal::BAD_REQUEST)),
+            (whole, Ok(())),
+        ] {
             let message = Message::parse(&bytes).unwrap();
             assert_eq!(Wishes::read(&message, None).map(drop), expected);
         }

@@ -13,7 +13,7 @@ use super::port::Ask;
 use super::quota::Owner;
 use super::request::Reply;
 use super::token::Bearer;
-use super::{Bandwidth, DropReason, RelayId, Traffic};
+use super::{Account, Bandwidth, DropReason, RelayId, Traffic};
 use crate::attribute::ReservationToken;
 
 /// What a client has on the server (RFC 8656 §3.2).
@@ -76,6 +76,11 @@ impl Allocation {
         }
     }
 
+    /// Whether it is this account's; all requests but Allocate are for the owner only (RFC 8656 §5).
+    pub(super) fn is_of(&self, account: &Account) -> bool {
+        *self.owner.name == *account.owner
+    }
+
     /// Whether there is a path to the client.
     #[inline]
     pub(super) fn is_reachable(&self) -> bool {
@@ -86,6 +91,13 @@ impl Allocation {
     #[inline]
     pub(super) fn is_live(&self, now: Instant) -> bool {
         self.opening.is_none() && now < self.expires
+    }
+
+    /// Whether it has a relayed address of this family at this instant. A driver may bring what it had received
+    /// before it closed one of a dual allocation's.
+    #[inline]
+    pub(super) fn relays(&self, family: Family, now: Instant) -> bool {
+        self.is_live(now) && self.port(family).is_some()
     }
 }
 

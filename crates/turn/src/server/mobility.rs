@@ -11,14 +11,10 @@ use sha2::Sha256;
 
 use super::allocation::{Allocation, Key};
 use super::key::Paths;
-use super::request::{BAD_REQUEST, MISMATCH, Refusal, Request};
+use super::refusal::Refusal;
+use super::request::Request;
 use super::{Server, Users};
 use crate::attribute::{Lifetime, MobilityTicket};
-
-/// 405: no mobility here.
-const FORBIDDEN: Refusal = Refusal(405);
-/// 441: somebody else's.
-const WRONG_CREDENTIALS: Refusal = Refusal(441);
 
 /// Makes and opens tickets: an allocation and a serial number, which nobody else can read or make. A ticket
 /// is good for nobody but the owner of the allocation, whose password it does not replace.
@@ -125,8 +121,8 @@ impl Tickets {
 pub(super) fn wants_ticket(message: &Message<'_>, allowed: bool) -> Result<bool, Refusal> {
     match message.get::<MobilityTicket<'_>>()? {
         None => Ok(false),
-        Some(MobilityTicket(ticket)) if !ticket.is_empty() => Err(BAD_REQUEST),
-        Some(_) if !allowed => Err(FORBIDDEN),
+        Some(MobilityTicket(ticket)) if !ticket.is_empty() => Err(Refusal::BAD_REQUEST),
+        Some(_) if !allowed => Err(Refusal::MOBILITY_FORBIDDEN),
         Some(_) => Ok(true),
     }
 }
@@ -141,29 +137,30 @@ impl<U: Users> Server<U> {
         now: Instant,
     ) -> Result<(), Refusal> {
         if !self.config.mobility {
-            return Err(FORBIDDEN);
+            return Err(Refusal::MOBILITY_FORBIDDEN);
         }
-        let (key, serial) = self.tickets.open(ticket).ok_or(BAD_REQUEST)?;
+        let (key, serial) = self.tickets.open(ticket).ok_or(Refusal::BAD_REQUEST)?;
         let asked = request.message.get::<Lifetime>()?.map(|Lifetime(asked)| asked);
         let lifetime = self.lifetime(asked, request, now);
         let in_use = self.by_client.get(&request.reply.client);
-        let allocation = self.allocations.get_mut(key).ok_or(MISMATCH)?;
-        let is_live = allocation.is_live(now);
-        let mobility = allocation.mobility.as_mut().filter(|_| is_live).ok_or(MISMATCH)?;
-        if *allocation.owner.name != *request.account.owner {
-            return Err(WRONG_CREDENTIALS);
+        let allocation = self.allocations.get_mut(key).ok_or(Refusal::ALLOCATION_MISMATCH)?;
+        let (is_live, is_own) = (allocation.is_live(now), allocation.is_of(&request.account));
+        let mobility =
+            allocation.mobility.as_mut().filter(|_| is_live).ok_or(Refusal::ALLOCATION_MISMATCH)?;
+        if !is_own {
+            return Err(Refusal::WRONG_CREDENTIALS);
         }
         let repeated = mobility.last.filter(|last| last.request == request.reply.id);
         if in_use == Some(key) {
-            let last = repeated.ok_or(BAD_REQUEST)?;
+            let last = repeated.ok_or(Refusal::BAD_REQUEST)?;
             self.answer_resumed(key, request, last.lifetime);
             return Ok(());
         }
         if in_use.is_some() {
-            return Err(MISMATCH);
+            return Err(Refusal::ALLOCATION_MISMATCH);
         }
         if serial != mobility.serial {
-            return Err(BAD_REQUEST);
+            return Err(Refusal::BAD_REQUEST);
         }
         if asked == Some(Duration::ZERO) {
             self.end(key, None);

@@ -69,6 +69,7 @@ mod operator;
 mod peers;
 mod port;
 mod quota;
+mod refusal;
 mod relay;
 mod request;
 mod reserve;

@@ -10,7 +10,8 @@ use rand::Rng;
 
 use super::allocation::{FAMILIES, Grant, Key, Opening};
 use super::port::Ask;
-use super::request::{NO_CAPACITY, Reply};
+use super::refusal::Refusal;
+use super::request::Reply;
 use super::reserve::{RESERVATION_LIFETIME, Reservation};
 use super::{Command, Event, OpenError, Protocol, RelayId, Server};
 use crate::attribute::{AddressErrorCode, Lifetime, MobilityTicket, XorRelayedAddress};
@@ -131,7 +132,7 @@ impl<U> Server<U> {
     /// There is no relayed address of this family to be had.
     pub(super) fn opening_failed(&mut self, key: Key, family: Family) {
         let Some(allocation) = self.allocations.get_mut(key) else { return };
-        allocation.grant.missing = Some((family, NO_CAPACITY.0));
+        allocation.grant.missing = Some((family, Refusal::INSUFFICIENT_CAPACITY.0));
         if let Some(opening) = &mut allocation.opening {
             opening.unopened.retain(|unopened| *unopened != family);
         }
@@ -147,7 +148,7 @@ impl<U> Server<U> {
         let Some(family) = FAMILIES.into_iter().find(|family| allocation.port(*family).is_some())
         else {
             self.forget(key, opening.ask == Ask::Pair);
-            let refusal = self.full(opening.reply.client, NO_CAPACITY);
+            let refusal = self.full(opening.reply.client, Refusal::INSUFFICIENT_CAPACITY);
             self.refuse(&opening.reply, refusal);
             return;
         };

@@ -6,11 +6,9 @@ use pinhole_stun::Class;
 use pinhole_stun::attribute::{AlternateDomain, AlternateServer, ErrorCode};
 
 use super::allocation::Allocation;
-use super::request::{Refusal, Reply};
+use super::refusal::Refusal;
+use super::request::Reply;
 use super::{Alternate, EndReason, Server};
-
-/// 300: try the alternate server.
-const TRY_ALTERNATE: Refusal = Refusal(300);
 
 impl<U> Server<U> {
     /// Takes no new allocations any more: those who want one are sent to the alternate server, or get a
@@ -61,14 +59,14 @@ impl<U> Server<U> {
         let alternate = self.config.alternate.as_ref();
         let source = client.remote.ip().to_canonical();
         match alternate.and_then(|alternate| alternate.addresses(source)) {
-            Some(_) => TRY_ALTERNATE,
+            Some(_) => Refusal::TRY_ALTERNATE,
             None => refusal,
         }
     }
 
     /// Refuses a request, with what the code calls for.
     pub(super) fn refuse(&mut self, reply: &Reply, refusal: Refusal) {
-        let alternate = self.config.alternate.clone().filter(|_| refusal == TRY_ALTERNATE);
+        let alternate = self.config.alternate.clone().filter(|_| refusal == Refusal::TRY_ALTERNATE);
         let source = reply.client.remote.ip().to_canonical();
         let addresses = alternate.as_ref().and_then(|alternate| alternate.addresses(source));
         let is_named = matches!(reply.client.transport, Transport::Tls | Transport::Dtls);

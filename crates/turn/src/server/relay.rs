@@ -35,8 +35,7 @@ impl<U> Server<U> {
         let key = AddressKey::from(peer);
         let allocation =
             self.allocations.get_mut(Key::from(relay)).ok_or(DropReason::NoAllocation)?;
-        // What the driver had received before it closed a relayed address of a dual allocation.
-        if !allocation.is_live(now) || allocation.port(relay.family).is_none() {
+        if !allocation.relays(relay.family, now) {
             return Err(DropReason::NoAllocation);
         }
         if !allocation.is_reachable() {
@@ -70,8 +69,7 @@ impl<U> Server<U> {
         };
         let Some(allocation) = self.allocations.get(Key::from(relay)) else { return };
         if !is_told
-            || !allocation.is_live(now)
-            || allocation.port(relay.family).is_none()
+            || !allocation.relays(relay.family, now)
             || !allocation.is_reachable()
             || !allocation.peers.is_permitted(peer.ip().into(), now)
         {

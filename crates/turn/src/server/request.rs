@@ -14,6 +14,7 @@ use pinhole_stun::{
 use super::allocate::wants_translation;
 use super::allocation::Key;
 use super::peers::BindError;
+use super::refusal::Refusal;
 use super::token::Bearer;
 use super::user::Lookup;
 use super::{Account, DropReason, Event, Received, Server, Users};
@@ -38,23 +39,6 @@ pub(super) struct Reply {
     method: Method,
     authenticated: Authenticated,
     fingerprint: bool,
-}
-
-/// The code of an error response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusal(pub(super) u16);
-
-/// 400: malformed.
-pub(super) const BAD_REQUEST: Refusal = Refusal(400);
-/// 437: there is no allocation, or there is one already.
-pub(super) const MISMATCH: Refusal = Refusal(437);
-/// 508: no port, no socket, no room.
-pub(super) const NO_CAPACITY: Refusal = Refusal(508);
-
-impl From<AttributeError> for Refusal {
-    fn from(_: AttributeError) -> Self {
-        BAD_REQUEST
-    }
 }
 
 /// The comprehension-required attributes that a server knows; DONT-FRAGMENT, if it can be obeyed.
@@ -205,15 +189,15 @@ impl<U: Users> Server<U> {
             }
         }
         if peers.is_empty() {
-            return Err(BAD_REQUEST);
+            return Err(Refusal::BAD_REQUEST);
         }
         for &peer in &peers {
             self.check_peer(key, request.reply.client, peer)?;
         }
-        let allocation = self.allocations.get_mut(key).ok_or(MISMATCH)?;
+        let allocation = self.allocations.get_mut(key).ok_or(Refusal::ALLOCATION_MISMATCH)?;
         let tell = permitted(&mut self.events, request.reply.client, &allocation.owner.name);
         if !allocation.peers.permit(&peers, &self.config.limits, now, tell) {
-            return Err(NO_CAPACITY);
+            return Err(Refusal::INSUFFICIENT_CAPACITY);
         }
         self.answer(&request.reply, Class::SuccessResponse, |_| Ok(()));
         Ok(())
@@ -223,18 +207,18 @@ impl<U: Users> Server<U> {
     fn bind_channel(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Refusal> {
         let key = self.owned(request, now)?;
         if self.allocations.get(key).is_some_and(|allocation| allocation.is_tcp) {
-            return Err(BAD_REQUEST);
+            return Err(Refusal::BAD_REQUEST);
         }
-        let channel = request.message.get::<Channel>()?.ok_or(BAD_REQUEST)?;
-        let XorPeerAddress(peer) = request.message.get()?.ok_or(BAD_REQUEST)?;
-        let (number, peer) = (channel.number().ok_or(BAD_REQUEST)?, canonical(peer));
+        let channel = request.message.get::<Channel>()?.ok_or(Refusal::BAD_REQUEST)?;
+        let XorPeerAddress(peer) = request.message.get()?.ok_or(Refusal::BAD_REQUEST)?;
+        let (number, peer) = (channel.number().ok_or(Refusal::BAD_REQUEST)?, canonical(peer));
         self.check_peer(key, request.reply.client, peer.ip())?;
-        let allocation = self.allocations.get_mut(key).ok_or(MISMATCH)?;
+        let allocation = self.allocations.get_mut(key).ok_or(Refusal::ALLOCATION_MISMATCH)?;
         let tell = permitted(&mut self.events, request.reply.client, &allocation.owner.name);
         let bound = allocation.peers.bind(number, peer, &self.config.limits, now, tell);
         bound.map_err(|error| match error {
-            BindError::Conflict => BAD_REQUEST,
-            BindError::Full => NO_CAPACITY,
+            BindError::Conflict => Refusal::BAD_REQUEST,
+            BindError::Full => Refusal::INSUFFICIENT_CAPACITY,
         })?;
         self.answer(&request.reply, Class::SuccessResponse, |_| Ok(()));
         Ok(())
@@ -247,15 +231,15 @@ impl<U: Users> Server<U> {
         client: FiveTuple,
         peer: IpAddr,
     ) -> Result<(), Refusal> {
-        let allocation = self.allocations.get(key).ok_or(MISMATCH)?;
+        let allocation = self.allocations.get(key).ok_or(Refusal::ALLOCATION_MISMATCH)?;
         if allocation.port(Family::of(peer)).is_none() {
-            return Err(Refusal(443));
+            return Err(Refusal::PEER_FAMILY_MISMATCH);
         }
         let decision = self.config.policy.decide(peer);
         if decision.action == Action::Deny {
             let user = allocation.owner.name.clone();
             self.events.push_back(Event::PeerRefused { client, user, decision });
-            return Err(Refusal(403));
+            return Err(Refusal::FORBIDDEN);
         }
         Ok(())
     }
@@ -270,12 +254,12 @@ impl<U: Users> Server<U> {
         let asked = request.message.get::<Lifetime>()?.map(|Lifetime(asked)| asked);
         let family = match request.message.get::<RequestedAddressFamily>() {
             Ok(family) => family.map(|RequestedAddressFamily(family)| family),
-            Err(AttributeError::Family(_)) => return Err(Refusal(443)),
-            Err(_) => return Err(BAD_REQUEST),
+            Err(AttributeError::Family(_)) => return Err(Refusal::PEER_FAMILY_MISMATCH),
+            Err(_) => return Err(Refusal::BAD_REQUEST),
         };
-        let allocation = self.allocations.get(key).ok_or(MISMATCH)?;
+        let allocation = self.allocations.get(key).ok_or(Refusal::ALLOCATION_MISMATCH)?;
         if family.is_some_and(|family| allocation.port(family).is_none()) {
-            return Err(Refusal(443));
+            return Err(Refusal::PEER_FAMILY_MISMATCH);
         }
         let lifetime = match asked {
             Some(asked) if asked.is_zero() => {
@@ -296,12 +280,12 @@ impl<U: Users> Server<U> {
 
     /// The allocation on the request's five-tuple (437), if it is the sender's (441) (RFC 8656 §5).
     pub(super) fn owned(&self, request: &Request<'_>, now: Instant) -> Result<Key, Refusal> {
-        let key = self.by_client.get(&request.reply.client).ok_or(MISMATCH)?;
-        let allocation = self.allocations.get(key).ok_or(MISMATCH)?;
+        let key = self.by_client.get(&request.reply.client).ok_or(Refusal::ALLOCATION_MISMATCH)?;
+        let allocation = self.allocations.get(key).ok_or(Refusal::ALLOCATION_MISMATCH)?;
         if !allocation.is_live(now) {
-            return Err(MISMATCH);
+            return Err(Refusal::ALLOCATION_MISMATCH);
         }
-        if *allocation.owner.name != *request.account.owner { Err(Refusal(441)) } else { Ok(key) }
+        if allocation.is_of(&request.account) { Ok(key) } else { Err(Refusal::WRONG_CREDENTIALS) }
     }
 }
 

@@ -15,18 +15,13 @@ use pinhole_stun::{Class, Method, TransactionId};
 use rand::Rng;
 
 use super::allocation::Key;
-use super::request::{BAD_REQUEST, MISMATCH, NO_CAPACITY, Refusal, Reply, Request};
+use super::refusal::Refusal;
+use super::request::{Reply, Request};
 use super::reserve::Timer;
 use super::{Command, RelayId, Server, Users};
 use crate::attribute::{ConnectionId, XorPeerAddress};
 use crate::indication::canonical;
 
-/// 441: somebody else's connection.
-const WRONG_CREDENTIALS: Refusal = Refusal(441);
-/// 446: there is a connection to this peer already.
-const EXISTS: Refusal = Refusal(446);
-/// 447: the peer does not answer, or does not want to.
-const FAILED: Refusal = Refusal(447);
 /// "The timeout value MUST be at least 30 seconds" (RFC 6062 §5.2), and "If no ConnectionBind request
 /// [...] is received after 30 seconds, the peer data connection MUST be closed" (§5.2, §5.3).
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,18 +82,18 @@ impl<U: Users> Server<U> {
     /// RFC 6062 §5.2.
     pub(super) fn connect(&mut self, request: &Request<'_>, now: Instant) -> Result<(), Refusal> {
         let key = self.owned(request, now)?;
-        let XorPeerAddress(peer) = request.message.get()?.ok_or(BAD_REQUEST)?;
+        let XorPeerAddress(peer) = request.message.get()?.ok_or(Refusal::BAD_REQUEST)?;
         let peer = canonical(peer);
         let is_tcp = self.allocations.get(key).is_some_and(|allocation| allocation.is_tcp);
         if !is_tcp {
-            return Err(BAD_REQUEST);
+            return Err(Refusal::BAD_REQUEST);
         }
         if self.connections.by_peer.contains_key(&(key, peer)) {
-            return Err(EXISTS);
+            return Err(Refusal::CONNECTION_EXISTS);
         }
         self.check_peer(key, request.reply.client, peer.ip())?;
         if self.connections.of(key).count() >= self.config.limits.connections {
-            return Err(NO_CAPACITY);
+            return Err(Refusal::INSUFFICIENT_CAPACITY);
         }
         let deadline = now + PATIENCE;
         let state = State::Connecting(Box::new(request.reply.clone()), deadline);
@@ -113,14 +108,15 @@ impl<U: Users> Server<U> {
         let client = request.reply.client;
         let is_control = self.by_client.get(&client).is_some();
         if !client.transport.is_reliable() || is_control {
-            return Err(BAD_REQUEST);
+            return Err(Refusal::BAD_REQUEST);
         }
-        let id: ConnectionId = request.message.get()?.ok_or(BAD_REQUEST)?;
-        let connection = self.connections.by_id.get_mut(&id).ok_or(BAD_REQUEST)?;
-        let State::Pending(deadline) = connection.state else { return Err(BAD_REQUEST) };
-        let allocation = self.allocations.get(connection.allocation).ok_or(MISMATCH)?;
-        if *allocation.owner.name != *request.account.owner {
-            return Err(WRONG_CREDENTIALS);
+        let id: ConnectionId = request.message.get()?.ok_or(Refusal::BAD_REQUEST)?;
+        let connection = self.connections.by_id.get_mut(&id).ok_or(Refusal::BAD_REQUEST)?;
+        let State::Pending(deadline) = connection.state else { return Err(Refusal::BAD_REQUEST) };
+        let allocation =
+            self.allocations.get(connection.allocation).ok_or(Refusal::ALLOCATION_MISMATCH)?;
+        if !allocation.is_of(&request.account) {
+            return Err(Refusal::WRONG_CREDENTIALS);
         }
         connection.state = State::Bound;
         self.timers.remove(&(deadline, Timer::Connection(id)));
@@ -153,7 +149,7 @@ impl<U> Server<U> {
             });
         } else {
             self.remove(connection);
-            self.refuse(&reply, FAILED);
+            self.refuse(&reply, Refusal::CONNECTION_FAILED);
         }
     }
 
@@ -167,9 +163,9 @@ impl<U> Server<U> {
         now: Instant,
     ) -> Option<ConnectionId> {
         let (key, peer) = (Key::from(relay), canonical(peer));
-        let allocation = self.allocations.get(key).filter(|allocation| allocation.is_live(now))?;
+        let allocation = self.allocations.get(key)?;
         let is_welcome = allocation.is_tcp
-            && allocation.port(relay.family).is_some()
+            && allocation.relays(relay.family, now)
             && allocation.is_reachable()
             && allocation.peers.is_permitted(peer.ip().into(), now)
             && !self.connections.by_peer.contains_key(&(key, peer))
@@ -196,7 +192,7 @@ impl<U> Server<U> {
         let Some(entry) = self.remove(connection) else { return };
         self.commands.push_back(Command::CloseConnection { connection });
         if let State::Connecting(reply, _) = entry.state {
-            self.refuse(&reply, FAILED);
+            self.refuse(&reply, Refusal::CONNECTION_FAILED);
         }
     }
 

@@ -9,7 +9,8 @@ use pinhole_stun::attribute::{
 use pinhole_stun::auth::{Authenticated, Realms, Rejection, User};
 use pinhole_stun::{AttributeType, IntegrityKey, Message, MessageWriter, WriteError, response};
 
-use super::request::{Refusal, Request};
+use super::refusal::Refusal;
+use super::request::Request;
 use super::{Account, DropReason, Received, Server, Users};
 use crate::attribute::ConnectionId;
 
@@ -72,7 +73,7 @@ impl<U: Users> Server<U> {
         if known.is_none_or(|known| known.key_name != shown.key_name) {
             return Ok(());
         }
-        let is_same = *allocation.owner.name == *shown.account.owner;
+        let is_same = allocation.is_of(&shown.account);
         let owner =
             if is_same { None } else { Some(self.charge(&shown.account, client, 1, now)?) };
         let Some(allocation) = self.allocations.get_mut(key) else { return Ok(()) };
