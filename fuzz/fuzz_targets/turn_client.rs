@@ -1,4 +1,5 @@
-//! Arbitrary datagrams on the path of a client that asks for an allocation, or has one and a peer.
+//! Arbitrary datagrams on the path of a client that asks for an allocation, or has one and a peer: who does not know
+//! the password grants nothing, and takes nothing away but by challenges without end.
 #![no_main]
 
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use pinhole_sansio::{Datagram, FiveTuple, Instant};
 use pinhole_stun::Credentials;
-use pinhole_turn::client::{self, Client, Received};
+use pinhole_turn::client::{self, Client, Event, Reason, Received};
 use pinhole_turn::server::{Command, Config, Server, StaticUsers};
 
 const NOW: Instant = Instant::ZERO;
@@ -35,6 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
             let _ = client.handle_datagram(answer.as_datagram(), NOW);
         }
     }
+    while client.poll_event().is_some() {}
     for noise in bytes.split(|byte| *byte == 0xff) {
         // Once as it is, and once as an answer to the last request.
         let mut answer = noise.to_vec();
@@ -50,6 +52,14 @@ fuzz_target!(|bytes: &[u8]| {
         }
         let requests = std::iter::from_fn(|| client.poll_transmit()).count();
         assert!(requests <= 16, "{requests} requests for two datagrams");
-        while client.poll_event().is_some() || client.poll_command().is_some() {}
+        while let Some(event) = client.poll_event() {
+            let is_possible = match event {
+                Event::PeerUnreachable { peer: from, .. } => from.ip() == peer.ip(),
+                Event::Lost { reason } => matches!(reason, Reason::Credentials(_)),
+                _ => false,
+            };
+            assert!(is_possible, "{event:?}");
+        }
+        assert_eq!(client.poll_command(), None);
     }
 });

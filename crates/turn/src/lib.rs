@@ -57,6 +57,11 @@
 //!   §2.2): the well-known prefix has no other, and the local one is refused as a whole.
 //! - **Users behind access tokens** (RFC 7635), which name none: quotas and 441 go by the token. A ticket
 //!   (RFC 8016) is so good with the token that the allocation was refreshed with last, and with no other.
+//!   A token under another key is somebody else's, and gets a 441: where an authorization server has changed its
+//!   keys, a client's next token means a new allocation.
+//! - **A client that begins again by itself.** One whose allocation is refused or lost says why
+//!   ([`client::Event::Lost`]) and is over. Whoever has it makes another: from another port after a 437, not before a
+//!   minute after a 486 or 508, not at all after a 440 (RFC 8656 §7.4). He knows other servers and paths; it does not.
 //! - **SSODA and other drafts.** Dual allocations are those of RFC 8656; the server also takes the number
 //!   under which a draft, and clients that are still in use, ask for one.
 

@@ -106,6 +106,9 @@ fn close_gives_up_all_but_the_end() {
     // RFC 8656 §8.3: "it should consider its request as having effectively succeeded".
     fake.refuse(&requests[0], 437);
     assert_eq!((fake.events(), fake.client.poll_timeout()), (vec![Event::Closed], None));
+    fake.client.close(fake.now);
+    fake.client.connection_closed();
+    assert_eq!((fake.events(), fake.requests().len()), (vec![], 0), "once");
 
     let mut silent = Fake::allocated(UDP, |_| {});
     silent.client.close(silent.now);

@@ -1,9 +1,9 @@
 //! Which peers a server relays to (RFC 8656 §21.1.4, §21.4).
 //!
 //! Without rules of the operator, a [`Policy`] refuses every address in IANA's special-purpose registries,
-//! multicast, broadcast, everything that is no global unicast address, and the server's own addresses. An
-//! IPv6 address that carries an IPv4 address inside
-//! is allowed only if both are: there is no spelling of an address that gets further than the address.
+//! multicast, broadcast, everything that is no global unicast address, and the server's own addresses; but for
+//! `64:ff9b::/96`, where a translator is (RFC 6052). An IPv6 address that carries an IPv4 address inside is
+//! allowed only if both are: there is no spelling of an address that gets further than the address.
 //!
 //! ```
 //! use pinhole_turn::policy::Policy;
