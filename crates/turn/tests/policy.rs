@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use pinhole_turn::policy::{Action, Policy, Range, Reason, Rule, SPECIAL_PURPOSE};
+use pinhole_turn::policy::{Action, Policy, Range, Reason, Rule, SPECIAL_PURPOSE, special_purpose};
 use proptest::prelude::*;
 
 fn ip(text: &str) -> IpAddr {
@@ -233,5 +233,124 @@ fn a_range_is_an_interval_of_integers() {
             let inside = (first..first + size).contains(&u64::from(probe));
             assert_eq!(range.contains(IpAddr::V4(probe.into())), inside, "{range} {probe:x}");
         }
+    }
+}
+
+/// The registries' blocks by their first and last addresses, written down apart from the table that is tested.
+const BLOCKS: &[(&str, &str, u16)] = &[
+    ("0.0.0.0", "0.255.255.255", 791),
+    ("10.0.0.0", "10.255.255.255", 1918),
+    ("100.64.0.0", "100.127.255.255", 6598),
+    ("127.0.0.0", "127.255.255.255", 1122),
+    ("169.254.0.0", "169.254.255.255", 3927),
+    ("172.16.0.0", "172.31.255.255", 1918),
+    ("192.0.0.0", "192.0.0.8", 6890),
+    ("192.0.0.9", "192.0.0.9", 7723),
+    ("192.0.0.10", "192.0.0.10", 8155),
+    ("192.0.0.11", "192.0.0.255", 6890),
+    ("192.0.2.0", "192.0.2.255", 5737),
+    ("192.31.196.0", "192.31.196.255", 7535),
+    ("192.52.193.0", "192.52.193.255", 7450),
+    ("192.88.99.0", "192.88.99.255", 7526),
+    ("192.168.0.0", "192.168.255.255", 1918),
+    ("192.175.48.0", "192.175.48.255", 7534),
+    ("198.18.0.0", "198.19.255.255", 2544),
+    ("198.51.100.0", "198.51.100.255", 5737),
+    ("203.0.113.0", "203.0.113.255", 5737),
+    ("224.0.0.0", "239.255.255.255", 5771),
+    ("240.0.0.0", "255.255.255.254", 1112),
+    ("255.255.255.255", "255.255.255.255", 8190),
+    ("::", "::", 4291),
+    ("::1", "::1", 4291),
+    ("::2", "::ffff:ffff", 4291),
+    ("64:ff9b::", "64:ff9b::ffff:ffff", 6052),
+    ("64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", 8215),
+    ("100::", "100::ffff:ffff:ffff:ffff", 6666),
+    ("100:0:0:1::", "100::1:ffff:ffff:ffff:ffff", 9780),
+    ("2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff", 4380),
+    ("2001:1::", "2001:1:ffff:ffff:ffff:ffff:ffff:ffff", 2928),
+    ("2001:2::", "2001:2:0:ffff:ffff:ffff:ffff:ffff", 5180),
+    ("2001:3::", "2001:3:ffff:ffff:ffff:ffff:ffff:ffff", 7450),
+    ("2001:4:112::", "2001:4:112:ffff:ffff:ffff:ffff:ffff", 7535),
+    ("2001:20::", "2001:2f:ffff:ffff:ffff:ffff:ffff:ffff", 7343),
+    ("2001:30::", "2001:3f:ffff:ffff:ffff:ffff:ffff:ffff", 9374),
+    ("2001:40::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff", 2928),
+    ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 3849),
+    ("2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 3056),
+    ("2620:4f:8000::", "2620:4f:8000:ffff:ffff:ffff:ffff:ffff", 7534),
+    ("3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", 9637),
+    ("5f00::", "5f00:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 9602),
+    ("fc00::", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 4193),
+    ("fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 4291),
+    ("fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 3879),
+    ("ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 4291),
+];
+
+/// The neighbours of blocks that are global unicast addresses: a block that has grown would swallow them.
+const GLOBAL: &[&str] = &[
+    "1.0.0.0",
+    "9.255.255.255",
+    "11.0.0.0",
+    "100.63.255.255",
+    "100.128.0.0",
+    "126.255.255.255",
+    "128.0.0.0",
+    "169.253.255.255",
+    "169.255.0.0",
+    "172.15.255.255",
+    "172.32.0.0",
+    "191.255.255.255",
+    "192.0.1.0",
+    "192.0.1.255",
+    "192.0.3.0",
+    "192.31.195.255",
+    "192.31.197.0",
+    "192.52.192.255",
+    "192.52.194.0",
+    "192.88.98.255",
+    "192.88.100.0",
+    "192.167.255.255",
+    "192.169.0.0",
+    "192.175.47.255",
+    "192.175.49.0",
+    "198.17.255.255",
+    "198.20.0.0",
+    "198.51.99.255",
+    "198.51.101.0",
+    "203.0.112.255",
+    "203.0.114.0",
+    "223.255.255.255",
+    "2001:200::",
+    "2001:db7:ffff::",
+    "2001:db9::",
+    "2003::",
+    "2620:4f:7fff:ffff::",
+    "2620:4f:8001::",
+    "2000::",
+    "2000:ffff:ffff::",
+    "3ffe:ffff::",
+    "3fff:1000::",
+];
+
+#[test]
+fn each_block_of_the_registries_is_refused_from_end_to_end() {
+    let policy = Policy::default();
+    for (first, last, rfc) in BLOCKS {
+        for end in [first, last] {
+            let block = special_purpose(ip(end)).unwrap_or_else(|| panic!("{end} is in no block"));
+            assert_eq!(block.rfc, *rfc, "{end}: {block}");
+            assert!(!policy.allows(ip(end)), "{end}");
+        }
+    }
+    let written: std::collections::BTreeSet<u16> = BLOCKS.iter().map(|(_, _, rfc)| *rfc).collect();
+    assert!(SPECIAL_PURPOSE.iter().all(|block| written.contains(&block.rfc)), "all are here");
+    for text in GLOBAL {
+        let decision = policy.decide(ip(text));
+        assert_eq!(decision.reason, Reason::Global, "{decision}");
+    }
+    for text in
+        ["1fff:ffff::", "4000::", "7fff::", "8000::", "e000::", "fbff:ffff::", "fe00::", "fe7f::"]
+    {
+        assert!(!policy.allows(ip(text)), "{text} is no global unicast address");
     }
 }
