@@ -63,13 +63,12 @@ impl Allocation {
     /// Opens a socket, and prepares to ask for an allocation.
     pub(crate) fn start(
         settings: &Settings,
-        number: usize,
+        source: Option<IpAddr>,
         peer: SocketAddr,
         seed: [u8; 32],
         now: Instant,
     ) -> io::Result<Self> {
-        let (link, path) =
-            Link::open(&settings.target, settings.sources.map(|sources| sources.of(number)))?;
+        let (link, path) = Link::open(&settings.target, source)?;
         let mut config = Config::new(path, settings.credentials.clone());
         config.addresses = match settings.peer {
             IpAddr::V4(_) => Addresses::Ipv4,

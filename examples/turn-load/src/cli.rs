@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 use pinhole_io::{LookupError, Resolver, Trust, resolve_numeric};
 use pinhole_sansio::Transport;
 use pinhole_stun::resolve::ServerAddress;
@@ -15,16 +15,16 @@ use turn_load::{Settings, Sources, Target};
 
 /// Loads a TURN server, and measures it.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, group = ArgGroup::new("credentials").required(true).args(["user", "secret"]))]
 pub(crate) struct Arguments {
     /// The server, as turn:HOST[:PORT][?transport=udp|tcp] or turns:HOST[:PORT]
     #[arg(long, value_name = "URI")]
     server: Uri,
     /// The user that the allocations belong to
-    #[arg(long, value_name = "NAME:PASSWORD", required_unless_present = "secret")]
+    #[arg(long, value_name = "NAME:PASSWORD")]
     user: Option<String>,
     /// Make time-limited credentials with the secret that is shared with the server
-    #[arg(long, conflicts_with = "user")]
+    #[arg(long)]
     secret: Option<String>,
     /// How many allocations to make
     #[arg(long, default_value_t = 50, value_name = "N",
@@ -82,6 +82,10 @@ impl Arguments {
             None => facing(target.server.address)
                 .map_err(|error| format!("{}: {error}", target.server.address))?,
         };
+        let server = target.server.address;
+        if self.source_ips.is_some_and(|sources| sources.of(0).is_ipv4() != server.is_ipv4()) {
+            return Err(format!("--source-ips: {server} is of the other IP version"));
+        }
         Ok(Settings {
             target,
             credentials: self.credentials()?,

@@ -14,6 +14,9 @@ pub enum Failure {
     /// A socket cannot be opened, or not any more.
     #[error("{0}: {1}{hint}", hint = io_hint(.1))]
     Socket(SocketAddr, io::Error),
+    /// Peers, or clients, cannot be where they are to be.
+    #[error("no socket at {0}: {1}{hint}", hint = here_hint(.1))]
+    Here(IpAddr, io::Error),
     /// The connection to the server fails.
     #[error("{path}: {error}{hint}", hint = link_hint(*.path, .error))]
     Link {
@@ -73,6 +76,14 @@ fn io_hint(error: &io::Error) -> &'static str {
     }
 }
 
+fn here_hint(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::AddrNotAvailable {
+        ": --peer-ip and --source-ips name addresses of this machine"
+    } else {
+        io_hint(error)
+    }
+}
+
 #[allow(clippy::wildcard_enum_match_arm, reason = "the others speak for themselves")]
 fn link_hint(path: FiveTuple, error: &io::Error) -> String {
     match error.kind() {
@@ -80,7 +91,7 @@ fn link_hint(path: FiveTuple, error: &io::Error) -> String {
             format!(": nothing listens on {} there", path.remote)
         }
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
-            ": the server closes the connection; does it speak this transport on this port?".into()
+            ": the server closes the connection; has it ended, or does it not speak this transport on this port?".into()
         }
         io::ErrorKind::InvalidData if path.transport == pinhole_sansio::Transport::Tls => {
             ": name the certificate, or its issuer's, with --trust FILE".into()

@@ -129,14 +129,14 @@ impl<P: FnMut(Progress)> Conductor<P> {
         let seconds = (self.shared.clock.now() - start).as_secs_f64();
         self.await_the_last()?;
         let over = Sample::take(process)?;
-        let counters = &self.shared.counters;
+        let Shared { settings, counters, .. } = &*self.shared;
         Ok(Sending {
             bound,
             over,
             sent: count(&counters.sent),
             received: count(&counters.received),
             mangled: count(&counters.mangled),
-            asked: (self.shared.settings.rate as f64 * seconds) as u64,
+            asked: asked(settings.rate, self.workers.len() * settings.row(), seconds),
             seconds,
         })
     }
@@ -250,8 +250,7 @@ impl Sending {
             relayed: self.received,
             lost: self.sent.saturating_sub(self.received),
             mangled: self.mangled,
-            // Within a hundredth it is rounding, and the time that the workers take to begin.
-            missed: (self.asked - self.asked / 100).saturating_sub(self.sent),
+            missed: self.asked.saturating_sub(self.sent),
             seconds: self.seconds,
             packets_per_second: self.received as f64 / self.seconds,
             latency_us: Latency {
@@ -261,6 +260,13 @@ impl Sending {
             },
         }
     }
+}
+
+/// How many packets of so many a second are to be sent at least. A hundredth is the time that the workers take to begin,
+/// and the last row of each of them may not be due in full.
+fn asked(rate: u64, last_rows: usize, seconds: f64) -> u64 {
+    let due = (rate as f64 * seconds * 0.99) as u64;
+    due.saturating_sub(last_rows as u64)
 }
 
 impl Phase {
@@ -289,3 +295,17 @@ const PROGRESS: Duration = Duration::from_secs(1);
 const STALLED: Duration = Duration::from_secs(60);
 /// When nothing has come for so long, nothing is on its way any more.
 const QUIET: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_no_packet_that_was_missed() {
+        // Three workers, each of which has 33 packets a second to send, and may be a moment late.
+        assert_eq!(asked(100, 3, 1.0), 96);
+        // Nine whole rows of 32 are 288.
+        assert!((200..=288).contains(&asked(300, 32, 1.0)));
+        assert_eq!(asked(10, 32, 1.0), 0);
+    }
+}

@@ -58,6 +58,11 @@ impl Settings {
     pub const MIN_SIZE: usize = crate::payload::Stamp::LENGTH;
     /// With all headers, a packet is to fit into a datagram.
     pub const MAX_SIZE: usize = 65_000;
+
+    /// How many packets are sent with one call, and never fewer: with GSO, as many as a sender of video makes in one go.
+    pub(crate) const fn row(&self) -> usize {
+        if self.gso { 32 } else { 1 }
+    }
 }
 
 /// A range of addresses.

@@ -124,6 +124,15 @@ fn what_cannot_be_is_refused_before_anything_is_sent() {
     assert!(closed.contains("nothing listens on"), "{closed}");
     assert!(complaint(&turn_load("stun:127.0.0.1", &LOAD)).contains("is no TURN server's URI"));
     assert!(complaint(&turn_load(&uri, &["--user", "load"])).contains("NAME:PASSWORD"));
+    for (flag, value, address) in [
+        ("--peer-ip", "198.51.100.7", "no socket at 198.51.100.7: "),
+        ("--source-ips", "198.51.100.8/30", "no socket at 198.51.100.8: "),
+        ("--source-ips", "::1/128", "--source-ips: 127.0.0.1:"),
+    ] {
+        let elsewhere = complaint(&turn_load(&uri, &[&LOAD[..], &[flag, value]].concat()));
+        assert!(elsewhere.contains(address), "{elsewhere}");
+        assert!(elsewhere.contains(flag), "{elsewhere}");
+    }
     for arguments in [
         &["--user", "load:secret", "--size", "15"][..],
         &["--user", "load:secret", "--size", "65001"],

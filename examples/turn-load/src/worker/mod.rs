@@ -60,7 +60,7 @@ impl Worker {
         share: usize,
         seed: [u8; 32],
         reporter: Sender<Report>,
-    ) -> io::Result<Self> {
+    ) -> Result<Self, Failure> {
         let mut worker = Self {
             shared,
             share,
@@ -84,11 +84,12 @@ impl Worker {
     }
 
     /// A peer for each allocation, up to a number that serves all of them.
-    fn open_peers(&mut self) -> io::Result<()> {
+    fn open_peers(&mut self) -> Result<(), Failure> {
         let count =
             if self.shared.settings.between_clients { 0 } else { self.share.min(MAX_PEERS) };
         for index in 0..count {
-            let mut peer = UdpLink::bind(self.shared.settings.peer)?;
+            let ip = self.shared.settings.peer;
+            let mut peer = UdpLink::bind(ip).map_err(|error| Failure::Here(ip, error))?;
             let token = Token(FIRST_PEER + index);
             self.poll.registry().register(peer.source(), token, Interest::READABLE)?;
             self.peers.push(peer);
@@ -160,8 +161,12 @@ impl Worker {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         let now = self.shared.clock.now();
-        let mut allocation = Allocation::start(settings, index, peer, seed, now)
-            .map_err(|error| Failure::Socket(settings.target.server.address, error))?;
+        let source = settings.sources.map(|sources| sources.of(index));
+        let mut allocation =
+            Allocation::start(settings, source, peer, seed, now).map_err(|error| match source {
+                Some(source) => Failure::Here(source, error),
+                None => Failure::Socket(settings.target.server.address, error),
+            })?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(allocation.link.source(), Token(index), interest)?;
         Ok(allocation)

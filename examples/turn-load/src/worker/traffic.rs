@@ -61,7 +61,7 @@ impl Worker {
         let now = self.shared.clock.now();
         let settings = &self.shared.settings;
         let share = settings.rate * self.share as u64 / settings.allocations.max(1) as u64;
-        let row = if settings.gso { MAX_BURST as u64 } else { 1 };
+        let row = settings.row() as u64;
         let mut due = self.pace.get_or_insert_with(|| Pace::new(share, now)).due(row, now);
         while due > 0 {
             let turn = if self.peers.is_empty() { self.next * 2 } else { self.next };
@@ -84,7 +84,7 @@ impl Worker {
         let now = self.shared.clock.now();
         let stamp = Stamp { run: self.shared.run, allocation: number(index), sent: now };
         let longest = settings.size + pinhole_turn::Header::MAX + 3;
-        let burst = if settings.gso { allocation.link.burst(longest).min(MAX_BURST) } else { 1 };
+        let burst = allocation.link.burst(longest).min(settings.row());
         let (mut packets, mut segment) = (0, 0);
         self.outbox.clear();
         while packets < due.min(burst as u64) {
@@ -114,7 +114,7 @@ impl Worker {
         let (Some(peer), Some(relayed)) = (peer, relayed) else { return 0 };
         let sent = self.shared.clock.now();
         let stamp = Stamp { run: self.shared.run, allocation: number(index), sent };
-        let burst = if settings.gso { peer.burst(settings.size).min(MAX_BURST) } else { 1 };
+        let burst = peer.burst(settings.size).min(settings.row());
         let packets = due.min(burst as u64);
         self.outbox.clear();
         for _ in 0..packets {
@@ -159,5 +159,3 @@ fn number(index: usize) -> u32 {
 
 /// A minute, in nanoseconds; whatever takes longer counts as this.
 const SLOWEST: u64 = 60_000_000_000;
-/// As many packets go out at once as a sender of video makes in one go.
-const MAX_BURST: usize = 32;
