@@ -1,13 +1,14 @@
 //! One client's WebSocket, from its first message to its close.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Error;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Duration, Instant, interval_at, timeout, timeout_at};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at, timeout, timeout_at};
 use tokio_tungstenite::tungstenite;
 use tracing::{debug, info};
 
@@ -19,15 +20,15 @@ use crate::server::{Visitor, told_to_stop};
 pub(crate) async fn serve(socket: WebSocket, visitor: Visitor) {
     let limits = &visitor.shared.config.limits;
     let (queue, outgoing) = mpsc::channel(limits.queue.max(1));
-    let ping_every = limits.idle / 3;
     let evicted = Arc::new(Notify::new());
     let mailbox = Mailbox { queue, evict: Arc::clone(&evicted) };
     let mut peer = Peer { id: PeerId::random(), room: None, mailbox, visitor: visitor.clone() };
     let mut stop = visitor.stop.clone();
     let (mut sink, mut stream) = socket.split();
+    let silence = Silence::default();
     let end = tokio::select! {
-        end = peer.read(&mut stream) => end,
-        () = write(&mut sink, outgoing, ping_every) => End::Gone,
+        end = peer.read(&mut stream, &silence) => end,
+        end = write(&mut sink, outgoing, limits.idle, &silence) => end,
         () = evicted.notified() => End::Close(close_code::POLICY, "reads too slowly"),
         () = told_to_stop(&mut stop) => End::Close(close_code::AWAY, "the server stops"),
     };
@@ -64,24 +65,25 @@ enum End {
 
 impl Peer {
     /// Acts on the client's messages until it has to go.
-    async fn read(&mut self, stream: &mut SplitStream<WebSocket>) -> End {
-        let limits = self.visitor.shared.config.limits.clone();
-        let join_by = Instant::now() + limits.handshake;
+    async fn read(&mut self, stream: &mut SplitStream<WebSocket>, silence: &Silence) -> End {
+        let join_by = Instant::now() + self.visitor.shared.config.limits.handshake;
         loop {
-            let idle_at = Instant::now() + limits.idle;
-            let (deadline, late) = match self.room {
-                None if join_by < idle_at => (join_by, "joined no room in time"),
-                _ => (idle_at, "silent for too long"),
+            let next = match self.room {
+                Some(_) => stream.next().await,
+                None => match timeout_at(join_by, stream.next()).await {
+                    Ok(next) => next,
+                    Err(_) => return End::Close(close_code::POLICY, "joined no room in time"),
+                },
             };
-            let text = match timeout_at(deadline, stream.next()).await {
-                Err(_) => return End::Close(close_code::POLICY, late),
-                Ok(None | Some(Ok(Message::Close(_)))) => return End::Gone,
-                Ok(Some(Err(error))) => return end_by(error),
-                Ok(Some(Ok(Message::Binary(_)))) => {
+            silence.ends();
+            let text = match next {
+                None | Some(Ok(Message::Close(_))) => return End::Gone,
+                Some(Err(error)) => return end_by(error),
+                Some(Ok(Message::Binary(_))) => {
                     return End::Close(close_code::UNSUPPORTED, "messages are text");
                 }
-                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
-                Ok(Some(Ok(Message::Text(text)))) => text,
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                Some(Ok(Message::Text(text))) => text,
             };
             match serde_json::from_str(&text) {
                 Ok(message) => self.act_on(message).await,
@@ -167,23 +169,50 @@ impl Peer {
     }
 }
 
-/// Sends what is queued, and pings in between, until the connection breaks.
+/// How many pings a client has let pass. Time alone does not tell: where nothing ran for a while, the client was not
+/// asked either.
+#[derive(Default)]
+struct Silence(AtomicU32);
+
+impl Silence {
+    /// Whether it is too long for another ping.
+    fn lasts(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed) >= PINGS
+    }
+
+    /// Something has come.
+    fn ends(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Sends what is queued, and pings in between, until the connection breaks or no ping is answered.
 async fn write(
     sink: &mut SplitSink<WebSocket, Message>,
     mut outgoing: mpsc::Receiver<ServerMessage>,
-    ping_every: Duration,
-) {
+    idle: Duration,
+    silence: &Silence,
+) -> End {
+    let ping_every = idle / (PINGS + 1);
     let mut ping = interval_at(Instant::now() + ping_every, ping_every);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let message = tokio::select! {
             message = outgoing.recv() => match message.map(|m| serde_json::to_string(&m)) {
                 Some(Ok(text)) => Message::Text(text.into()),
-                Some(Err(_)) | None => return,
+                Some(Err(_)) | None => return End::Gone,
             },
-            _ = ping.tick() => Message::Ping(Vec::new().into()),
+            _ = ping.tick() => {
+                if silence.lasts() {
+                    return End::Close(close_code::POLICY, "silent for too long");
+                }
+                Message::Ping(Vec::new().into())
+            }
         };
-        if sink.send(message).await.is_err() {
-            return;
+        match timeout(idle, sink.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return End::Gone,
+            Err(_) => return End::Close(close_code::POLICY, "reads too slowly"),
         }
     }
 }
@@ -204,3 +233,5 @@ fn end_by(error: Error) -> End {
 
 /// How long a client that is told to go may take to hear it.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How many pings a client may leave without an answer.
+const PINGS: u32 = 3;
