@@ -129,6 +129,8 @@ fn a_client_whose_address_is_mapped_is_sent_to_an_ipv4_server() {
     let answer = ask(&mut world, &mut alice, Method::ALLOCATE, &[&UDP]);
     assert_eq!(answer.code, 300);
     assert_eq!(answer.message().get(), Ok(Some(AlternateServer(addr("198.51.100.99:3478")))));
+    let other = ask(&mut world, &mut alice, Method::ALLOCATE, &[&RequestedTransport(254)]);
+    assert_eq!((other.code, other.message().get::<AlternateServer>()), (442, Ok(None)));
 }
 
 /// RFC 8656 §11.2: a Send indication with what its server cannot obey, or does not know, is dropped as a whole.

@@ -49,6 +49,9 @@ fn error_of<A: for<'a> Attribute<'a> + Debug>(value: &[u8]) -> AttributeError {
 fn numbers_and_flags_read_back() {
     reads_back!(Lifetime(Duration::from_secs(600)), Lifetime, [0, 0, 2, 88]);
     reads_back!(Lifetime(Duration::from_secs(u32::MAX.into())), Lifetime, [255; 4]);
+    let mut buffer = [0xa5; 64];
+    let written = write(&mut buffer, &Lifetime(Duration::MAX));
+    assert_eq!(Message::parse(written).unwrap().raw(Lifetime::KIND), Some(&[255; 4][..]));
     reads_back!(RequestedTransport::UDP, RequestedTransport, [17, 0, 0, 0]);
     reads_back!(Channel(0x4001), Channel, [0x40, 1, 0, 0]);
     reads_back!(Channel(0x7fff), Channel, [0x7f, 0xff, 0, 0]);

@@ -62,6 +62,20 @@ fn clients_refresh_in_time_and_not_together() {
     }
 }
 
+/// RFC 8656 §7.1, §8.1: the lifetime that is wanted is asked for each time; without a wish it is the server's.
+#[test]
+fn the_lifetime_that_is_wanted_is_asked_for() {
+    for wanted in [None, Some(1_200 * SECOND)] {
+        let mut fake = Fake::new(UDP, |config| config.lifetime = wanted);
+        let request = fake.request().unwrap();
+        let asked = |request: &Request| Message::parse(&request.bytes).unwrap().get::<Lifetime>();
+        assert_eq!(asked(&request), Ok(wanted.map(Lifetime)));
+        fake.succeed(&request, &GRANT);
+        fake.client.refresh(fake.now);
+        assert_eq!(asked(&fake.request().unwrap()), Ok(wanted.map(Lifetime)));
+    }
+}
+
 #[test]
 fn one_refresh_is_on_its_way_at_a_time() {
     let mut fake = Fake::allocated(UDP, |_| {});

@@ -199,6 +199,20 @@ fn the_end_of_the_old_connection_takes_the_allocation_along() {
     assert_eq!(world.server.allocation_of(&alice.path.reversed()), None);
 }
 
+/// A move that is done is over: the connection that it led to may close like the first one.
+#[test]
+fn a_client_that_has_moved_may_go_away_again() {
+    let (mut world, _, relayed, ticket_1) = mobile(Transport::Tcp);
+    let mut moved = elsewhere("alice", Transport::Tcp);
+    let answer = resume(&mut world, &mut moved, &ticket_1);
+    assert!(moved.send(&mut world, PEER, b"x").is_some());
+    world.server.client_closed(moved.path.reversed());
+    assert_eq!(towards_client(&mut world, relayed), Err(DropReason::Suspended));
+    let mut third = Caller::new("192.0.2.50:1", "alice", Transport::Tcp);
+    assert_eq!(resume(&mut world, &mut third, &ticket(&answer)).code, 0);
+    assert_eq!(towards_client(&mut world, relayed), Ok(third.path.reversed()));
+}
+
 /// While nobody can be told of it, an ICMP message is dropped.
 #[test]
 fn a_client_that_is_away_is_told_of_no_icmp() {

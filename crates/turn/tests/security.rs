@@ -13,14 +13,15 @@ use pinhole_stun::attribute::{
 use pinhole_stun::auth::{AuthFailure, Offer};
 use pinhole_stun::{AttributeType, Class, Credentials, Message, MessageWriter, Method};
 use pinhole_turn::client::{Client, Config, Event, Reason};
+use pinhole_turn::server;
 
 /// A server with this offer, and a client who has not asked yet.
-fn pair(offer: Offer) -> (World, Client) {
+fn pair(offer: Offer, username_anonymity: bool, name: &str) -> (World, Client) {
     let mut able = config();
-    able.offer = offer;
+    (able.offer, able.username_anonymity) = (offer, username_anonymity);
     let world = World::new(able);
     let path = common::fake::path(Transport::Udp, 5_000);
-    let credentials = Credentials::new("alice", "secret").unwrap();
+    let credentials = Credentials::new(name, "secret").unwrap();
     let client = Client::new(Config::new(path, credentials), [9; 32], world.now);
     (world, client)
 }
@@ -46,7 +47,7 @@ fn has(bytes: &[u8], kind: AttributeType) -> bool {
 fn each_side_uses_the_best_that_both_have() {
     for (offer, is_new) in [(Offer::Md5, false), (Offer::Sha256AndMd5, true), (Offer::Sha256, true)]
     {
-        let (mut world, mut client) = pair(offer);
+        let (mut world, mut client) = pair(offer, false, "alice");
         let (first, challenge) = ask(&mut world, &mut client);
         assert!(!has(&first, Username::KIND) && !has(&first, UserHash::KIND));
         assert_eq!(has(&challenge, PasswordAlgorithms::KIND), is_new, "{offer:?}");
@@ -62,11 +63,34 @@ fn each_side_uses_the_best_that_both_have() {
             assert_eq!(message.has_integrity_sha256(), is_new);
             assert_eq!(message.has_integrity(), !is_new);
         }
-        // CHECKLIST 10: where the nonce says so, no byte of the name is on the wire.
-        let is_named = request.as_bytes().windows(5).any(|window| window == b"alice");
-        assert_eq!(is_named, !has(request.as_bytes(), UserHash::KIND));
-        assert_eq!(is_named, has(request.as_bytes(), Username::KIND));
+        assert!(has(request.as_bytes(), Username::KIND), "nobody has asked for its hash");
     }
+}
+
+/// CHECKLIST 10: where the nonce asks for a hash, no byte of the name is on the wire; and it is this user's.
+#[test]
+fn a_name_is_hashed_where_the_server_asks_for_that() {
+    for (offer, name) in
+        [(Offer::Sha256AndMd5, "alice"), (Offer::Sha256, "bob"), (Offer::Md5, "bob")]
+    {
+        let (mut world, mut client) = pair(offer, true, name);
+        let (_, challenge) = ask(&mut world, &mut client);
+        give(&world, &mut client, &challenge);
+        let (request, answer) = ask(&mut world, &mut client);
+        give(&world, &mut client, &answer);
+        assert!(matches!(client.poll_event(), Some(Event::Allocated { .. })), "{offer:?} {name}");
+        assert!(has(&request, UserHash::KIND) && !has(&request, Username::KIND));
+        assert!(!request.windows(name.len()).any(|window| window == name.as_bytes()));
+        let [server::Event::Allocated { user, .. }] = &world.events[..] else { panic!() };
+        assert_eq!(**user, *name);
+    }
+    let (mut world, mut client) = pair(Offer::default(), true, "mallory");
+    while client.is_waiting() {
+        let (_, answer) = ask(&mut world, &mut client);
+        give(&world, &mut client, &answer);
+    }
+    let reason = Reason::Credentials(AuthFailure::Refused);
+    assert_eq!(client.poll_event(), Some(Event::Lost { reason }));
 }
 
 /// The challenge with another list of algorithms, or with none.
@@ -87,7 +111,7 @@ fn with_list(challenge: &[u8], list: Option<PasswordAlgorithms<'_>>) -> Vec<u8> 
 /// CHECKLIST 10, RFC 8489 §9.2.5: a list that was taken away is not made up for with MD5.
 #[test]
 fn a_client_does_not_bid_below_the_nonce() {
-    let (mut world, mut client) = pair(Offer::Sha256AndMd5);
+    let (mut world, mut client) = pair(Offer::Sha256AndMd5, false, "alice");
     let (_, challenge) = ask(&mut world, &mut client);
     give(&world, &mut client, &with_list(&challenge, None));
     let reason = Reason::Credentials(AuthFailure::BidDown);
@@ -98,7 +122,7 @@ fn a_client_does_not_bid_below_the_nonce() {
 /// CHECKLIST 10, RFC 8489 §9.2.4: a list that was altered comes back to the server, who finds it altered: 400.
 #[test]
 fn a_server_finds_its_list_altered() {
-    let (mut world, mut client) = pair(Offer::Sha256AndMd5);
+    let (mut world, mut client) = pair(Offer::Sha256AndMd5, false, "alice");
     let (_, challenge) = ask(&mut world, &mut client);
     give(&world, &mut client, &with_list(&challenge, Some(PasswordAlgorithms::SHA256)));
     let (request, answer) = ask(&mut world, &mut client);

@@ -154,6 +154,46 @@ fn a_storm_of_peers_is_bounded() {
     assert!(connect(&mut world, &mut alice, PEER).is_ok());
 }
 
+/// RFC 6062 §5.3: "If no ConnectionBind request [...] is received after 30 seconds", to the nanosecond.
+#[test]
+fn a_peer_waits_for_thirty_seconds() {
+    let (mut world, _, relayed) = allocated(&[&TCP]);
+    let relay = world.relay_at(relayed);
+    let connection = world.server.peer_connected(relay, addr(PEER), world.now).unwrap();
+    world.advance(Duration::from_secs(30) - Duration::from_nanos(1));
+    assert_eq!(world.connections, []);
+    world.advance(Duration::from_nanos(1));
+    assert_eq!(world.connections, [Command::CloseConnection { connection }]);
+}
+
+/// Each allocation has its own connections: as many as it may, and until its own end.
+#[test]
+fn connections_are_counted_and_closed_by_allocation() {
+    let mut world = World::new(able());
+    let mut clients = [1, 2, 3].map(|port| caller(port, Transport::Tcp));
+    let relays = clients.each_mut().map(|client| {
+        let answer = ask(&mut world, client, Method::ALLOCATE, &[&TCP]);
+        assert_eq!(client.permit(&mut world, &[PEER]), 0);
+        world.relay_at(relayed(&answer))
+    });
+    let ids = relays.map(|relay| {
+        (1..=16)
+            .map(|port| {
+                let peer = SocketAddr::from(([198, 51, 100, 7], port));
+                world.server.peer_connected(relay, peer, world.now).expect("room for each")
+            })
+            .collect::<Vec<_>>()
+    });
+    world.drain();
+    for (client, own) in clients.iter_mut().zip(&ids) {
+        assert_eq!(client.refresh(&mut world, 0).code, 0);
+        let expected = own.iter().map(|id| Command::CloseConnection { connection: *id });
+        assert_eq!(world.connections, expected.collect::<Vec<_>>());
+        world.connections.clear();
+    }
+    assert_eq!(world.server.poll_timeout(), None);
+}
+
 /// RFC 8016: while the client is away, nobody could be told of an attempt.
 #[test]
 fn a_client_that_is_away_takes_no_connections() {

@@ -37,6 +37,10 @@ pub struct Config {
     pub nonce_seed: Option<NonceSeed>,
     /// The password algorithms on offer.
     pub offer: Offer,
+    /// Whether clients are asked to send the hash of their name in its place: USERHASH (RFC 8489 §9.2.3.2). It is for
+    /// users whose hashes can be looked up, as [`StaticUsers`](super::StaticUsers) can and
+    /// [`SharedSecrets`](crate::credential::SharedSecrets) cannot; those who know no USERHASH come with their names.
+    pub username_anonymity: bool,
     /// How many answers a source gets that has not proved its address; `None` for any number.
     pub rate: Option<Rate>,
     /// Whether the driver can set DF on a datagram; without, DONT-FRAGMENT is answered with 420.
@@ -144,6 +148,7 @@ impl Config {
             nonce_lifetime: Duration::from_secs(3_600),
             nonce_seed: None,
             offer: Offer::default(),
+            username_anonymity: false,
             rate: Some(Rate::default()),
             dont_fragment: false,
             tcp: false,

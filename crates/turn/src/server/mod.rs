@@ -160,9 +160,10 @@ impl<U: Users> Server<U> {
         });
         let quota = LocalQuota::new(config.limits, rng.next_u64());
         let NonceSeed(nonce_seed) = config.nonce_seed.unwrap_or(NonceSeed(nonce_seed));
+        let auth = LongTermServer::new(&config.realm, nonce_seed, config.nonce_lifetime)
+            .with_offer(config.offer);
         Self {
-            auth: LongTermServer::new(&config.realm, nonce_seed, config.nonce_lifetime)
-                .with_offer(config.offer),
+            auth: if config.username_anonymity { auth.with_anonymity() } else { auth },
             tickets: Tickets::new(config.shard, ticket_seed),
             limiter,
             rng,
