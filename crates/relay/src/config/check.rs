@@ -12,6 +12,8 @@ pub(super) const WORDS: &str = "relay to every address";
 
 /// "fewer than 128 characters" (RFC 8489 §14.9).
 const REALM: usize = 127;
+/// The kernel doubles what it is asked for, and has 31 bits for that.
+const BUFFER: usize = (1 << 30) - 1;
 /// As long as a domain name can be.
 const NAME: usize = 255;
 
@@ -114,8 +116,13 @@ impl Settings {
             ("bandwidth-per-user", self.bandwidth_per_user),
             ("relay-buffer", self.relay_buffer.map(|bytes| bytes as u64)),
         ];
-        let zero = numbers.iter().find(|(_, number)| *number == Some(0));
-        zero.map_or(Ok(()), |(key, _)| Err(ConfigError::Zero(key)))
+        if let Some((key, _)) = numbers.iter().find(|(_, number)| *number == Some(0)) {
+            return Err(ConfigError::Zero(key));
+        }
+        match self.relay_buffer {
+            Some(bytes) if bytes > BUFFER => Err(ConfigError::Large("relay-buffer", BUFFER)),
+            _ => Ok(()),
+        }
     }
 }
 

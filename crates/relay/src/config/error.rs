@@ -66,6 +66,9 @@ pub enum ConfigError {
     /// Characters that have no place in a name.
     #[error("{0} has characters that do not belong there")]
     Characters(&'static str),
+    /// A number that the system has no place for.
+    #[error("{0} is more than {1}")]
+    Large(&'static str, usize),
     /// A number that lets nothing pass.
     #[error("{0} is zero")]
     Zero(&'static str),
@@ -97,6 +100,7 @@ impl ConfigError {
             | Self::Nowhere(key, _)
             | Self::Empty(key)
             | Self::Long(key, _)
+            | Self::Large(key, _)
             | Self::Characters(key)
             | Self::Zero(key) => key,
         }
@@ -140,6 +144,7 @@ mod tests {
             ("alternate-domain = \"a.b\"", 1, 20, "which is missing"),
             ("realm = \"a\\u0007\"", 1, 9, "realm has characters"),
             ("relay-buffer = 0", 1, 16, "relay-buffer is zero"),
+            ("relay-buffer = 5_000_000_000", 1, 16, "relay-buffer is more than 1073741823"),
             ("listen = [\"9.9.9.9:1\"]", 1, 10, "nobody could use it"),
             ("allow-peer = [\"0.0.0.0/0\"]", 1, 14, "opens addresses of all kinds"),
         ] {
