@@ -59,7 +59,10 @@
 //! - Data for a client that does not read its connection: 256 KiB; more is dropped. At twice as much,
 //!   which only answers reach, the client is cut off.
 //! - Between a client and a peer that are joined (RFC 6062): 16 KiB each way; the faster side waits.
-//! - Without descriptors, allocations get a 508, and connections wait with the kernel.
+//! - Without descriptors, or while the machine has not the address to relay from, allocations get a 508; connections
+//!   wait with the kernel.
+//! - Messages of one worker to another: 4,096 wait, of which 256 are read in a turn; more are dropped.
+//! - Connections for metrics and health: 64, each for one answer and for 10 s.
 //! - Lines of the log that others cause: one a second for each source and cause.
 //!
 //! # The IP header of what is relayed

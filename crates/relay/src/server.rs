@@ -11,7 +11,7 @@ use pinhole_turn::server::{
     self, AccessTokens, Alternate, LocalQuota, NonceSeed, RelayHost, StaticUsers,
 };
 use rustls::ServerConfig;
-use socket2::{Domain, Socket, Type};
+use socket2::Type;
 use tracing::info;
 
 use crate::auth::{Directory, Everybody, SharedQuota};
@@ -20,7 +20,7 @@ use crate::config::{Config, ExternalIp};
 use crate::external;
 use crate::metrics::{Counters, Metrics};
 use crate::ports::SharedPorts;
-use crate::socket::{Buffers, Udp, listen_tcp};
+use crate::socket::{Buffers, Udp, bind_alone, listen_tcp};
 use crate::stream::{self, TlsError};
 use crate::worker::{Message, Neighbour, Parts, Poll, QUEUE, Waker, Worker};
 
@@ -290,16 +290,6 @@ fn check_alone(config: &Config) -> Result<(), StartError> {
     mixed.chain(tls).filter(|(address, _)| address.port() != 0).try_for_each(|(address, kind)| {
         bind_alone(address, kind).map_err(|error| StartError::Listen(address, error))
     })
-}
-
-fn bind_alone(address: SocketAddr, kind: Type) -> io::Result<()> {
-    let socket = Socket::new(Domain::for_address(address), kind, None)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // Connections of a server that has ended may linger.
-    socket.set_reuse_address(kind == Type::STREAM)?;
-    socket.bind(&address.into())
 }
 
 /// UDP and TCP at the same port, which the system may choose: then another one if TCP's is taken.

@@ -13,7 +13,7 @@ mod system;
 pub(crate) use error_queue::next_icmp;
 pub(crate) use inbox::Inbox;
 pub(crate) use open::{
-    Buffers, Udp, accept, connect_from, is_about_port, is_exhausted, listen_tcp,
+    Buffers, Udp, accept, bind_alone, connect_from, is_about_port, is_exhausted, listen_tcp,
 };
 pub(crate) use outbox::{Origin, Outbox, Packet, Sockets};
 pub(crate) use send::{Marks, Way};

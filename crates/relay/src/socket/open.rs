@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::option::{self, Fragmentation};
 
@@ -26,7 +26,7 @@ pub(crate) struct Buffers(pub(crate) usize);
 impl Udp {
     /// One of the sockets that share the address of a listener.
     pub(crate) fn listen(address: SocketAddr, buffers: Buffers) -> io::Result<Self> {
-        let socket = open(address, Type::DGRAM, Protocol::UDP)?;
+        let socket = open(address, Type::DGRAM)?;
         bind_shared(&socket, address)?;
         let udp = Self::new(socket, address)?;
         udp.prepare(buffers)?;
@@ -42,7 +42,7 @@ impl Udp {
 
     /// A relayed transport address that carries no data before [`Udp::make_ready`].
     pub(crate) fn reserve(address: SocketAddr) -> io::Result<Self> {
-        let socket = open(address, Type::DGRAM, Protocol::UDP)?;
+        let socket = open(address, Type::DGRAM)?;
         socket.bind(&address.into())?;
         Self::new(socket, address)
     }
@@ -125,10 +125,18 @@ pub(crate) fn connect_from(local: SocketAddr, peer: SocketAddr) -> io::Result<Tc
 }
 
 fn shared_tcp(address: SocketAddr) -> io::Result<Socket> {
-    let socket = open(address, Type::STREAM, Protocol::TCP)?;
+    let socket = open(address, Type::STREAM)?;
     socket.set_reuse_address(true)?;
     bind_shared(&socket, address)?;
     Ok(socket)
+}
+
+/// Binds to an address for a moment, which fails where anybody has it.
+pub(crate) fn bind_alone(address: SocketAddr, kind: Type) -> io::Result<()> {
+    let socket = open(address, kind)?;
+    // Connections of a server that has ended may linger.
+    socket.set_reuse_address(kind == Type::STREAM)?;
+    socket.bind(&address.into())
 }
 
 /// Binds to an address that others may bind to afterwards.
@@ -152,8 +160,8 @@ fn chosen(socket: &Socket) -> io::Result<SocketAddr> {
     socket.local_addr()?.as_socket().ok_or_else(|| ErrorKind::AddrNotAvailable.into())
 }
 
-fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), kind.nonblocking(), Some(protocol))?;
+fn open(address: SocketAddr, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind.nonblocking(), None)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }

@@ -11,12 +11,10 @@ use rustls::ServerConnection;
 
 use super::Worker;
 use super::neighbour::{Guest, Message};
-use super::streams::{Client, Role};
+use super::streams::{Client, READS, Role};
 use super::token::Source;
 use crate::stream::Opening;
 
-/// Calls that a connection gets before it is another one's turn.
-const READS: usize = 8;
 /// The longest message: ChannelData with its header and padding.
 const LONGEST: usize = 65_540;
 /// What waits for a client beyond this much data is dropped, as the network would drop it.

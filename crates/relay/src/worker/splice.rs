@@ -8,12 +8,10 @@ use pinhole_turn::attribute::ConnectionId;
 use pinhole_turn::server::RelayId;
 
 use super::Worker;
-use super::streams::{Role, Splice};
+use super::streams::{READS, Role, Splice};
 use crate::socket::connect_from;
 use crate::stream::Wire;
 
-/// Calls that a connection gets before it is another one's turn.
-const READS: usize = 8;
 /// Bytes of one read: what waits at most when the other side is slow.
 const CHUNK: usize = 16 * 1_024;
 

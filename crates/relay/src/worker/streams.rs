@@ -18,6 +18,8 @@ use super::poll::{Interest, Poll};
 use super::token::Source;
 use crate::stream::Wire;
 
+/// Calls that a connection gets before it is another one's turn.
+pub(super) const READS: usize = 8;
 /// Connections from one source, an IPv4 address or an IPv6 /64, that have not authenticated.
 const STRANGERS_PER_SOURCE: u32 = 128;
 /// Connections in all.
