@@ -293,8 +293,8 @@ impl Phase {
 const PROGRESS: Duration = Duration::from_secs(1);
 /// Longer than any request of the client machine takes to fail.
 const STALLED: Duration = Duration::from_secs(60);
-/// When nothing has come for so long, nothing is on its way any more.
-const QUIET: Duration = Duration::from_millis(200);
+/// When nothing has come for so long, nothing is on its way any more. A busy machine may stand still for most of it.
+const QUIET: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
