@@ -107,6 +107,17 @@ pub(crate) fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(TcpListener::from(socket))
 }
 
+/// A relayed transport address that accepts connections, of which nobody else has the port: not a server of the same
+/// user that shares its own with its workers, and not this one. Those that it connects from may join it
+/// ([`connect_from`]).
+pub(crate) fn relay_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = open(address, Type::STREAM)?;
+    socket.set_reuse_address(true)?;
+    bind_first(&socket, address)?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from(socket))
+}
+
 /// The next connection that has come, which never blocks; nor does this call.
 pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, remote) = listener.accept()?;
@@ -145,11 +156,16 @@ pub(crate) fn bind_alone(address: SocketAddr, kind: Type) -> io::Result<()> {
 /// server's: a port of its choice is chosen first, and shared then.
 fn bind_shared(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     if address.port() == 0 {
-        socket.bind(&address.into())?;
-        return socket.set_reuse_port(true);
+        return bind_first(socket, address);
     }
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())
+}
+
+/// Binds to an address that nobody has, and that others may bind to afterwards.
+fn bind_first(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    socket.bind(&address.into())?;
+    socket.set_reuse_port(true)
 }
 
 /// Connections that wait to be accepted.
@@ -219,6 +235,21 @@ mod tests {
         for address in ports.take(3) {
             assert!(listen_tcp(address).is_ok(), "others can join");
         }
+    }
+
+    #[test]
+    fn a_relayed_address_is_not_shared_but_with_its_own_connections() {
+        let any = (Ipv4Addr::LOCALHOST, 0).into();
+        let (clients, peer) = (listen_tcp(any).unwrap(), listen_tcp(any).unwrap());
+        let is_in_use =
+            |address| relay_tcp(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse);
+        assert!(is_in_use(clients.local_addr().unwrap()), "clients connect there");
+        let relay = relay_tcp(any).unwrap();
+        let address = relay.local_addr().unwrap();
+        assert!(is_in_use(address), "another allocation's");
+        let connection = connect_from(address, peer.local_addr().unwrap()).unwrap();
+        assert_eq!(connection.local_addr().unwrap(), address);
+        assert!(is_in_use(address), "while one of its connections is there, too");
     }
 
     #[test]

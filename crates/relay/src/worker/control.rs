@@ -11,7 +11,7 @@ use tracing::debug;
 use super::Worker;
 use super::client::is_welcome;
 use crate::report;
-use crate::socket::{Marks, Origin, Sockets, Udp, Way, is_about_port, is_exhausted, listen_tcp};
+use crate::socket::{Marks, Origin, Sockets, Udp, Way, is_about_port, is_exhausted, relay_tcp};
 
 impl Worker {
     /// Does what the machine asks for after an input.
@@ -69,7 +69,7 @@ impl Worker {
             Protocol::Udp => {
                 Udp::reserve(address).and_then(|udp| self.udp.open(relay, udp, &self.poll))
             }
-            Protocol::Tcp => listen_tcp(address)
+            Protocol::Tcp => relay_tcp(address)
                 .and_then(|listener| self.streams.listen_for_peers(relay, listener, &self.poll)),
         };
         opened.map_err(|error| self.not_opened(address, &error, now))
