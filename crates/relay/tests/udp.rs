@@ -11,6 +11,8 @@ use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{ControlMessageOwned, SockaddrStorage, recvmsg};
 use pinhole_relay::{Server, Settings, StartError};
+use pinhole_stun::Message;
+use pinhole_stun::attribute::{UserHash, Username};
 use pinhole_turn::client::{Event, Port, Reason};
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use socket2::SockRef;
@@ -39,6 +41,20 @@ fn payloads_of_all_lengths_pass_both_ways() {
     let metrics = server.metrics();
     assert_eq!((metrics.allocations(), metrics.dropped("malformed")), (1, 0));
     server.stop().unwrap();
+}
+
+/// RFC 8489 §9.2.3.2: a client that is asked for the hash of its name is known by it, and sends no name.
+#[test]
+fn names_may_travel_as_hashes() {
+    for is_asked in [false, true] {
+        let server = start(Settings { username_anonymity: Some(is_asked), ..settings(1) });
+        let (mut client, _) = UdpClient::allocated(address(&server));
+        client.machine.refresh(client.now());
+        let request = client.machine.poll_transmit().unwrap().payload.to_vec();
+        let message = Message::parse(&request).unwrap();
+        assert_eq!(message.get::<UserHash>().unwrap().is_some(), is_asked);
+        assert_eq!(message.get::<Username<'_>>().unwrap().is_none(), is_asked);
+    }
 }
 
 #[test]

@@ -81,6 +81,9 @@ pub(crate) struct Options {
     /// Key of access tokens (RFC 7635), 16 or 32 bytes as base64; repeatable
     #[arg(long, global = true, value_name = "NAME:KEY", value_parser = Hidden::<TokenKeyEntry>::new())]
     token_key: Vec<TokenKeyEntry>,
+    /// Whether clients are asked for the hash of their name in its place (RFC 8489 §9.2.3.2) [default: false]
+    #[arg(long, global = true, value_name = "BOOL")]
+    username_anonymity: Option<bool>,
     /// The name that access tokens are issued for [default: the realm]
     #[arg(long, global = true, value_name = "NAME")]
     server_name: Option<String>,
@@ -200,6 +203,7 @@ impl Options {
             secret: self.secret.clone(),
             token_key: self.token_key.clone(),
             server_name: self.server_name.clone(),
+            username_anonymity: self.username_anonymity,
             allow_peer: self.allow_peer.clone(),
             deny_peer: self.deny_peer.clone(),
             open_relay: self.open_relay.clone(),

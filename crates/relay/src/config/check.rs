@@ -36,6 +36,10 @@ impl Settings {
         if let Some(reachable) = reachable.filter(|_| has_nobody) {
             return Err(ConfigError::Nobody(*reachable));
         }
+        let has_others = !self.secret.is_empty() || !self.token_key.is_empty();
+        if self.username_anonymity == Some(true) && (self.user.is_empty() || has_others) {
+            return Err(ConfigError::Anonymity);
+        }
         let credentials: Vec<_> =
             self.user.iter().filter_map(|user| user.credentials().ok()).collect();
         let mut names = BTreeSet::new();

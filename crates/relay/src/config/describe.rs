@@ -18,6 +18,9 @@ impl fmt::Display for Config {
         writeln!(f, "{:<22}{}", "realm", self.realm)?;
         let names: Vec<&str> = self.users.iter().map(|user| user.username()).collect();
         list(f, "users", &names)?;
+        if self.username_anonymity {
+            writeln!(f, "{:<22}hashes", "names are asked for as")?;
+        }
         writeln!(f, "{:<22}{}", "shared secrets", self.secrets.len())?;
         if !self.token_keys.is_empty() {
             let names: Vec<&str> = self.token_keys.iter().map(TokenKeyEntry::name).collect();

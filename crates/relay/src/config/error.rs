@@ -51,6 +51,11 @@ pub enum ConfigError {
     /// One name, two passwords.
     #[error("user {0} is there twice")]
     TwoUsers(String),
+    /// Hashes of names that nobody can list.
+    #[error(
+        "username-anonymity is for a list of users: there has to be one, and neither a secret nor a key of tokens"
+    )]
+    Anonymity,
     /// Clients cannot be sent there.
     #[error("alternate {0} has no port")]
     NoPort(SocketAddr),
@@ -94,6 +99,7 @@ impl ConfigError {
             Self::LoneKey => "key",
             Self::NoCertificate(_) => "tls-listen",
             Self::TwoUsers(_) => "user",
+            Self::Anonymity => "username-anonymity",
             Self::NoPort(_) => "alternate",
             Self::NoAlternate => "alternate-domain",
             Self::TwoOfAFamily(key, ..)
@@ -125,6 +131,13 @@ mod tests {
             ("realm = \"\"", 1, 9, "realm is empty"),
             ("\n\nmax-allocations = 0", 3, 19, "max-allocations is zero"),
             ("user = [\"a:b\", \"a:c\"]", 1, 8, "user a is there twice"),
+            ("username-anonymity = true", 1, 22, "is for a list of users"),
+            (
+                "user = [\"a:b\"]\nsecret = [\"c\"]\nusername-anonymity = true",
+                3,
+                22,
+                "nor a key of",
+            ),
             ("external-ip = [\"9.9.9.9\", \"stun:a.b\", \"9.9.9.8\"]", 1, 15, "two addresses"),
             ("external-ip = [\"::\"]", 1, 15, "external-ip :: is no address of a machine"),
             ("external-ip = [\"2606::1\"]", 1, 15, "has no relay-ip of its family"),

@@ -50,6 +50,8 @@ pub struct Config {
     pub token_keys: Vec<TokenKeyEntry>,
     /// The name that they are issued for.
     pub server_name: String,
+    /// Whether clients are asked for the hash of their name in its place (RFC 8489 §9.2.3.2).
+    pub username_anonymity: bool,
     /// Which peers are relayed to: the first that matches decides, before all defaults.
     pub rules: Vec<Rule>,
     /// The certificate chain and its key, as PEM files.
@@ -103,6 +105,7 @@ impl Config {
             ("external-ip", self.external_ips != newer.external_ips),
             ("relay-ports", self.relay_ports != newer.relay_ports),
             ("realm", self.realm != newer.realm),
+            ("username-anonymity", self.username_anonymity != newer.username_anonymity),
             ("allow-peer or deny-peer", self.rules != newer.rules),
             ("metrics", self.metrics != newer.metrics),
             ("workers", self.workers != newer.workers),
@@ -150,6 +153,7 @@ impl Config {
         config.policy = self.policy();
         config.ports = self.relay_ports.ports();
         config.limits = self.limits;
+        config.username_anonymity = self.username_anonymity;
         config.rate = self.answers;
         config.dont_fragment = true;
         config.tcp = self.tcp_relay;

@@ -48,6 +48,7 @@ impl Settings {
             secrets: self.secret,
             token_keys: self.token_key,
             server_name: self.server_name.unwrap_or_else(|| realm.clone()),
+            username_anonymity: self.username_anonymity.unwrap_or(false),
             realm,
             certificate: self.certificate.zip(self.key),
             metrics: self.metrics,

@@ -39,6 +39,8 @@ pub struct Settings {
     pub token_key: Vec<TokenKeyEntry>,
     /// The name that access tokens are issued for; the realm, if not told.
     pub server_name: Option<String>,
+    /// Whether clients are asked for the hash of their name in its place (RFC 8489 §9.2.3.2).
+    pub username_anonymity: Option<bool>,
     /// Peers to relay to beyond global addresses.
     #[serde(deserialize_with = "each_from_text")]
     pub allow_peer: Vec<Range>,
@@ -122,6 +124,7 @@ impl Settings {
             secret: list(self.secret, file.secret),
             token_key: list(self.token_key, file.token_key),
             server_name: self.server_name.or(file.server_name),
+            username_anonymity: self.username_anonymity.or(file.username_anonymity),
             allow_peer: list(self.allow_peer, file.allow_peer),
             deny_peer: list(self.deny_peer, file.deny_peer),
             open_relay: self.open_relay.or(file.open_relay),
