@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Answer, Caller, PEER, World, addr, config, lifetime, relayed};
+use common::{Answer, Caller, PEER, World, addr, ask, config, lifetime, relayed};
 use pinhole_sansio::{FiveTuple, Instant, Transport};
 use pinhole_stun::attribute::{AlternateServer, AttributeWrite, ErrorCode, Family};
 use pinhole_stun::auth::{LongTermClient, Verdict};
@@ -59,17 +59,6 @@ fn a_fingerprint_is_answered_with_a_fingerprint() {
         }
         assert_eq!(codes, [401, 0, 437, 0, 400]);
     }
-}
-
-fn ask(
-    world: &mut World,
-    caller: &mut Caller,
-    method: Method,
-    attributes: &[&dyn AttributeWrite],
-) -> Answer {
-    caller.ask(world, method, &|writer| {
-        attributes.iter().try_for_each(|attribute| writer.attribute(*attribute).map(drop))
-    })
 }
 
 /// Table 1e (f), RFC 8489 §6.3: an attribute that runs past the end is met with silence, before anything is verified.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use common::{Answer, Caller, PEER, RELAY, World, addr, config, relayed};
+use common::{Answer, Caller, PEER, RELAY, World, addr, ask, config, relayed};
 use pinhole_sansio::Transport;
 use pinhole_stun::attribute::{Attribute, AttributeWrite, ErrorCode, Family, XorMappedAddress};
 use pinhole_stun::{AttributeType, Method, RawAttribute};
@@ -32,17 +32,6 @@ fn both() -> Config {
     both.relay_v6 = Some(ip("2001:db8::1").into());
     both.tcp = true;
     both
-}
-
-fn ask(
-    world: &mut World,
-    caller: &mut Caller,
-    method: Method,
-    attributes: &[&dyn AttributeWrite],
-) -> Answer {
-    caller.ask(world, method, &|writer| {
-        attributes.iter().try_for_each(|attribute| writer.attribute(*attribute).map(drop))
-    })
 }
 
 fn allocate(world: &mut World, caller: &mut Caller, attributes: &[&dyn AttributeWrite]) -> Answer {

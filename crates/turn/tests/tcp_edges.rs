@@ -6,7 +6,7 @@ mod common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::{Answer, Caller, PEER, World, addr, config, relayed};
+use common::{Caller, PEER, World, addr, ask, config, relayed};
 use pinhole_sansio::Transport;
 use pinhole_stun::Method;
 use pinhole_stun::attribute::AttributeWrite;
@@ -22,17 +22,6 @@ fn able() -> Config {
     let mut able = config();
     (able.tcp, able.dont_fragment) = (true, true);
     able
-}
-
-fn ask(
-    world: &mut World,
-    caller: &mut Caller,
-    method: Method,
-    attributes: &[&dyn AttributeWrite],
-) -> Answer {
-    caller.ask(world, method, &|writer| {
-        attributes.iter().try_for_each(|attribute| writer.attribute(*attribute).map(drop))
-    })
 }
 
 fn caller(port: u16, transport: Transport) -> Caller {

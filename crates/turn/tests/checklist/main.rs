@@ -18,7 +18,7 @@ mod policy;
 
 use std::net::SocketAddr;
 
-use common::{Answer, Caller, PEER, World, config};
+use common::{Answer, Caller, PEER, World, ask, config};
 use pinhole_sansio::{FiveTuple, Transport};
 use pinhole_stun::Method;
 use pinhole_stun::attribute::AttributeWrite;
@@ -30,17 +30,6 @@ const UDP: RequestedTransport = RequestedTransport::UDP;
 /// As many as the checklist wants in a release build, and a twentieth in a debug build.
 const fn times(whole: usize) -> usize {
     if cfg!(debug_assertions) { whole / 20 } else { whole }
-}
-
-fn ask(
-    world: &mut World,
-    caller: &mut Caller,
-    method: Method,
-    attributes: &[&dyn AttributeWrite],
-) -> Answer {
-    caller.ask(world, method, &|writer| {
-        attributes.iter().try_for_each(|attribute| writer.attribute(*attribute).map(drop))
-    })
 }
 
 fn allocate(world: &mut World, caller: &mut Caller, attributes: &[&dyn AttributeWrite]) -> Answer {

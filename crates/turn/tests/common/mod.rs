@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pinhole_sansio::{Datagram, FiveTuple, Instant, Transport};
-use pinhole_stun::attribute::ErrorCode;
+use pinhole_stun::attribute::{AttributeWrite, ErrorCode};
 use pinhole_stun::auth::{LongTermClient, Verdict};
 use pinhole_stun::{Class, Credentials, Message, MessageWriter, Method, TransactionId, WriteError};
 use pinhole_turn::attribute::{
@@ -24,6 +24,18 @@ pub(crate) const RELAY: &str = "203.0.113.1";
 
 pub(crate) fn addr(text: &str) -> SocketAddr {
     text.parse().unwrap()
+}
+
+/// Has the caller ask with these attributes; the answer.
+pub(crate) fn ask(
+    world: &mut World,
+    caller: &mut Caller,
+    method: Method,
+    attributes: &[&dyn AttributeWrite],
+) -> Answer {
+    caller.ask(world, method, &|writer| {
+        attributes.iter().try_for_each(|attribute| writer.attribute(*attribute).map(drop))
+    })
 }
 
 /// A server on 192.0.2.10:3478 that relays from 203.0.113.1 to the documentation ranges.
