@@ -11,7 +11,7 @@ use common::{PEER, addr};
 use pinhole_sansio::{Instant, Transport};
 use pinhole_stun::{Credentials, Failure, Message, Method, Retransmission};
 use pinhole_turn::attribute::{Data, DontFragment, Lifetime, MobilityTicket, RequestedTransport};
-use pinhole_turn::client::{Client, Config, Event, Port, Reason, Received};
+use pinhole_turn::client::{Client, Config, Event, Reason, Received};
 
 const UDP: Transport = Transport::Udp;
 const SECOND: Duration = Duration::from_secs(1);
@@ -253,29 +253,6 @@ fn what_is_sent_is_padded_as_its_transport_wants() {
             assert_eq!((route.peer, route.payload.len()), (addr(PEER), length));
         }
     }
-}
-
-/// RFC 8656 §7.1: whoever redeems a token names no family, and takes the one of the reservation.
-#[test]
-fn a_reserved_address_may_be_of_either_family() {
-    let v6 = |config: &mut pinhole_turn::server::Config| {
-        config.relay_v6 = Some("2001:db8::1".parse::<std::net::IpAddr>().unwrap().into());
-    };
-    let mut first = Pair::new(UDP, v6, |config| {
-        config.addresses = pinhole_turn::client::Addresses::Ipv6;
-        config.port = Port::Pair;
-    });
-    let Some(Event::Allocated { relayed, .. }) = first.client.poll_event() else { panic!() };
-    let token = first.client.reservation().unwrap();
-    let mut config = Config::new(path(UDP, 5_002), Credentials::new("alice", "secret").unwrap());
-    config.port = Port::Reserved(token);
-    first.client = Client::new(config, [3; 32], first.world.now);
-    first.settle();
-    let Some(Event::Allocated { relayed: second, .. }) = first.client.poll_event() else {
-        panic!()
-    };
-    assert_eq!((second.ip(), second.port()), (relayed.ip(), relayed.port() + 1));
-    assert!(second.is_ipv6());
 }
 
 /// A stream's bytes go to the application only where it is the client's.

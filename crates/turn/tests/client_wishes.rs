@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::net::SocketAddr;
+
 use common::pair::{Pair, data_path};
 use common::{PEER, RELAY, addr};
 use pinhole_sansio::Transport;
@@ -13,26 +15,38 @@ use pinhole_turn::client::{
 };
 use pinhole_turn::server;
 
+/// RFC 8656 §7.1: whoever redeems a token names no family, and takes the one of the reservation.
 #[test]
 fn a_pair_of_ports_is_asked_for_and_used() {
-    let mut first = Pair::new(Transport::Udp, |_| {}, |config| config.port = Port::Pair);
-    let Some(Event::Allocated { relayed, .. }) = first.client.poll_event() else { panic!() };
-    assert!(relayed.port().is_multiple_of(2));
-    let token = first.client.reservation().unwrap();
+    for addresses in [Addresses::Ipv4, Addresses::Ipv6] {
+        let v6 = |config: &mut server::Config| {
+            config.relay_v6 = Some(addr("[2001:db8::1]:0").ip().into());
+        };
+        let mut first = Pair::new(Transport::Udp, v6, |config| {
+            (config.addresses, config.port) = (addresses, Port::Pair);
+        });
+        let relayed = allocated(&mut first);
+        assert_eq!((relayed.port() % 2, relayed.is_ipv6()), (0, addresses == Addresses::Ipv6));
+        let token = first.client.reservation().unwrap();
 
-    let mut config =
-        Config::new(data_path(Transport::Udp, 5_002), Credentials::new("alice", "secret").unwrap());
-    config.port = Port::Reserved(token);
-    first.client = Client::new(config, [3; 32], first.world.now);
-    first.settle();
-    let Some(Event::Allocated { relayed: second, .. }) = first.client.poll_event() else {
-        panic!()
-    };
-    assert_eq!((second.ip(), second.port()), (relayed.ip(), relayed.port() + 1));
+        let alice = Credentials::new("alice", "secret").unwrap();
+        let mut config = Config::new(data_path(Transport::Udp, 5_002), alice);
+        config.port = Port::Reserved(token);
+        first.client = Client::new(config, [3; 32], first.world.now);
+        first.settle();
+        let second = allocated(&mut first);
+        assert_eq!((second.ip(), second.port()), (relayed.ip(), relayed.port() + 1));
+    }
 
     let mut even = Pair::new(Transport::Udp, |_| {}, |config| config.port = Port::Even);
-    let Some(Event::Allocated { relayed, .. }) = even.client.poll_event() else { panic!() };
-    assert!(relayed.port().is_multiple_of(2) && even.client.reservation().is_none());
+    assert!(allocated(&mut even).port().is_multiple_of(2) && even.client.reservation().is_none());
+}
+
+fn allocated(pair: &mut Pair) -> SocketAddr {
+    match pair.client.poll_event() {
+        Some(Event::Allocated { relayed, .. }) => relayed,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// RFC 8656 §10.1 and §12.1: no XOR-PEER-ADDRESS of a family without a relayed address is sent.
